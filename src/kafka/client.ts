@@ -1,0 +1,185 @@
+import { createRequire } from "node:module";
+
+/** The package that speaks to Kafka: an optional peer, loaded when it is first needed and never on import. */
+const packageName = "@confluentinc/kafka-javascript";
+
+/** A librdkafka configuration: its properties by name, and callbacks under the names that the client knows. */
+export type NativeProperties = Readonly<Record<string, unknown>>;
+
+/** What the client throws and reports. On `event.error` the code is always -1: there only the text tells anything. */
+export interface NativeError {
+  readonly message: string;
+  readonly code: number;
+  readonly isFatal?: boolean | undefined;
+  readonly isRetriable?: boolean | undefined;
+}
+
+/** One partition of a topic. */
+export interface NativePartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A place in a partition. */
+export interface NativeOffset extends NativePartition {
+  readonly offset: number;
+}
+
+/** A record header: an object of exactly one key. A value that is neither string nor Buffer makes `produce` throw *and* send. */
+export type NativeHeader = Record<string, string | Uint8Array>;
+
+/** A consumed record. */
+export interface NativeMessage extends NativeOffset {
+  readonly value: Uint8Array | null;
+  readonly size: number;
+  readonly key?: Uint8Array | string | null | undefined;
+  readonly timestamp?: number | undefined;
+  readonly headers?: readonly NativeHeader[] | undefined;
+}
+
+/** What became of one produced record. */
+export interface NativeReport extends NativeOffset {
+  /** Length of the value. */
+  readonly size: number;
+  readonly opaque?: unknown;
+}
+
+/** A log line of librdkafka. The severity is syslog's: 3 error, 4 warning, 5 notice, 6 info, 7 debug. */
+export interface NativeLogLine {
+  readonly severity: number;
+  readonly fac: string;
+  readonly message: string;
+}
+
+/** The brokers that a cluster is made of. */
+export interface NativeMetadata {
+  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[];
+}
+
+type Callback<T = unknown> = (error: NativeError | null | undefined, result: T) => void;
+
+/** What producer and consumer share. A listener that throws ends the process. */
+export interface NativeClient {
+  on(event: "event.log", listener: (line: NativeLogLine) => void): unknown;
+  on(event: "event.error", listener: (error: NativeError) => void): unknown;
+  connect(options: { readonly timeout?: number }, done: Callback<NativeMetadata>): unknown;
+  getMetadata(options: { readonly topic?: string; readonly timeout?: number }, done: Callback<NativeMetadata>): unknown;
+  isConnected(): boolean;
+}
+
+/** The native producer, as far as this package uses it. */
+export interface NativeProducer extends NativeClient {
+  on(event: "event.log", listener: (line: NativeLogLine) => void): unknown;
+  on(event: "event.error", listener: (error: NativeError) => void): unknown;
+  on(event: "delivery-report", listener: (error: NativeError | null, report: NativeReport) => void): unknown;
+  /** Only after `connect` has called back: before it, the process segfaults. */
+  setPollInBackground(enable: boolean): unknown;
+  /** Copies the value. Throws a `NativeError`, for one where the queue is full. */
+  produce(
+    topic: string,
+    partition: number | null,
+    value: Uint8Array,
+    key?: string | null,
+    timestamp?: number | null,
+    opaque?: unknown,
+    headers?: readonly NativeHeader[],
+  ): unknown;
+  flush(timeoutMs: number, done: Callback): unknown;
+  /** Flushes for that long, then stops. Reports that have not arrived by then never come. Call it once. */
+  disconnect(flushMs: number, done?: Callback): unknown;
+}
+
+/** The native consumer, as far as this package uses it. */
+export interface NativeConsumer extends NativeClient {
+  on(event: "event.log", listener: (line: NativeLogLine) => void): unknown;
+  on(event: "event.error", listener: (error: NativeError) => void): unknown;
+  on(event: "rebalance", listener: (change: NativeError | undefined, assignment: NativePartition[]) => void): unknown;
+  on(event: "rebalance.error", listener: (error: Error) => void): unknown;
+  on(event: "offset.commit", listener: (error: NativeError | null, offsets: NativeOffset[]) => void): unknown;
+  /** With 0, `consume` takes what is there and parks no thread. */
+  setDefaultConsumeTimeout(timeoutMs: number): void;
+  subscribe(topics: readonly string[]): unknown;
+  unsubscribe(): unknown;
+  consume(count: number, done: Callback<NativeMessage[]>): void;
+  /** Only after `subscribe`. */
+  offsetsStore(offsets: readonly NativeOffset[]): unknown;
+  commit(offsets?: readonly NativeOffset[]): unknown;
+  commitSync(offsets?: readonly NativeOffset[]): unknown;
+  committed(partitions: readonly NativePartition[] | null, timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
+  position(partitions?: readonly NativePartition[]): NativeOffset[];
+  seek(offset: NativeOffset, timeoutMs: number | null, done: Callback): unknown;
+  pause(partitions: readonly NativePartition[]): unknown;
+  resume(partitions: readonly NativePartition[]): unknown;
+  assign(partitions: readonly NativePartition[]): unknown;
+  unassign(): unknown;
+  incrementalAssign(partitions: readonly NativePartition[]): unknown;
+  incrementalUnassign(partitions: readonly NativePartition[]): unknown;
+  assignments(): NativePartition[];
+  rebalanceProtocol(): string;
+  disconnect(done?: Callback): unknown;
+}
+
+/** The loaded client. */
+export interface KafkaClient {
+  /** Throws an `Error` for a property that librdkafka does not know or a value that it refuses. */
+  createProducer(properties: NativeProperties): NativeProducer;
+  /** Throws likewise. The second argument holds topic properties, such as `auto.offset.reset`. */
+  createConsumer(properties: NativeProperties, topicProperties?: NativeProperties): NativeConsumer;
+  /** The name in librdkafka's table, for example `ERR__MSG_TIMED_OUT` for -192, or undefined. */
+  codeName(code: number): string | undefined;
+}
+
+/** The part of the client's module that is used. */
+export interface ClientModule {
+  readonly Producer: new (properties: NativeProperties) => NativeProducer;
+  readonly KafkaConsumer: new (properties: NativeProperties, topicProperties: NativeProperties) => NativeConsumer;
+  readonly CODES: { readonly ERRORS: Readonly<Record<string, number>> };
+}
+
+/**
+ * Loads the Kafka client. Throws an `Error` that says what to do where the package is not installed, or where its native
+ * part cannot be loaded.
+ *
+ * The client is CommonJS whose named exports an `import` does not see, hence `createRequire`.
+ */
+export function loadKafkaClient(load: () => ClientModule = requireClient): KafkaClient {
+  const client = loadModule(load);
+  let names: Map<number, string> | undefined;
+  return {
+    createProducer: (properties) => new client.Producer(properties),
+    createConsumer: (properties, topicProperties = {}) => new client.KafkaConsumer(properties, topicProperties),
+    codeName(code) {
+      names ??= new Map(Object.entries(client.CODES.ERRORS).map(([name, value]) => [value, name]));
+      return names.get(code);
+    },
+  };
+}
+
+function requireClient(): ClientModule {
+  const client: ClientModule = createRequire(import.meta.url)(packageName);
+  return client;
+}
+
+function loadModule(load: () => ClientModule): ClientModule {
+  try {
+    return load();
+  } catch (cause) {
+    throw new Error(isPackageMissing(cause) ? packageMissing : nativePartMissing(cause), { cause });
+  }
+}
+
+function isPackageMissing(cause: unknown): boolean {
+  if (!(cause instanceof Error) || !("code" in cause)) return false;
+  return cause.code === "MODULE_NOT_FOUND" && cause.message.includes(`'${packageName}'`);
+}
+
+const packageMissing: string = `The Kafka client is not installed. Run: npm install ${packageName}`;
+
+function nativePartMissing(cause: unknown): string {
+  const reason = (cause instanceof Error ? cause.message : String(cause)).split("\n", 1)[0];
+  return [
+    `The native part of ${packageName} cannot be loaded (${reason}).`,
+    `Its install script fetches or builds it, and npm 12 runs install scripts only where they are approved: run "npm approve-scripts ${packageName}", then "npm rebuild ${packageName}".`,
+    `Where no prebuilt binary can be fetched, "CKJS_LINKING=dynamic npm rebuild ${packageName}" builds it from what the machine has: g++, make and python3 are needed.`,
+  ].join(" ");
+}

@@ -1,0 +1,1 @@
+export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
