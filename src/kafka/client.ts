@@ -14,6 +14,13 @@ export interface NativeError {
   readonly isRetriable?: boolean | undefined;
 }
 
+/** What was thrown, as an error of the client; where it is none, the code is that of an unknown error. */
+export function asNativeError(error: unknown): NativeError {
+  const message = error instanceof Error ? error.message : String(error);
+  const known = error instanceof Error && "code" in error && typeof error.code === "number";
+  return { message, code: known ? Number(error.code) : -1 };
+}
+
 /** One partition of a topic. */
 export interface NativePartition {
   readonly topic: string;
@@ -41,6 +48,7 @@ export interface NativeMessage extends NativeOffset {
 export interface NativeReport extends NativeOffset {
   /** Length of the value. */
   readonly size: number;
+  readonly key?: Uint8Array | null | undefined;
   readonly opaque?: unknown;
 }
 
@@ -63,7 +71,10 @@ export interface NativeClient {
   on(event: "event.log", listener: (line: NativeLogLine) => void): unknown;
   on(event: "event.error", listener: (error: NativeError) => void): unknown;
   connect(options: { readonly timeout?: number }, done: Callback<NativeMetadata>): unknown;
-  getMetadata(options: { readonly topic?: string; readonly timeout?: number }, done: Callback<NativeMetadata>): unknown;
+  getMetadata: (
+    options: { readonly topic?: string; readonly timeout?: number },
+    done: Callback<NativeMetadata>,
+  ) => unknown;
   isConnected(): boolean;
 }
 

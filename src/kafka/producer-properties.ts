@@ -1,0 +1,33 @@
+import type { NativeProperties } from "./client.js";
+import { type PublisherSettings, queueSlack } from "./publisher-options.js";
+
+/**
+ * The librdkafka configuration of a publisher. The user's own properties win, but for `idempotent: false`: that is the
+ * configuration of a producer that must not fail for good again.
+ */
+export function producerProperties(settings: PublisherSettings, idempotent: boolean): NativeProperties {
+  return {
+    "bootstrap.servers": settings.brokers,
+    "client.id": settings.clientId,
+    acks: -1,
+    "enable.idempotence": true,
+    "linger.ms": 5,
+    "compression.type": "lz4",
+    // Puts keys where Java clients put them.
+    partitioner: "murmur2_random",
+    "queue.buffering.max.messages": settings.maxQueuedEvents + queueSlack,
+    "queue.buffering.max.kbytes": Math.ceil(settings.maxQueuedBytes / 1024) + queueSlack,
+    "message.timeout.ms": settings.deliveryTimeoutMs,
+    "reconnect.backoff.ms": 100,
+    // With the default of 10 s, delivery goes on 6 to 10 s after an outage instead of 0.5 s.
+    "reconnect.backoff.max.ms": 1_000,
+    "socket.keepalive.enable": true,
+    "enable.metrics.push": false,
+    log_level: 4,
+    "log.connection.close": false,
+    ...settings.properties,
+    ...(idempotent ? {} : { "enable.idempotence": false }),
+    // Delivery reports: what the counts live on.
+    dr_cb: true,
+  };
+}
