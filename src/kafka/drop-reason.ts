@@ -23,7 +23,13 @@ const reasons: Readonly<Record<string, DropReason>> = {
   // Nothing here purges: librdkafka itself does, when the producer fails for good.
   ERR__PURGE_QUEUE: "fatal",
   ERR__PURGE_INFLIGHT: "fatal",
+  ERR_OUT_OF_ORDER_SEQUENCE_NUMBER: "fatal",
 };
+
+/** Whether an error of that name says that the producer will never deliver again. */
+export function meansFatal(errorName: string | undefined): boolean {
+  return errorName === "ERR__FATAL" || errorName === "ERR__PURGE_QUEUE" || errorName === "ERR__PURGE_INFLIGHT";
+}
 
 /** The names that are mapped, for the test that compares them with the client's table. */
 export const mappedErrorNames: readonly string[] = Object.keys(reasons);

@@ -2,7 +2,7 @@ import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_
 import { createTroubleLog, type TroubleLog } from "../log.js";
 import type { DropReason, Publisher, PublisherStats } from "../publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "./client.js";
-import { dropReason } from "./drop-reason.js";
+import { dropReason, meansFatal } from "./drop-reason.js";
 import { createLedger, type Ledger, type Settled } from "./ledger.js";
 import { createProducerLink, type LinkObserver, type ProducerLink } from "./producer-link.js";
 import { producerProperties } from "./producer-properties.js";
@@ -110,9 +110,12 @@ class KafkaPublisher implements Publisher {
   }
 
   #reported(error: NativeError | null, bytes: number, settled: Settled | undefined): void {
-    if (error === null) return this.#ledger.deliver(bytes, settled);
-    this.#drop(error, bytes, settled);
-    if (this.#isFatal(error)) this.#replaceLink();
+    if (error === null) {
+      this.#ledger.deliver(bytes, settled);
+    } else {
+      this.#drop(error, bytes, settled);
+      if (this.#isFatal(error)) this.#replaceLink();
+    }
   }
 
   #drop(error: NativeError, bytes: number, settled: Settled | undefined): void {
@@ -121,7 +124,7 @@ class KafkaPublisher implements Publisher {
   }
 
   #isFatal(error: NativeError): boolean {
-    return dropReason(this.#client.codeName(error.code)) === "fatal";
+    return meansFatal(this.#client.codeName(error.code));
   }
 
   /**
