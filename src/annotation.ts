@@ -1,0 +1,50 @@
+import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
+import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_activity_pb.js";
+import type { TroubleLog } from "./log.js";
+
+const maxAttributes = 8;
+const maxAttributeBytes = 256;
+
+/** What an interceptor leaves for the handler of a tracked call, and for a second interceptor in the same chain. */
+export interface TrackedCall {
+  readonly event: SessionActivityEvent;
+  readonly header: Headers;
+  readonly log: TroubleLog;
+}
+
+/** Where the tracked call is found. Private to this package. */
+export const trackedCallKey: ContextKey<TrackedCall | undefined> = createContextKey<TrackedCall | undefined>(
+  undefined,
+  {
+    description: "connect-session-activity: tracked call",
+  },
+);
+
+/**
+ * Adds attributes to the event of the call, from its handler: `annotateSessionActivity(ctx.values, { target: "user/42" })`.
+ *
+ * An event holds at most 8 attributes, each name and each value at most 256 bytes of UTF-8. What does not fit is left out,
+ * with a warning. The same name again replaces the value. Does nothing on calls that are not tracked, or whose event is
+ * published already. Never throws.
+ */
+export function annotateSessionActivity(values: ContextValues, attributes: Readonly<Record<string, string>>): void {
+  const call = values.get(trackedCallKey);
+  if (call === undefined) return;
+  const target = call.event.attributes;
+  for (const [name, value] of Object.entries(attributes)) {
+    const fits = isAttribute(name) && isAttribute(value) && name !== "";
+    if (fits && (Object.hasOwn(target, name) || Object.keys(target).length < maxAttributes)) {
+      target[name] = value;
+    } else {
+      call.log.warn(
+        "attribute",
+        { procedure: call.event.procedure, maxAttributes, maxAttributeBytes },
+        "an attribute was left out: it is no text, too long, or one too many",
+      );
+    }
+  }
+}
+
+function isAttribute(text: unknown): text is string {
+  return typeof text === "string" && Buffer.byteLength(text) <= maxAttributeBytes;
+}

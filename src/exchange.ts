@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
+import { type ContextKey, createContextKey } from "@connectrpc/connect";
+
+/** Node's own request, as connect-node, express and fastify (`.raw`) hand it out. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+
+/**
+ * How far the HTTP exchange under a call has come.
+ *
+ * - `open`: the response is not written yet
+ * - `written`: the response is written, and the caller's side had ended before: only the end tells whether it arrived
+ * - `delivered`: the response went out
+ * - `gone`: the caller left before that
+ */
+export type ExchangeState = "open" | "written" | "delivered" | "gone";
+
+/** The HTTP exchange under a marked call: Node's view, which knows what an interceptor cannot see. */
+export interface Exchange {
+  /** Node's request. Its headers still hold the marks. */
+  readonly request: NodeRequest;
+  /** `performance.now()` when Node handed out the request. */
+  readonly receivedAt: number;
+  readonly state: ExchangeState;
+  /** Whether an interceptor has seen the call. */
+  reached: boolean;
+  /** Calls the listener at each change of the state, and now if it has changed before. There is room for one. */
+  onChange(listener: () => void): void;
+}
+
+/** Where the interceptor's `contextValues` leaves the exchange for the interceptor. Private to this package. */
+export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Exchange | undefined>(undefined, {
+  description: "connect-session-activity: HTTP exchange",
+});
+
+/**
+ * Watches the exchange of a request, and tells `onEnd` when it is over.
+ *
+ * Returns undefined where Node's response cannot be found: a request from a test harness, or a pipelined one whose turn
+ * has not come.
+ */
+export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) => void): Exchange | undefined {
+  const outgoing = "stream" in request ? request.stream : responseOf(request);
+  if (outgoing === undefined) return undefined;
+  let state: ExchangeState = "open";
+  let listener: (() => void) | undefined;
+
+  function change(to: ExchangeState): void {
+    if (state !== "open" && state !== "written") return;
+    state = to;
+    listener?.();
+    if (to !== "written") onEnd(exchange);
+  }
+  if ("rstCode" in outgoing) {
+    outgoing.once("finish", () => change(stateWhenWritten(outgoing)));
+    outgoing.once("close", () => change(outgoing.rstCode === 0 && outgoing.writableFinished ? "delivered" : "gone"));
+  } else {
+    // HTTP/1.1: `close` comes after `finish`, or instead of it.
+    outgoing.once("close", () => change(outgoing.writableFinished ? "delivered" : "gone"));
+  }
+
+  const exchange: Exchange = {
+    request,
+    receivedAt: performance.now(),
+    reached: false,
+    get state() {
+      return state;
+    },
+    onChange(given) {
+      listener = given;
+      if (state !== "open") given();
+    },
+  };
+  return exchange;
+}
+
+/**
+ * HTTP/2: all is written. A caller that cancels while we read first ends its side, so that the handler sees a normal end,
+ * and resets the stream a moment later: where its side has ended, this is not the end. Where it has not, a reset after
+ * this comes from a caller that has the response and needs to send no more.
+ */
+function stateWhenWritten(stream: ServerHttp2Stream): ExchangeState {
+  if (stream.rstCode !== 0) return "gone";
+  return stream.readableEnded ? "written" : "delivered";
+}
+
+/** Node's response to this request. Node keeps it on the socket, under a name that is not documented: a test guards it. */
+function responseOf(request: IncomingMessage): ServerResponse | undefined {
+  const response = (request.socket as { _httpMessage?: ServerResponse } | undefined)?._httpMessage;
+  return response?.req === request ? response : undefined;
+}

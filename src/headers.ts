@@ -1,0 +1,60 @@
+/** The headers with which a gateway marks a call. */
+export const sessionHeaders = {
+  /** `true` asks for an event. */
+  track: "x-session-track",
+  /** The encoded session context: opaque to the service, and handed on to downstream services. */
+  context: "x-session-context",
+  /** A label for the call, such as `change_password`. Optional. */
+  operation: "x-session-operation",
+  /** The gateway's signature over the mark. Optional. */
+  signature: "x-session-signature",
+} as const;
+
+/** What a gateway said about one call. */
+export interface SessionMark {
+  /** The encoded session context, verbatim. Never empty. */
+  readonly context: string;
+  /** The operation label, or undefined where there is none or it is not well-formed. */
+  readonly operation: string | undefined;
+  /** The W3C trace context, or empty where there is none or it is not well-formed. */
+  readonly traceparent: string;
+}
+
+/** A mark, or why there is none: the call carries no mark, or one that says nothing about the session. */
+export type MarkReading = SessionMark | "unmarked" | "context_empty";
+
+const operationPattern = /^[A-Za-z0-9_.:/-]{1,128}$/;
+
+// https://www.w3.org/TR/trace-context/#traceparent-header: no version ff, no ids of zeros only.
+const traceparentPattern = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
+
+/**
+ * Whether the value of x-session-track asks for an event: it is `true`, or one of its comma-joined values is.
+ *
+ * Appending proxies join what they add to what a client sent, and a client must not be able to switch the mark off.
+ */
+export function isTrackValue(value: string): boolean {
+  return value === "true" || (value.includes(",") && value.split(",").some((part) => part.trim() === "true"));
+}
+
+/** Reads the mark of a call. */
+export function readMark(header: Headers): MarkReading {
+  const track = header.get(sessionHeaders.track);
+  if (track === null || !isTrackValue(track)) return "unmarked";
+  const context = header.get(sessionHeaders.context);
+  if (!context) return "context_empty";
+  const operation = header.get(sessionHeaders.operation);
+  const traceparent = header.get("traceparent");
+  return {
+    context,
+    operation: operation !== null && operationPattern.test(operation) ? operation : undefined,
+    traceparent: traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "",
+  };
+}
+
+/** Deletes what must not pass this service. The context stays, for downstream services. */
+export function stripMark(header: Headers): void {
+  header.delete(sessionHeaders.track);
+  header.delete(sessionHeaders.operation);
+  header.delete(sessionHeaders.signature);
+}

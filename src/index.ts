@@ -1,0 +1,22 @@
+export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
+export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
+export { annotateSessionActivity } from "./annotation.js";
+export type { NodeRequest } from "./exchange.js";
+export { sessionHeaders } from "./headers.js";
+export {
+  createSessionActivityInterceptor,
+  type InterceptorStats,
+  type SessionActivityInterceptor,
+  type SessionActivityInterceptorOptions,
+  type SkipReason,
+  sessionContextKey,
+} from "./interceptor.js";
+export {
+  createMemoryPublisher,
+  type DropReason,
+  type MemoryPublisher,
+  type Publisher,
+  type PublisherStats,
+} from "./publisher.js";
+export { statusName } from "./status.js";
+export type { Logger } from "./tracking.js";

@@ -1,0 +1,257 @@
+import { randomUUID } from "node:crypto";
+import {
+  Code,
+  ConnectError,
+  type ContextKey,
+  type ContextValues,
+  createContextKey,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_activity_pb.js";
+import { trackedCallKey } from "./annotation.js";
+import { beginEvent, completeEvent } from "./event.js";
+import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "./exchange.js";
+import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "./headers.js";
+import { createTroubleLog } from "./log.js";
+import { type Answer, type Call, type Next, type ObservedCall, observeCall } from "./observer.js";
+import { readCount, readMs, wrongOption } from "./options.js";
+import type { Publisher } from "./publisher.js";
+import type { Logger } from "./tracking.js";
+
+/** Options of {@link createSessionActivityInterceptor}. */
+export interface SessionActivityInterceptorOptions {
+  /** The name of the service in its events, for example `user-service`. Empty becomes `unknown-service`. */
+  service: string;
+  /** Takes the events. Where it is undefined, tracked calls run, and their events are dropped and counted. */
+  publisher: Publisher | undefined;
+  /**
+   * The `shutdownSignal` given to the adapter. A call that the shutdown aborts still gets its handler's answer; without
+   * this option its event may say CANCELLED.
+   */
+  shutdownSignal?: AbortSignal | undefined;
+  /** The `shutdownError` given to the fastify plugin, which aborts calls by a signal of its own. */
+  shutdownError?: unknown;
+  /**
+   * How long an event waits for the handler when the caller has left, in milliseconds. By default, 10,000. After it the
+   * event says `handler_status: UNSETTLED`.
+   */
+  settleTimeoutMs?: number | undefined;
+  /**
+   * The size up to which an event holds the session context, in bytes. By default, 8,192. The event of a larger one says
+   * `context_problem: too_large` and leaves it out.
+   */
+  maxContextBytes?: number | undefined;
+  /** Takes warnings. By default, a line each on stderr; false silences them. */
+  log?: Logger | false | undefined;
+}
+
+/** Why a marked call has no event: it did not say anything, the publisher refused or threw, or we failed. */
+export type SkipReason = "context_empty" | "refused" | "publisher_error" | "internal_error";
+
+/** Counts of an interceptor since its creation. */
+export interface InterceptorStats {
+  /** Tracked calls whose event is not published yet. */
+  readonly open: number;
+  /** Tracked calls. */
+  readonly tracked: number;
+  /** Marked calls that Node received and the interceptor never saw. Counted where `contextValues` is installed. */
+  readonly bypassed: number;
+  /** Marked calls without an event, by reason. */
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Events that were dropped because there is no publisher. */
+  readonly dropped: number;
+}
+
+/** The interceptor, with what else it offers to the service that runs it. */
+export type SessionActivityInterceptor = Interceptor & {
+  /**
+   * Give this to the adapter as its `contextValues`: `contextValues: (req) => interceptor.contextValues(req)`. It lets the
+   * interceptor see when a caller left, and count the marked calls that never reached it. Values that the service sets
+   * itself go in as the second argument.
+   */
+  contextValues(request: NodeRequest | { raw: NodeRequest }, values?: ContextValues): ContextValues;
+  /** The counts at this moment. */
+  stats(): InterceptorStats;
+  /**
+   * Resolves when no tracked call is open. Those that still are after so many milliseconds are published as UNSETTLED.
+   */
+  drain(timeoutMs: number): Promise<void>;
+};
+
+/** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
+export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
+  description: "the encoded session context",
+});
+
+/**
+ * Creates the interceptor that publishes an event for each call that a gateway marked.
+ *
+ * Put it first: an interceptor before it that changes the outcome is not seen. Options given to a single service in
+ * `router.service(…, { interceptors })` replace those of the router, so name it there, too.
+ *
+ * Throws a TypeError for options that are wrong. On calls it never throws and never waits.
+ */
+export function createSessionActivityInterceptor(
+  options: SessionActivityInterceptorOptions,
+): SessionActivityInterceptor {
+  const settings = readOptions(options);
+  const { publisher } = settings;
+  const log = createTroubleLog(settings.log);
+  const instanceId = randomUUID();
+  const open = new Set<ObservedCall>();
+  const skipped: Partial<Record<SkipReason, number>> = {};
+  const counts = { tracked: 0, bypassed: 0, dropped: 0 };
+  let sequence = 0n;
+  const whenIdle: (() => void)[] = [];
+
+  if (publisher === undefined) {
+    log.warn("no_publisher", { service: settings.service }, "there is no publisher: session activity is not recorded");
+  }
+
+  function intercept(next: Next, call: Call): Promise<Answer> {
+    const { header, contextValues } = call;
+    const exchange = contextValues.get(exchangeKey);
+    if (exchange !== undefined) exchange.reached = true;
+    const mark = readMark(header);
+    stripMark(header);
+    const context = header.get(sessionHeaders.context);
+    if (context) contextValues.set(sessionContextKey, context);
+    if (mark === "unmarked") warnIfSecond(call);
+    else if (mark === "context_empty") skip(mark, call, "a marked call has no session context");
+    else return track(next, call, mark, exchange);
+    return next(call);
+  }
+
+  function track(next: Next, call: Call, mark: SessionMark, exchange: Exchange | undefined): Promise<Answer> {
+    const startedAt = performance.now();
+    const event = beginEvent({ ...settings, instanceId, procedure: procedureOf(call), mark });
+    call.contextValues.set(trackedCallKey, { event, header: call.header, log });
+    const observed = observeCall(call, exchange, settings, (completion) => {
+      completeEvent(event, completion, completion.at - startedAt);
+      publish(event, call);
+      close(observed);
+    });
+    counts.tracked += 1;
+    open.add(observed);
+    return publisher?.begin === undefined ? observed.run(next) : runUnlessRefused(publisher, event);
+
+    async function runUnlessRefused(durable: Publisher, begun: SessionActivityEvent): Promise<Answer> {
+      let verdict: unknown;
+      try {
+        verdict = await durable.begin?.(begun);
+      } catch {
+        skip("publisher_error", call, "the publisher threw at the start of a call, against its contract");
+      }
+      if (verdict !== "refuse") return observed.run(next);
+      skip("refused", call, "the publisher refused a call that it cannot record");
+      close(observed);
+      throw new ConnectError("session activity cannot be recorded", Code.ResourceExhausted);
+    }
+  }
+
+  function publish(event: SessionActivityEvent, call: Call): void {
+    sequence += 1n;
+    event.sequence = sequence;
+    if (publisher === undefined) {
+      counts.dropped += 1;
+      return;
+    }
+    try {
+      publisher.publish(event);
+    } catch {
+      skip("publisher_error", call, "the publisher threw, against its contract: the event is lost");
+    }
+  }
+
+  function close(call: ObservedCall): void {
+    open.delete(call);
+    if (open.size === 0) for (const resolve of whenIdle.splice(0)) resolve();
+  }
+
+  function skip(reason: SkipReason, call: Call, message: string): void {
+    skipped[reason] = (skipped[reason] ?? 0) + 1;
+    log.warn(reason, { procedure: procedureOf(call) }, message);
+  }
+
+  function warnIfSecond(call: Call): void {
+    // The first interceptor took the mark away. The same header object means the same chain, not a call inside a handler.
+    if (call.contextValues.get(trackedCallKey)?.header !== call.header) return;
+    log.warn(
+      "registered_twice",
+      { procedure: procedureOf(call) },
+      "the interceptor is registered twice: one event is published",
+    );
+  }
+
+  function contextValues(
+    request: NodeRequest | { raw: NodeRequest },
+    values: ContextValues = createContextValues(),
+  ): ContextValues {
+    const nodeRequest = "raw" in request ? request.raw : request;
+    if (isMarked(nodeRequest)) values.set(exchangeKey, watchExchange(nodeRequest, countIfBypassed));
+    return values;
+  }
+
+  function countIfBypassed(exchange: Exchange): void {
+    if (exchange.reached) return;
+    counts.bypassed += 1;
+    const path = exchange.request.url?.split("?", 1)[0]?.slice(0, 256);
+    log.warn(
+      "bypassed",
+      { path },
+      "a marked call never reached the interceptor: Connect refused it before, or its service has interceptors of its own",
+    );
+  }
+
+  async function drain(timeoutMs: number): Promise<void> {
+    if (open.size === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      whenIdle.push(resolve);
+    });
+    const timer = setTimeout(
+      () => {
+        for (const call of open) call.abandon();
+      },
+      readMs("timeoutMs", timeoutMs, 0),
+    );
+    await idle;
+    clearTimeout(timer);
+  }
+
+  const interceptor: Interceptor = (next) => (call) => intercept(next, call);
+  return Object.assign(interceptor, {
+    contextValues,
+    stats: (): InterceptorStats => ({ open: open.size, ...counts, skipped: { ...skipped } }),
+    drain,
+  });
+}
+
+function readOptions(options: SessionActivityInterceptorOptions) {
+  const { service, publisher, log } = options;
+  if (typeof service !== "string") throw wrongOption("service", "a string", service);
+  if (publisher !== undefined && typeof publisher?.publish !== "function") {
+    throw wrongOption("publisher", "a Publisher, or undefined", publisher);
+  }
+  if (log !== undefined && log !== false && typeof log?.warn !== "function") {
+    throw wrongOption("log", "a Logger, or false", log);
+  }
+  return {
+    service: service.trim() || "unknown-service",
+    publisher,
+    log,
+    shutdownSignal: options.shutdownSignal,
+    shutdownError: options.shutdownError,
+    settleTimeoutMs: readMs("settleTimeoutMs", options.settleTimeoutMs, 10_000),
+    maxContextBytes: readCount("maxContextBytes", options.maxContextBytes, 8_192),
+  };
+}
+
+function procedureOf(call: Call): string {
+  return `/${call.service.typeName}/${call.method.name}`;
+}
+
+function isMarked(request: NodeRequest): boolean {
+  const track = request.headers[sessionHeaders.track];
+  return typeof track === "string" && isTrackValue(track) && Boolean(request.headers[sessionHeaders.context]);
+}

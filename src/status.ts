@@ -1,0 +1,42 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** The code of a call that ended well. Connect's `Code` has none, on the wire of gRPC it is 0. */
+export const codeOk = 0;
+
+/** What stands for a status that was not known when the service gave up waiting for it. */
+export const unsettled = "UNSETTLED";
+
+// The names of https://grpc.github.io/grpc/core/md_doc_statuscodes.html, at the index of their code.
+const names = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+] as const;
+
+/** The gRPC name of a code; `OK` for undefined or 0, and `UNKNOWN` for a number that is no code, as clients read it. */
+export function statusName(code: Code | undefined): string {
+  return code === undefined ? "OK" : (names[code] ?? "UNKNOWN");
+}
+
+/**
+ * The code that the caller receives when a handler or an inner interceptor throws this value, over all three protocols.
+ *
+ * Not `ConnectError.from`: that gives plain errors UNKNOWN, and an AbortError CANCELLED, where the wire says INTERNAL.
+ */
+export function wireCode(thrown: unknown): Code {
+  return thrown instanceof ConnectError ? thrown.code : Code.Internal;
+}
