@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import { type NodeRequest, type SessionActivityEvent, statusName } from "../../src/index.js";
+import type { Wire } from "./clients.js";
+import { cancelMs, type Ending, endings } from "./endings.js";
+import type { Kind } from "./kinds.js";
+import { startServer } from "./server.js";
+
+/** An interceptor that is put to the test, and what it published. */
+export interface Subject {
+  readonly interceptor: Interceptor;
+  readonly contextValues?: ((request: NodeRequest) => ContextValues) | undefined;
+  /** Resolves when all events are there. */
+  settle(): Promise<void>;
+  readonly events: readonly Pick<SessionActivityEvent, "encodedSessionContext" | "status" | "handlerStatus">[];
+}
+
+export interface MatrixResult {
+  readonly cases: number;
+  /** Cases with more or less than one event. */
+  readonly missing: string[];
+  readonly doubled: string[];
+  /** Cases whose event has another status than the client's code. */
+  readonly wrongStatus: string[];
+  readonly wrongHandlerStatus: string[];
+}
+
+interface Case {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: Kind;
+  readonly ending: Ending;
+  seen?: number;
+}
+
+/** Runs every ending over one wire, and compares each event with what the client saw. */
+export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSignal) => Subject): Promise<MatrixResult> {
+  const shutdown = new AbortController();
+  const subject = createSubject(shutdown.signal);
+  const cases = new Map<string, Case>();
+  for (const kind of wire.kinds) {
+    for (const ending of endings) {
+      if (ending.kinds && !ending.kinds.includes(kind)) continue;
+      if (ending.wires && !ending.wires.test(wire.name)) continue;
+      const id = `case-${cases.size}`;
+      cases.set(id, { id, kind, ending, name: `${wire.name}, ${kind}: ${ending.name}` });
+    }
+  }
+  const server = await startServer({
+    httpVersion: wire.httpVersion,
+    interceptors: [subject.interceptor],
+    contextValues: subject.contextValues,
+    shutdown,
+    endingOf: (context) => cases.get(context.requestHeader.get("x-case") ?? "")!.ending,
+  });
+  const client = wire.connect(server.port);
+  const call = async (one: Case): Promise<void> => {
+    const headers = { "x-session-track": "true", "x-session-context": one.id, "x-case": one.id };
+    const code = await client.call(one.kind, headers, one.ending.client ?? {});
+    one.seen = one.ending.client?.cutAfterMs === undefined ? code : 1;
+  };
+  try {
+    const all = [...cases.values()];
+    await inPools(
+      all.filter(({ ending }) => !ending.shutdown),
+      call,
+    );
+    const interrupted = all.filter(({ ending }) => ending.shutdown).map(call);
+    await sleep(cancelMs);
+    server.shutDown();
+    await Promise.all(interrupted);
+    await subject.settle();
+    return compare(all, subject.events);
+  } finally {
+    client.close();
+    await server.close();
+  }
+}
+
+/** Some calls at a time: enough to be quick, few enough that timers keep their time. */
+async function inPools(cases: Case[], call: (one: Case) => Promise<void>): Promise<void> {
+  const queue = cases.values();
+  await Promise.all(
+    Array.from({ length: 24 }, async () => {
+      for (const one of queue) await call(one);
+    }),
+  );
+}
+
+function compare(cases: Case[], events: Subject["events"]): MatrixResult {
+  const result = {
+    cases: cases.length,
+    missing: [],
+    doubled: [],
+    wrongStatus: [],
+    wrongHandlerStatus: [],
+  } as MatrixResult;
+  for (const { id, name, kind, seen, ending } of cases) {
+    const [event, ...more] = events.filter(({ encodedSessionContext }) => encodedSessionContext === id);
+    if (more.length > 0) result.doubled.push(name);
+    if (event === undefined) {
+      result.missing.push(name);
+      continue;
+    }
+    const status = statusName(seen);
+    if (event.status !== status)
+      result.wrongStatus.push(`${name}: the client saw ${status}, the event says ${event.status}`);
+    const expected = typeof ending.handlerStatus === "function" ? ending.handlerStatus(kind) : ending.handlerStatus;
+    const allowed = [expected ?? "same"].flat().map((one) => (one === "same" || one === status ? "" : one));
+    if (!allowed.includes(event.handlerStatus)) {
+      result.wrongHandlerStatus.push(
+        `${name}: expected ${allowed.join(" or ") || "the same"}, got ${event.handlerStatus || "the same"}`,
+      );
+    }
+  }
+  return result;
+}
