@@ -32,7 +32,7 @@ export function annotateSessionActivity(values: ContextValues, attributes: Reado
   if (call === undefined) return;
   const target = call.event.attributes;
   for (const [name, value] of Object.entries(attributes)) {
-    const fits = isAttribute(name) && isAttribute(value) && name !== "";
+    const fits = isAttribute(name) && isAttribute(value) && name !== "" && name !== "__proto__";
     if (fits && (Object.hasOwn(target, name) || Object.keys(target).length < maxAttributes)) {
       target[name] = value;
     } else {

@@ -128,7 +128,8 @@ export function createSessionActivityInterceptor(
     const event = beginEvent({ ...settings, instanceId, procedure: procedureOf(call), mark });
     call.contextValues.set(trackedCallKey, { event, header: call.header, log });
     const observed = observeCall(call, exchange, settings, (completion) => {
-      completeEvent(event, completion, completion.at - startedAt);
+      completeEvent(event, completion, Math.max(0, completion.at - startedAt));
+      call.contextValues.delete(trackedCallKey);
       publish(event, call);
       close(observed);
     });
@@ -188,8 +189,12 @@ export function createSessionActivityInterceptor(
     request: NodeRequest | { raw: NodeRequest },
     values: ContextValues = createContextValues(),
   ): ContextValues {
-    const nodeRequest = "raw" in request ? request.raw : request;
-    if (isMarked(nodeRequest)) values.set(exchangeKey, watchExchange(nodeRequest, countIfBypassed));
+    try {
+      const nodeRequest = "raw" in request ? request.raw : request;
+      if (isMarked(nodeRequest)) values.set(exchangeKey, watchExchange(nodeRequest, countIfBypassed));
+    } catch {
+      // Whatever an adapter hands in that is no request of Node's: the call goes on without Node's view of it.
+    }
     return values;
   }
 
