@@ -1,4 +1,3 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   type SessionActivityEvent,
@@ -6,6 +5,7 @@ import {
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../log.js";
 import type { NativeHeader } from "./client.js";
+import { encodeEvent } from "./event-encoder.js";
 import type { PublisherSettings } from "./publisher-options.js";
 
 /** What is sent for one event. It has no time of its own: event time lives in the value. */
@@ -32,7 +32,7 @@ export function createRecordEncoder(
   const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
   const { key: userKey } = settings;
   return (event) => {
-    const value = toBinary(SessionActivityEventSchema, event);
+    const value = encodeEvent(event);
     const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
     const bytes = key === undefined ? value.length : value.length + Buffer.byteLength(key);
     return { value, key, headers: headersOf(event), bytes };
@@ -47,14 +47,15 @@ function hasText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
+const cloudEventConstants: readonly NativeHeader[] = [
+  { ce_specversion: "1.0" },
+  { ce_type: SessionActivityEventSchema.typeName },
+];
+
 /** CloudEvents 1.0, Kafka binding, binary mode. Its time is the call's beginning: the one that every event has. */
 function cloudEventHeaders(event: SessionActivityEvent): readonly NativeHeader[] {
-  const headers: NativeHeader[] = [
-    ...defaultHeaders(event),
-    { ce_specversion: "1.0" },
-    { ce_type: SessionActivityEventSchema.typeName },
-    { ce_source: `/${encodeURIComponent(wellFormed(event.service))}` },
-  ];
+  const source = `/${encodeURIComponent(wellFormed(event.service))}`;
+  const headers = [...defaultHeaders(event), ...cloudEventConstants, { ce_source: source }];
   if (hasText(event.eventId)) headers.push({ ce_id: event.eventId });
   const time = event.startedAt && timestampDate(event.startedAt);
   // No moment that a Date can hold: then without.
