@@ -1,6 +1,7 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { annotateSessionActivity } from "./annotation.js";
+export { decodeSessionContext, encodeSessionContext } from "./context.js";
 export type { NodeRequest } from "./exchange.js";
 export { sessionHeaders } from "./headers.js";
 export {
