@@ -35,7 +35,8 @@ export interface KafkaPublisherOptions {
   /**
    * How long an event is tried before it is dropped as `expired`. By default, 300,000 (5 minutes), so that the bounds above
    * decide in an outage, and not age: an event that expires may have arrived all the same, and makes Kafka's client send
-   * again what was in flight with it. It is librdkafka's `message.timeout.ms`.
+   * again what was in flight with it. It is librdkafka's `message.timeout.ms`, and at least 10: it must be above `linger.ms`,
+   * which is 5.
    */
   deliveryTimeoutMs?: number | undefined;
   /** How long `close()` goes on delivering. By default, 5,000; with 0 it drops what is queued. */
@@ -85,7 +86,7 @@ export function publisherSettings(options: KafkaPublisherOptions): PublisherSett
     cloudEvents,
     maxQueuedEvents: integer("maxQueuedEvents", 50_000, 1, maxInt32 - queueSlack),
     maxQueuedBytes: integer("maxQueuedBytes", 32 * 1024 * 1024, 1, maxInt32),
-    deliveryTimeoutMs: integer("deliveryTimeoutMs", 300_000, 1, maxInt32),
+    deliveryTimeoutMs: integer("deliveryTimeoutMs", 300_000, 10, maxInt32),
     closeTimeoutMs: integer("closeTimeoutMs", 5_000, 0, maxInt32),
     properties: propertiesOption(options.properties, reservedProperties),
     log: options.log,

@@ -1,15 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { pause } from "./fixtures.js";
 
 /** A broker in a process of its own, for faults that no function call can bring about. */
 export interface BrokerProcess {
   readonly address: string;
   /** SIGKILL: its connections break, and what it held is gone. */
   kill(): Promise<void>;
-  /** SIGSTOP: its connections stand and nothing answers. */
-  freeze(): void;
+  /** SIGSTOP: its connections stand and nothing answers. Resolves when that has taken effect. */
+  freeze(): Promise<void>;
   /** SIGCONT */
   thaw(): void;
 }
@@ -25,9 +27,19 @@ export async function startBroker(): Promise<BrokerProcess> {
   return {
     address: String(address),
     kill: () => kill(child),
-    freeze: () => void child.kill("SIGSTOP"),
+    async freeze() {
+      child.kill("SIGSTOP");
+      while (!isStopped(child.pid)) await pause(1);
+    },
     thaw: () => void child.kill("SIGCONT"),
   };
+}
+
+/** On a busy machine some threads go on for a while. Where there is no /proc to look at, this is not seen. */
+function isStopped(pid: number | undefined): boolean {
+  const threads = `/proc/${pid}/task`;
+  if (!existsSync(threads)) return true;
+  return readdirSync(threads).every((thread) => / T /.test(readFileSync(`${threads}/${thread}/stat`, "utf8")));
 }
 
 /** Kills what is still running. Call it after each test. */

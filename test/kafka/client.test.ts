@@ -10,7 +10,7 @@ import { dropReason, mappedErrorNames } from "../../src/kafka/drop-reason.js";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const packages = join(root, "node_modules");
 
-describe("without the Kafka client", () => {
+describe("in a process of its own", () => {
   // A build of this package in a folder of its own, with all that is installed here but the client.
   let folder: string;
   beforeAll(() => {
@@ -37,11 +37,24 @@ describe("without the Kafka client", () => {
     const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
       cwd: folder,
       encoding: "utf8",
+      timeout: 20_000,
     });
     return stdout + stderr;
   }
 
-  test("importing ./kafka works", () => {
+  test("with the client, the process ends when all is closed", () => {
+    symlinkSync(join(packages, "@confluentinc"), join(folder, "node_modules/@confluentinc"));
+    const printed = run(`
+      const embedded = await kafka.startEmbeddedKafka();
+      const publisher = kafka.createKafkaPublisher({ brokers: embedded.brokers });
+      console.log(JSON.stringify(await publisher.close()));
+      await embedded.close();
+      process.on("exit", () => console.log("ended"));`);
+    rmSync(join(folder, "node_modules/@confluentinc"));
+    expect(printed).toBe('{"offered":0,"delivered":0,"dropped":{},"queued":0}\nended\n');
+  });
+
+  test("importing ./kafka works without the client", () => {
     expect(run("console.log(Object.keys(kafka).join())")).toContain("createKafkaPublisher");
   });
 

@@ -236,22 +236,27 @@ test("the counts add up at any moment of a run full of faults", async () => {
   const answer = (fault: Fault | undefined) => (): void => {
     proxy.fault = fault;
   };
-  const steps: (() => void | Promise<void>)[] = [
-    () => proxy.shut(),
-    () => proxy.open(broker.address),
-    answer(failProduce(topic, 32, 5)),
-    () => broker.freeze(),
-    () => broker.thaw(),
-    answer(failProduce(topic, 45, 1)),
-    () => proxy.shut(),
-    () => proxy.open(broker.address),
-    answer(failProduce(topic, 32, 5)),
-    answer(undefined),
+  const dropped = (reason: DropReason): number => publisher.stats().dropped[reason] ?? 0;
+  const steps: [() => void | Promise<void>, () => number][] = [
+    [() => proxy.shut(), () => Math.min(dropped("queue_full"), dropped("expired"))],
+    [() => proxy.open(broker.address), () => publisher.stats().delivered],
+    [answer(failProduce(topic, 32)), () => dropped("invalid_timestamp")],
+    [answer(undefined), () => publisher.stats().delivered],
+    [() => broker.freeze(), () => Math.min(dropped("queue_full"), dropped("expired"))],
+    [() => broker.thaw(), () => publisher.stats().delivered],
+    [answer(failProduce(topic, 45, 1)), () => dropped("fatal") * 100],
+    [() => proxy.shut(), () => dropped("queue_full")],
+    [() => proxy.open(broker.address), () => publisher.stats().delivered],
+    [answer(failProduce(topic, 32)), () => dropped("invalid_timestamp")],
+    [answer(undefined), () => publisher.stats().delivered],
   ];
-  for (const step of steps) {
+  // Each fault lasts until it has shown.
+  for (const [step, count] of steps) {
     await step();
-    const end = Date.now() + 400;
-    while (Date.now() < end) {
+    const start = count();
+    const end = Date.now() + 20_000;
+    while (count() < start + 100) {
+      if (Date.now() > end) throw new Error(`${step.toString()} shows no effect: ${JSON.stringify(publisher.stats())}`);
       burst();
       await pause(Math.random() * 10);
       expectIdentity(publisher.stats());

@@ -23,7 +23,7 @@ describe("wrong options", () => {
     [{ brokers, maxQueuedBytes: 1.5 }, "maxQueuedBytes must be"],
     [
       { brokers, deliveryTimeoutMs: Number.NaN },
-      "deliveryTimeoutMs must be a whole number from 1 to 2147483647, got NaN",
+      "deliveryTimeoutMs must be a whole number from 10 to 2147483647, got NaN",
     ],
     [{ brokers, closeTimeoutMs: -1 }, "closeTimeoutMs must be a whole number from 0 to 2147483647, got -1"],
     [{ brokers, properties: "x" }, 'properties must be an object, got "x"'],
@@ -87,6 +87,24 @@ describe("librdkafka properties", () => {
 test("brokers may be an array, and blanks around addresses do not count", () => {
   expect(publisherSettings({ brokers: ["a:1", " b:2 "] }).brokers).toBe("a:1,b:2");
   expect(publisherSettings({ brokers: "a:1, b:2" }).brokers).toBe("a:1,b:2");
+});
+
+test("the bounds of numbers are such that librdkafka takes them", async () => {
+  const least = { maxQueuedEvents: 1, maxQueuedBytes: 1, deliveryTimeoutMs: 10, closeTimeoutMs: 0 };
+  const most = { maxQueuedEvents: 2_147_482_647, maxQueuedBytes: 2_147_483_647, deliveryTimeoutMs: 2_147_483_647 };
+  for (const options of [least, most]) {
+    const log = recordingLogger();
+    const publisher = createKafkaPublisher({
+      brokers,
+      log,
+      properties: { log_level: 0 },
+      closeTimeoutMs: 50,
+      ...options,
+    });
+    publishRange(publisher, 1, 1);
+    await publisher.close();
+    expect(log.lines.filter(({ message }) => message.includes("cannot start"))).toEqual([]);
+  }
 });
 
 test("the defaults are those that are documented", () => {

@@ -126,7 +126,7 @@ describe("an outage", () => {
     publishRange(publisher, 1, 500);
     await settledAll(publisher);
 
-    broker.freeze();
+    await broker.freeze();
     publishRange(publisher, 501, 1_000);
     await pause(1_000);
     expect(publisher.stats()).toEqual({ offered: 1_000, delivered: 500, dropped: {}, queued: 500 });
@@ -176,7 +176,7 @@ describe("close", () => {
     const publisher = publisherOn(broker.address, { closeTimeoutMs: 200 });
     publishRange(publisher, 1, 10);
     await settledAll(publisher);
-    broker.freeze();
+    await broker.freeze();
     publishRange(publisher, 11, 30);
     const stats = { offered: 30, delivered: 10, dropped: { close_timeout: 20 }, queued: 0 };
     expect(await publisher.close()).toEqual(stats);
