@@ -86,6 +86,7 @@ function stateWhenWritten(stream: ServerHttp2Stream): ExchangeState {
 
 /** Node's response to this request. Node keeps it on the socket, under a name that is not documented: a test guards it. */
 function responseOf(request: IncomingMessage): ServerResponse | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const response = (request.socket as { _httpMessage?: ServerResponse } | undefined)?._httpMessage;
   return response?.req === request ? response : undefined;
 }

@@ -110,13 +110,13 @@ export function createSessionActivityInterceptor(
   }
 
   function intercept(next: Next, call: Call): Promise<Answer> {
-    const { header, contextValues } = call;
-    const exchange = contextValues.get(exchangeKey);
+    const { header, contextValues: values } = call;
+    const exchange = values.get(exchangeKey);
     if (exchange !== undefined) exchange.reached = true;
     const mark = readMark(header);
     stripMark(header);
     const context = header.get(sessionHeaders.context);
-    if (context) contextValues.set(sessionContextKey, context);
+    if (context) values.set(sessionContextKey, context);
     if (mark === "unmarked") warnIfSecond(call);
     else if (mark === "context_empty") skip(mark, call, "a marked call has no session context");
     else return track(next, call, mark, exchange);

@@ -32,10 +32,17 @@ function timeoutMs(header: Headers): number {
   const connect = header.get("connect-timeout-ms");
   if (connect !== null) return Number(connect);
   const grpc = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "");
-  return grpc === null ? Number.POSITIVE_INFINITY : Number(grpc[1]) * unitMs[grpc[2] as keyof typeof unitMs];
+  return grpc === null ? Number.POSITIVE_INFINITY : Number(grpc[1]) * (unitMs.get(grpc[2]) ?? 1);
 }
 
-const unitMs = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+const unitMs = new Map<string | undefined, number>([
+  ["H", 3_600_000],
+  ["M", 60_000],
+  ["S", 1_000],
+  ["m", 1],
+  ["u", 1e-3],
+  ["n", 1e-6],
+]);
 
 /**
  * What a caller saw who left after so many milliseconds: its deadline, or its own cancellation.

@@ -90,11 +90,11 @@ function connectNodeClient(
     if (httpVersion === "2") {
       const sessionManager = new Http2SessionManager(baseUrl, {}, { createConnection });
       closers.push(() => sessionManager.abort());
-      return { transport: createTransport({ baseUrl, httpVersion, sessionManager } as TransportOptions), cut };
+      return { transport: createTransport({ baseUrl, httpVersion, sessionManager }), cut };
     }
     const agent = new Agent({ keepAlive: true });
     Object.assign(agent, { createConnection });
-    return { transport: createTransport({ baseUrl, httpVersion, nodeOptions: { agent } } as TransportOptions), cut };
+    return { transport: createTransport({ baseUrl, httpVersion, nodeOptions: { agent } }), cut };
   }
 
   const shared = open();
