@@ -4,8 +4,12 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 /** The requests of Kafka's protocol that tests interfere with. */
 export const api = { produce: 0, metadata: 3, initProducerId: 22 } as const;
 
-/** Changes a broker's answer in place. The body begins behind the header. */
-export type Fault = (answer: { readonly api: number; readonly version: number; readonly body: Buffer }) => void;
+/** Changes a broker's answer in place, or has the connection break before it arrives. The body begins behind the header. */
+export type Fault = (answer: {
+  readonly api: number;
+  readonly version: number;
+  readonly body: Buffer;
+}) => "break" | undefined | void;
 
 /**
  * A door in front of a broker, with an address that stays the same: it can be shut, opened, and led to another broker, and it
@@ -75,8 +79,9 @@ export async function startProxy(): Promise<Proxy> {
         const request = requests.get(correlation)!;
         requests.delete(correlation);
         replacePort(frame, target, port);
-        proxy.fault?.({ ...request, body: frame.subarray(isFlexible(request) ? 9 : 8) });
-        client.write(frame);
+        const body = frame.subarray(isFlexible(request) ? 9 : 8);
+        if (proxy.fault?.({ ...request, body }) === "break") client.destroy();
+        else client.write(frame);
       }),
     );
   }
@@ -109,6 +114,16 @@ export function failProduce(topic: string, code: number, times: number = Infinit
     // Behind the name: the number of partitions, the first one's index, its error. The client asks for one at a time.
     const end = answer.body.indexOf(topic) + topic.length;
     answer.body.writeInt16BE(code, end + (isFlexible(answer) ? 1 : 4) + 4);
+  };
+}
+
+/** Breaks the connection when a produce request was carried out and its acknowledgement is on the way. */
+export function loseAcknowledgements(times: number): Fault {
+  let left = times;
+  return (answer) => {
+    if (answer.api !== api.produce || left <= 0) return undefined;
+    left -= 1;
+    return "break";
   };
 }
 
