@@ -30,6 +30,7 @@ export interface NativePartition {
 /** A place in a partition. */
 export interface NativeOffset extends NativePartition {
   readonly offset: number;
+  readonly leaderEpoch?: number | undefined;
 }
 
 /** A record header: an object of exactly one key. A value that is neither string nor Buffer makes `produce` throw *and* send. */
@@ -89,8 +90,8 @@ export interface NativeProducer extends NativeClient {
   produce(
     topic: string,
     partition: number | null,
-    value: Uint8Array,
-    key?: string | null,
+    value: Uint8Array | null,
+    key?: string | Uint8Array | null,
     timestamp?: number | null,
     opaque?: unknown,
     headers?: readonly NativeHeader[],

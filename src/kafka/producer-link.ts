@@ -1,8 +1,10 @@
 import type { TroubleLog } from "../log.js";
 import { asNativeError, type NativeError, type NativeProducer, type NativeReport } from "./client.js";
 import { bridgeClientLog } from "./client-log.js";
+import { connectWithoutBroker } from "./connect.js";
 import type { LostEvents, Settled } from "./ledger.js";
 import type { KafkaRecord } from "./record.js";
+import { within } from "./within.js";
 
 /** How long a producer may take to stop, once it was told to drop what it holds. */
 const stopTimeoutMs = 2_000;
@@ -121,7 +123,7 @@ class Link implements ProducerLink {
   }
 
   async #start(log: TroubleLog): Promise<void> {
-    this.#failure = await startWithoutBroker(this.#producer);
+    this.#failure = await start(this.#producer);
     if (this.#failure !== undefined) {
       const { message } = this.#failure;
       log.error("kafka start", { error: message }, "The Kafka producer cannot start: all events are dropped");
@@ -168,21 +170,9 @@ class Link implements ProducerLink {
   }
 }
 
-/**
- * Connects without waiting for a broker. The client's `connect` asks a broker for metadata before it calls back; with none up
- * it fails after 30 s *and destroys the producer*. Answering that question on the client's behalf makes it call back in some
- * milliseconds: from then on events queue in librdkafka and go out when a broker appears. This leans on the client's
- * internals, and a test guards it.
- */
-function startWithoutBroker(producer: NativeProducer): Promise<NativeError | undefined> {
-  return new Promise((resolve) => {
-    producer.getMetadata = (_options, done) => done(null, { brokers: [] });
-    producer.connect({}, (error) => {
-      // The prototype's own method shows again.
-      Reflect.deleteProperty(producer, "getMetadata");
-      resolve(error ?? pollInBackground(producer));
-    });
-  });
+/** Starts it: from then on events queue in librdkafka and go out when a broker appears. */
+async function start(producer: NativeProducer): Promise<NativeError | undefined> {
+  return (await connectWithoutBroker(producer)) ?? pollInBackground(producer);
 }
 
 function pollInBackground(producer: NativeProducer): NativeError | undefined {
@@ -191,18 +181,5 @@ function pollInBackground(producer: NativeProducer): NativeError | undefined {
     return undefined;
   } catch (error) {
     return asNativeError(error);
-  }
-}
-
-/** Resolves with the promise, or when the time is over. */
-async function within(timeoutMs: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  try {
-    await Promise.race([promise, over]);
-  } finally {
-    clearTimeout(timer);
   }
 }
