@@ -37,42 +37,83 @@ export function createCompletionLatch(
   settleTimeoutMs: number,
   onEnd: (completion: Completion) => void,
 ): CompletionLatch {
-  let ended = false;
-  let caller: { status: string; at: number; left: boolean } | undefined;
-  let handlerStatus: ((callerLeft: boolean) => string) | undefined;
-  let settleTimer: NodeJS.Timeout | undefined;
+  return new Latch(settleTimeoutMs, onEnd);
+}
 
-  function end(): void {
-    if (ended) return;
-    ended = true;
-    clearTimeout(settleTimer);
-    const status = caller?.status ?? unsettled;
-    const ofHandler = handlerStatus?.(caller?.left ?? false) ?? unsettled;
-    onEnd({ status, handlerStatus: ofHandler === status ? "" : ofHandler, at: caller?.at ?? performance.now() });
+/** A class, as the observer is one: an object of closures costs several microseconds of garbage collection per call. */
+class Latch implements CompletionLatch {
+  readonly #settleTimeoutMs: number;
+  readonly #onEnd: (completion: Completion) => void;
+  #ended = false;
+  #callerStatus: string | undefined;
+  #callerAt = 0;
+  #callerLeft = false;
+  #handlerCode: number | undefined;
+  #handlerStopped: (() => boolean) | undefined;
+  #settleTimer: NodeJS.Timeout | undefined;
+
+  constructor(settleTimeoutMs: number, onEnd: (completion: Completion) => void) {
+    this.#settleTimeoutMs = settleTimeoutMs;
+    this.#onEnd = onEnd;
   }
 
-  function setCaller(code: number, at: number, left: boolean): void {
-    if (caller !== undefined || ended) return;
-    caller = { status: statusName(code), at, left };
-    if (handlerStatus !== undefined) end();
-    else settleTimer = setTimeout(end, settleTimeoutMs).unref();
+  get callerEnded(): boolean {
+    return this.#callerStatus !== undefined || this.#ended;
   }
 
-  function setHandler(status: (callerLeft: boolean) => string): void {
-    handlerStatus ??= status;
-    if (caller !== undefined) end();
+  callerReceived(code: number, at: number): void {
+    this.#setCaller(code, at, false);
   }
 
-  return {
-    get callerEnded() {
-      return caller !== undefined || ended;
-    },
-    callerReceived: (code, at) => setCaller(code, at, false),
-    callerLeft: (code, at) => setCaller(code, at, true),
-    handlerFinished: () => setHandler(() => "OK"),
-    handlerThrew: (code, stopped) =>
-      setHandler((callerLeft) => statusName(callerLeft && stopped() ? Code.Canceled : code)),
-    handlerStopped: () => setHandler(() => statusName(Code.Canceled)),
-    abandon: end,
-  };
+  callerLeft(code: Code, at: number): void {
+    this.#setCaller(code, at, true);
+  }
+
+  handlerFinished(): void {
+    this.#setHandler(0, undefined);
+  }
+
+  handlerThrew(code: number, stopped: () => boolean): void {
+    this.#setHandler(code, stopped);
+  }
+
+  handlerStopped(): void {
+    this.#setHandler(Code.Canceled, undefined);
+  }
+
+  abandon(): void {
+    this.#end();
+  }
+
+  #setCaller(code: number, at: number, left: boolean): void {
+    if (this.callerEnded) return;
+    this.#callerStatus = statusName(code);
+    this.#callerAt = at;
+    this.#callerLeft = left;
+    if (this.#handlerCode !== undefined) this.#end();
+    else this.#settleTimer = setTimeout(() => this.#end(), this.#settleTimeoutMs).unref();
+  }
+
+  #setHandler(code: number, stopped: (() => boolean) | undefined): void {
+    if (this.#handlerCode !== undefined) return;
+    this.#handlerCode = code;
+    this.#handlerStopped = stopped;
+    if (this.#callerStatus !== undefined) this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#settleTimer);
+    const status = this.#callerStatus ?? unsettled;
+    const at = this.#callerStatus === undefined ? performance.now() : this.#callerAt;
+    const handlerStatus = this.#handlerStatus();
+    this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, at });
+  }
+
+  #handlerStatus(): string {
+    if (this.#handlerCode === undefined) return unsettled;
+    const stopped = this.#callerLeft && this.#handlerStopped?.() === true;
+    return statusName(stopped ? Code.Canceled : this.#handlerCode);
+  }
 }

@@ -14,7 +14,8 @@ import { beginEvent, completeEvent } from "./event.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "./exchange.js";
 import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "./headers.js";
 import { createTroubleLog } from "./log.js";
-import { type Answer, type Call, type Next, type ObservedCall, observeCall } from "./observer.js";
+import { type Answer, type Call, type Next, observeCall } from "./observer.js";
+import { createOpenCalls } from "./open-calls.js";
 import { readCount, readMs, wrongOption } from "./options.js";
 import type { Publisher } from "./publisher.js";
 import type { Logger } from "./tracking.js";
@@ -98,12 +99,11 @@ export function createSessionActivityInterceptor(
   const settings = readOptions(options);
   const { publisher } = settings;
   const log = createTroubleLog(settings.log);
-  const instanceId = randomUUID();
-  const open = new Set<ObservedCall>();
+  const source = { service: settings.service, instanceId: randomUUID(), maxContextBytes: settings.maxContextBytes };
+  const open = createOpenCalls();
   const skipped: Partial<Record<SkipReason, number>> = {};
   const counts = { tracked: 0, bypassed: 0, dropped: 0 };
   let sequence = 0n;
-  const whenIdle: (() => void)[] = [];
 
   if (publisher === undefined) {
     log.warn("no_publisher", { service: settings.service }, "there is no publisher: session activity is not recorded");
@@ -115,7 +115,7 @@ export function createSessionActivityInterceptor(
     if (exchange !== undefined) exchange.reached = true;
     const mark = readMark(header);
     stripMark(header);
-    const context = header.get(sessionHeaders.context);
+    const context = typeof mark === "string" ? header.get(sessionHeaders.context) : mark.context;
     if (context) values.set(sessionContextKey, context);
     if (mark === "unmarked") warnIfSecond(call);
     else if (mark === "context_empty") skip(mark, call, "a marked call has no session context");
@@ -125,29 +125,33 @@ export function createSessionActivityInterceptor(
 
   function track(next: Next, call: Call, mark: SessionMark, exchange: Exchange | undefined): Promise<Answer> {
     const startedAt = performance.now();
-    const event = beginEvent({ ...settings, instanceId, procedure: procedureOf(call), mark });
+    const event = beginEvent(source, procedureOf(call), mark);
     call.contextValues.set(trackedCallKey, { event, header: call.header, log });
     const observed = observeCall(call, exchange, settings, (completion) => {
       completeEvent(event, completion, Math.max(0, completion.at - startedAt));
       call.contextValues.delete(trackedCallKey);
       publish(event, call);
-      close(observed);
+      open.remove(entry);
     });
     counts.tracked += 1;
-    open.add(observed);
-    return publisher?.begin === undefined ? observed.run(next) : runUnlessRefused(publisher, event);
-
-    async function runUnlessRefused(durable: Publisher, begun: SessionActivityEvent): Promise<Answer> {
-      let verdict: unknown;
-      try {
-        verdict = await durable.begin?.(begun);
-      } catch {
-        skip("publisher_error", call, "the publisher threw at the start of a call, against its contract");
-      }
-      if (verdict !== "refuse") return observed.run(next);
-      skip("refused", call, "the publisher refused a call that it cannot record");
-      close(observed);
+    const entry = open.add(observed);
+    if (publisher?.begin === undefined) return observed.run(next);
+    return mayBegin(event, call).then((may) => {
+      if (may) return observed.run(next);
+      open.remove(entry);
       throw new ConnectError("session activity cannot be recorded", Code.ResourceExhausted);
+    });
+  }
+
+  /** Tells a durable publisher that a call begins. False where it refuses the call. */
+  async function mayBegin(event: SessionActivityEvent, call: Call): Promise<boolean> {
+    try {
+      if ((await publisher?.begin?.(event)) !== "refuse") return true;
+      skip("refused", call, "the publisher refused a call that it cannot record");
+      return false;
+    } catch {
+      skip("publisher_error", call, "the publisher threw at the start of a call, against its contract");
+      return true;
     }
   }
 
@@ -163,11 +167,6 @@ export function createSessionActivityInterceptor(
     } catch {
       skip("publisher_error", call, "the publisher threw, against its contract: the event is lost");
     }
-  }
-
-  function close(call: ObservedCall): void {
-    open.delete(call);
-    if (open.size === 0) for (const resolve of whenIdle.splice(0)) resolve();
   }
 
   function skip(reason: SkipReason, call: Call, message: string): void {
@@ -209,26 +208,11 @@ export function createSessionActivityInterceptor(
     );
   }
 
-  async function drain(timeoutMs: number): Promise<void> {
-    if (open.size === 0) return;
-    const idle = new Promise<void>((resolve) => {
-      whenIdle.push(resolve);
-    });
-    const timer = setTimeout(
-      () => {
-        for (const call of open) call.abandon();
-      },
-      readMs("timeoutMs", timeoutMs, 0),
-    );
-    await idle;
-    clearTimeout(timer);
-  }
-
   const interceptor: Interceptor = (next) => (call) => intercept(next, call);
   return Object.assign(interceptor, {
     contextValues,
+    drain: (timeoutMs: number) => open.drain(readMs("timeoutMs", timeoutMs, 0)),
     stats: (): InterceptorStats => ({ open: open.size, ...counts, skipped: { ...skipped } }),
-    drain,
   });
 }
 

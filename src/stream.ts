@@ -1,5 +1,5 @@
 /** What happens to a response stream, each at most once, but for `closing` before `closed`. */
-export interface StreamEvents<T> {
+export interface StreamEvents<T = unknown> {
   /** The stream ran to its end. */
   finished(): void;
   /** The stream threw. */
