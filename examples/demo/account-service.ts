@@ -1,0 +1,80 @@
+import { createServer } from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError, type ConnectRouter, createClient, type HandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { annotateSessionActivity, sessionContextKey, sessionHeaders } from "connect-session-activity";
+import type { SessionTracking } from "connect-session-activity/kafka";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
+import { listen, type Running } from "./notification-service.js";
+import { say, sessionHeadersIn } from "./print.js";
+
+/** The service under watch. The interceptor is one line; the handlers do not know of it, but for one annotation. */
+export async function startAccountService(
+  tracking: SessionTracking,
+  shutdownSignal: AbortSignal,
+  notificationUrl: string,
+): Promise<Running> {
+  const downstream = new Http2SessionManager(notificationUrl);
+  const transport = createGrpcTransport({ baseUrl: notificationUrl, sessionManager: downstream });
+  const notifications = createClient(NotificationService, transport);
+
+  async function notify(text: string, context: HandlerContext): Promise<void> {
+    // The session context goes on by hand.
+    const session = context.values.get(sessionContextKey);
+    await notifications.notify(
+      { text },
+      { headers: session === undefined ? {} : { [sessionHeaders.context]: session } },
+    );
+  }
+
+  const running = await listen(
+    createServer(
+      connectNodeAdapter({
+        routes: (router) => routes(router, notify),
+        interceptors: [tracking.interceptor],
+        contextValues: tracking.interceptor.contextValues,
+        shutdownSignal,
+      }),
+    ),
+  );
+  return {
+    url: running.url,
+    close() {
+      downstream.abort();
+      running.close();
+    },
+  };
+}
+
+function routes(router: ConnectRouter, notify: (text: string, context: HandlerContext) => Promise<void>): void {
+  const sawHeaders = (context: HandlerContext): void => {
+    say("handler", `saw ${sessionHeadersIn(context.requestHeader)}`);
+  };
+  router.service(AccountService, {
+    login({ user, password }, context) {
+      sawHeaders(context);
+      if (password !== "correct horse") throw new ConnectError("wrong password", Code.Unauthenticated);
+      annotateSessionActivity(context.values, { target: `user/${user}` });
+      return { sessionId: "session-1" };
+    },
+    async changePassword(_, context) {
+      sawHeaders(context);
+      await notify("your password was changed", context);
+      return { revision: 2 };
+    },
+    async updateProfile({ displayName }, context) {
+      sawHeaders(context);
+      // A slow database: the caller's deadline passes, and the profile is changed all the same.
+      await sleep(400);
+      return { displayName };
+    },
+    async *watchSessions({ limit }, context) {
+      sawHeaders(context);
+      for (let revision = 1; revision <= limit; revision++) {
+        yield { revision };
+        await sleep(20, undefined, { signal: context.signal });
+      }
+    },
+  });
+}

@@ -1,0 +1,29 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type SessionActivityEvent, SessionActivityEventSchema } from "connect-session-activity";
+
+const width = 14;
+
+/** One line of the story: who, and what. */
+export function say(who: string, what: string): void {
+  console.log(`  ${who.padEnd(width)}${what}`);
+}
+
+export function title(text: string): void {
+  console.log(`\n${text}`);
+}
+
+/** The session headers among others, as text. */
+export function sessionHeadersIn(headers: Headers): string {
+  const ours = [...headers].filter(([name]) => name.startsWith("x-session-"));
+  return ours.length === 0 ? "no session headers" : ours.map(([name, value]) => `${name}: ${value}`).join("  ");
+}
+
+export function sayEvent(event: SessionActivityEvent): void {
+  const ended =
+    event.handlerStatus === "" ? event.status : `${event.status} (the handler ended with ${event.handlerStatus})`;
+  say("from Kafka", `#${event.sequence} ${event.action}: ${ended}, session ${event.encodedSessionContext}`);
+}
+
+export function sayJson(event: SessionActivityEvent): void {
+  console.log(JSON.stringify(toJson(SessionActivityEventSchema, event), null, 2).replaceAll(/^/gm, "    "));
+}

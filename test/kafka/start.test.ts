@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { sessionTrackingFromEnv, startEmbeddedKafka, startSessionTracking } from "../../src/kafka/index.js";
+import { accountClient, eventually, marks, startAccountServer } from "../support/account-server.js";
+
+async function embedded(): Promise<string> {
+  const kafka = await startEmbeddedKafka();
+  onTestFinished(() => kafka.close());
+  return kafka.brokers;
+}
+
+describe("startSessionTracking", () => {
+  it("publishes the marked calls of a server to Kafka", async () => {
+    const tracking = startSessionTracking({
+      service: "account-service",
+      kafka: { brokers: await embedded() },
+      log: false,
+    });
+    const server = await startAccountServer(
+      { changePassword: () => ({}) },
+      { interceptors: [tracking.interceptor], contextValues: tracking.interceptor.contextValues },
+    );
+    for (let i = 0; i < 5; i++) await accountClient(server).changePassword({}, { headers: marks() });
+    expect(await tracking.close()).toEqual({ offered: 5, delivered: 5, dropped: {}, queued: 0 });
+  });
+
+  it("waits in close for the calls that are open, once for all who call it", async () => {
+    const tracking = startSessionTracking({
+      service: "account-service",
+      kafka: { brokers: await embedded() },
+      log: false,
+    });
+    const server = await startAccountServer(
+      { changePassword: () => sleep(200).then(() => ({})) },
+      { interceptors: [tracking.interceptor] },
+    );
+    const call = accountClient(server).changePassword({}, { headers: marks() });
+    await eventually(() => tracking.interceptor.stats().open === 1);
+    const closing = tracking.close();
+    expect(tracking.close()).toBe(closing);
+    expect(await closing).toMatchObject({ offered: 1, delivered: 1 });
+    await call;
+  });
+
+  it.each([undefined, "", []])("without brokers (%j) lets calls run, warns once, and counts", async (brokers) => {
+    const warnings: string[] = [];
+    const warn = (_: object, message: string): void => void warnings.push(message);
+    const log = { debug: warn, info: warn, warn, error: warn };
+    const tracking = startSessionTracking({ kafka: { brokers }, log });
+    const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
+    for (let i = 0; i < 3; i++) await accountClient(server).changePassword({}, { headers: marks() });
+    await eventually(() => tracking.publisher.stats().offered === 3);
+    expect(await tracking.close()).toEqual({ offered: 3, delivered: 0, dropped: { no_brokers: 3 }, queued: 0 });
+    expect(warnings).toEqual([expect.stringContaining("no Kafka brokers")]);
+  });
+
+  it("reads the environment by default", async () => {
+    vi.stubEnv("SESSION_TRACKING_KAFKA_BROKERS", "");
+    vi.stubEnv("SESSION_TRACKING_SERVICE", "from-env");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const tracking = startSessionTracking();
+    expect(write.mock.calls.join()).toContain('"service":"from-env"');
+    write.mockRestore();
+    await tracking.close();
+    vi.stubEnv("SESSION_TRACKING_KAFKA_BROKER", "localhost:9092");
+    expect(() => startSessionTracking()).toThrow("SESSION_TRACKING_KAFKA_BROKER is unknown");
+  });
+
+  it("takes what the environment gives, and options on top", async () => {
+    const env = { SESSION_TRACKING_SERVICE: "", SESSION_TRACKING_KAFKA_BROKERS: await embedded() };
+    const tracking = startSessionTracking({
+      ...sessionTrackingFromEnv(env),
+      shutdownSignal: new AbortController().signal,
+      log: false,
+    });
+    const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
+    await accountClient(server).changePassword({}, { headers: marks() });
+    expect(await tracking.close()).toMatchObject({ delivered: 1 });
+  });
+
+  it.each([
+    [{ drainTimeoutMs: -1 }, "drainTimeoutMs must be a duration in milliseconds"],
+    [{ settleTimeoutMs: "1s" }, "settleTimeoutMs must be a duration in milliseconds"],
+    [{ kafka: { brokers: ["host one:9092"] } }, "brokers"],
+    [{ kafka: { brokers: "localhost:9092", maxQueuedEvents: 0 } }, "maxQueuedEvents"],
+  ])("refuses %j", (options, message) => {
+    expect(() => startSessionTracking({ log: false, ...options } as never)).toThrow(message);
+  });
+});
