@@ -1,3 +1,10 @@
+export type { ConsumerStats, InvalidReason } from "../tracking.js";
+export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
+export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer.js";
+export type { SessionActivityConsumerOptions, SessionActivityRetry } from "./consumer-options.js";
 export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
+export { sessionTrackingFromEnv } from "./environment.js";
 export { createKafkaPublisher } from "./publisher.js";
 export type { KafkaPublisherOptions } from "./publisher-options.js";
+export { type SessionTracking, startSessionTracking } from "./start.js";
+export type { SessionTrackingKafkaOptions, SessionTrackingOptions } from "./tracking-options.js";
