@@ -23,7 +23,7 @@ export interface SessionActivityRecord {
   readonly timestampMs: number | undefined;
   readonly key: Uint8Array | undefined;
   readonly headers: readonly SessionActivityHeader[];
-  /** Undefined where the record has none. */
+  /** Undefined where the record has none, or an empty one. */
   readonly value: Uint8Array | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface InvalidRecord {
 /** What a message holds. Fields that only a newer schema knows stay in the event, and go out again when it is encoded. */
 export function readMessage(message: NativeMessage): SessionActivityItem | InvalidRecord {
   const record = recordOf(message);
-  if (record.value === undefined || record.value.length === 0) return { record, reason: "empty_value" };
+  if (record.value === undefined) return { record, reason: "empty_value" };
   const event = decode(record.value);
   if (event === undefined) return { record, reason: "undecodable" };
   return event.eventId === "" ? { record, reason: "no_event_id" } : { record, event };
@@ -66,7 +66,7 @@ function recordOf(message: NativeMessage): SessionActivityRecord {
     timestampMs: timestamp === undefined || timestamp < 0 ? undefined : timestamp,
     key: typeof key === "string" ? Buffer.from(key) : (key ?? undefined),
     headers: (headers ?? []).flatMap(headersOf),
-    value: value ?? undefined,
+    value: value === null || value.length === 0 ? undefined : value,
   };
 }
 

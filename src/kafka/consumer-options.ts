@@ -106,7 +106,7 @@ export function consumerSettings(options: SessionActivityConsumerOptions): Consu
   const topic = topicOption(options.topic, defaultTopic);
   return {
     brokers: brokersOption(options.brokers),
-    groupId: stringOption("groupId", options.groupId, ""),
+    groupId: stringOption("groupId", options.groupId ?? "", ""),
     topic,
     ...handlerOf(options),
     startAt,
