@@ -13,8 +13,8 @@ const maxUserAgentBytes = 512;
  * The user agent comes from the client, so a long one is cut to 512 bytes rather than refused. Fields that a newer schema
  * added, and that came in by {@link decodeSessionContext}, are kept.
  *
- * Throws a TypeError where a field is no string, and a RangeError where nothing is set, or where the result is longer than
- * 8,192 characters. The messages name fields and sizes, never values.
+ * Throws a TypeError where a field is no string or none is set, and a RangeError where the result is longer than 8,192
+ * characters. The messages name fields and sizes, never values.
  */
 export function encodeSessionContext(context: MessageInitShape<typeof SessionContextSchema>): string {
   if (typeof context !== "object" || context === null) {
@@ -26,7 +26,7 @@ export function encodeSessionContext(context: MessageInitShape<typeof SessionCon
   for (const value of Object.values(signals)) requireText("signals", value);
   message.userAgent = cut(message.userAgent);
   const encoded = Buffer.from(toBinary(SessionContextSchema, message)).toString("base64");
-  if (encoded === "") throw new RangeError("a session context must have at least one field that is set");
+  if (encoded === "") throw new TypeError("a session context must have at least one field that is set");
   if (encoded.length > maxEncodedLength) throw tooLong(encoded.length);
   return encoded;
 }

@@ -37,6 +37,11 @@ export function isTrackValue(value: string): boolean {
   return value === "true" || (value.includes(",") && value.split(",").some((part) => part.trim() === "true"));
 }
 
+/** Whether this can be the label of a call: 1 to 128 of `[A-Za-z0-9_.:/-]`. */
+export function isOperation(label: string): boolean {
+  return operationPattern.test(label);
+}
+
 /** Reads the mark of a call. */
 export function readMark(header: Headers): MarkReading {
   const track = header.get(sessionHeaders.track);
@@ -47,7 +52,7 @@ export function readMark(header: Headers): MarkReading {
   const traceparent = header.get("traceparent");
   return {
     context,
-    operation: operation !== null && operationPattern.test(operation) ? operation : undefined,
+    operation: operation !== null && isOperation(operation) ? operation : undefined,
     traceparent: traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "",
   };
 }
@@ -57,4 +62,35 @@ export function stripMark(header: Headers): void {
   header.delete(sessionHeaders.track);
   header.delete(sessionHeaders.operation);
   header.delete(sessionHeaders.signature);
+}
+
+const allNames = Object.values(sessionHeaders);
+
+/**
+ * Deletes the four session headers, and tells how many there were. Other headers that begin with `x-session-` belong to
+ * others and stay.
+ *
+ * Takes Fetch headers, or Node's own (`request.headers`).
+ */
+export function stripSessionHeaders(headers: Headers | Record<string, string | string[] | undefined>): number {
+  let dropped = 0;
+  if (isFetchHeaders(headers)) {
+    for (const name of allNames) {
+      if (!headers.has(name)) continue;
+      headers.delete(name);
+      dropped += 1;
+    }
+  } else {
+    const names: readonly string[] = allNames;
+    for (const name of Object.keys(headers)) {
+      if (!names.includes(name.toLowerCase())) continue;
+      delete headers[name];
+      dropped += 1;
+    }
+  }
+  return dropped;
+}
+
+function isFetchHeaders(headers: Headers | Record<string, unknown>): headers is Headers {
+  return "delete" in headers && typeof headers.delete === "function";
 }

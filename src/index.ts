@@ -3,7 +3,19 @@ export { SessionActivityEventSchema, SessionContextSchema } from "../gen/session
 export { annotateSessionActivity } from "./annotation.js";
 export { decodeSessionContext, encodeSessionContext } from "./context.js";
 export type { NodeRequest } from "./exchange.js";
-export { sessionHeaders } from "./headers.js";
+export {
+  createSessionGatewayInterceptor,
+  type SessionGatewayInterceptor,
+  type SessionGatewayOptions,
+  type SessionGatewayStats,
+  type UnmarkedReason,
+} from "./gateway.js";
+export {
+  createSessionGuardInterceptor,
+  type SessionGuardInterceptor,
+  type SessionGuardStats,
+} from "./guard.js";
+export { sessionHeaders, stripSessionHeaders } from "./headers.js";
 export {
   createSessionActivityInterceptor,
   type InterceptorStats,
@@ -19,5 +31,6 @@ export {
   type Publisher,
   type PublisherStats,
 } from "./publisher.js";
+export { createSessionRelay, type SessionRelay } from "./relay.js";
 export { statusName } from "./status.js";
-export type { Logger } from "./tracking.js";
+export type { Logger, MarkToSign, SessionSigner } from "./tracking.js";

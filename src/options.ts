@@ -1,3 +1,5 @@
+import type { Logger } from "./tracking.js";
+
 /** The longest delay that Node's timers keep. */
 const maxMs = 2 ** 31 - 1;
 
@@ -18,6 +20,12 @@ export function readCount(name: string, value: number | undefined, byDefault: nu
   if (value === undefined) return byDefault;
   if (Number.isSafeInteger(value) && value >= 1) return value;
   throw wrongOption(name, "a whole number from 1 upward", value);
+}
+
+/** Checks where warnings go; undefined means the default. */
+export function readLog(value: Logger | false | undefined): Logger | false | undefined {
+  if (value === undefined || value === false || typeof value?.warn === "function") return value;
+  throw wrongOption("log", "a Logger, or false", value);
 }
 
 function describe(value: unknown): string {

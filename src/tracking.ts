@@ -35,3 +35,23 @@ export interface ConsumerStats {
   /** Records that were fetched and are not handled yet. */
   readonly queued: number;
 }
+
+/** What a gateway's signature covers, besides its audience and time: one mark, on a call of one method. */
+export interface MarkToSign {
+  /** The value of x-session-context, verbatim. */
+  readonly context: string;
+  /** The value of x-session-operation, verbatim, or undefined where there is none. */
+  readonly operation: string | undefined;
+  /** The method called, `/package.Service/Method`. */
+  readonly procedure: string;
+}
+
+/** Signs marks for a gateway. See `connect-session-activity/signature`. */
+export interface SessionSigner {
+  /**
+   * Gives the value of x-session-signature. The call waits for it, so the key must be in memory.
+   *
+   * Where this rejects, the call is sent without a signature.
+   */
+  sign(mark: MarkToSign): Promise<string>;
+}
