@@ -63,14 +63,14 @@ async function run(
   count: number,
 ): Promise<{ rate: number; cpu: number }> {
   const cpuBefore = await cpuOf(server);
-  const start = performance.now();
+  const startedAt = performance.now();
   let left = count;
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       while (left-- > 0) await call(server, headers);
     }),
   );
-  const seconds = (performance.now() - start) / 1_000;
+  const seconds = (performance.now() - startedAt) / 1_000;
   return { rate: count / seconds, cpu: ((await cpuOf(server)) - cpuBefore) / count };
 }
 

@@ -136,11 +136,13 @@ export function createSessionActivityInterceptor(
     counts.tracked += 1;
     const entry = open.add(observed);
     if (publisher?.begin === undefined) return observed.run(next);
-    return mayBegin(event, call).then((may) => {
-      if (may) return observed.run(next);
+    return runIfAccepted();
+
+    async function runIfAccepted(): Promise<Answer> {
+      if (await mayBegin(event, call)) return observed.run(next);
       open.remove(entry);
       throw new ConnectError("session activity cannot be recorded", Code.ResourceExhausted);
-    });
+    }
   }
 
   /** Tells a durable publisher that a call begins. False where it refuses the call. */

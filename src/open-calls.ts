@@ -46,7 +46,7 @@ export function createOpenCalls(): OpenCalls {
       if (entries.length === 0) return;
       const empty = new Promise<void>((resolve) => void waiting.push(resolve));
       const timer = setTimeout(() => {
-        for (const { call } of [...entries]) call.abandon();
+        for (const { call } of entries.slice()) call.abandon();
       }, timeoutMs);
       await empty;
       clearTimeout(timer);
