@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import type { CallerEvents } from "./caller.js";
 import { statusName, unsettled } from "./status.js";
 
 /** How a call ended. */
@@ -12,13 +13,7 @@ export interface Completion {
 }
 
 /** Collects the two ends of a call, the handler's and the caller's, which come in any order. */
-export interface CompletionLatch {
-  /** Whether the caller's end is known. */
-  readonly callerEnded: boolean;
-  /** The caller received the answer with this code. */
-  callerReceived(code: number, at: number): void;
-  /** The caller left before it received an answer. */
-  callerLeft(code: Code, at: number): void;
+export interface CompletionLatch extends CallerEvents {
   /** The handler ran to its end. */
   handlerFinished(): void;
   /** The handler threw, with this code. `stopped` tells in the end whether it did so because the call was aborted. */
@@ -57,10 +52,6 @@ class Latch implements CompletionLatch {
     this.#onEnd = onEnd;
   }
 
-  get callerEnded(): boolean {
-    return this.#callerStatus !== undefined || this.#ended;
-  }
-
   callerReceived(code: number, at: number): void {
     this.#setCaller(code, at, false);
   }
@@ -86,7 +77,7 @@ class Latch implements CompletionLatch {
   }
 
   #setCaller(code: number, at: number, left: boolean): void {
-    if (this.callerEnded) return;
+    if (this.#callerStatus !== undefined || this.#ended) return;
     this.#callerStatus = statusName(code);
     this.#callerAt = at;
     this.#callerLeft = left;

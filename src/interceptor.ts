@@ -10,11 +10,12 @@ import {
 } from "@connectrpc/connect";
 import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_activity_pb.js";
 import { trackedCallKey } from "./annotation.js";
+import type { Answer, Call, Next } from "./caller.js";
 import { beginEvent, completeEvent } from "./event.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "./exchange.js";
 import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "./headers.js";
 import { createTroubleLog } from "./log.js";
-import { type Answer, type Call, type Next, observeCall } from "./observer.js";
+import { observeCall } from "./observer.js";
 import { createOpenCalls } from "./open-calls.js";
 import { readCount, readMs, wrongOption } from "./options.js";
 import type { Publisher } from "./publisher.js";

@@ -17,7 +17,7 @@ export function isWriteToGonePeer(error: unknown): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && writeErrors.has(error.code);
 }
 
-/** Whether the reason of an abort says that the caller has left. An AbortError does not say it: see completion.ts. */
+/** Whether the reason of an abort says that the caller has left. An AbortError does not: see caller-by-signal.ts. */
 export function isPeerGone(reason: unknown): boolean {
   return (
     reason instanceof ConnectError &&
@@ -27,8 +27,13 @@ export function isPeerGone(reason: unknown): boolean {
   );
 }
 
+/** Whether the reason of an abort is the call's deadline. */
+export function isDeadline(reason: unknown): boolean {
+  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+}
+
 /** The deadline that the caller set, in milliseconds, or Infinity. */
-function timeoutMs(header: Headers): number {
+export function timeoutMs(header: Headers): number {
   const connect = header.get("connect-timeout-ms");
   if (connect !== null) return Number(connect);
   const grpc = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "");
