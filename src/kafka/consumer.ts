@@ -28,8 +28,8 @@ export interface SessionActivityConsumer {
    */
   close(): Promise<void>;
   /**
-   * Resolves when the consumer is closed, and rejects when it can never read again: its `cause` is then closed as well. Nobody
-   * needs to look: it causes no unhandled rejection.
+   * Resolves when the consumer is closed. Rejects when it has ended by itself because it can never read again: librdkafka
+   * failed for good, or could not start. Nobody has to look: it causes no unhandled rejection.
    */
   readonly closed: Promise<void>;
 }
@@ -42,10 +42,11 @@ export interface SessionActivityConsumer {
  */
 export function createSessionActivityConsumer(options: SessionActivityConsumerOptions): SessionActivityConsumer {
   const settings = consumerSettings(options);
-  return new Consumer(loadKafkaClient(), settings);
+  const consumer = new Consumer(loadKafkaClient(), settings);
+  return { stats: () => consumer.stats(), close: () => consumer.close(), closed: consumer.closed };
 }
 
-class Consumer implements SessionActivityConsumer {
+class Consumer {
   readonly closed: Promise<void>;
   readonly #settings: ConsumerSettings;
   readonly #member: GroupMember;

@@ -88,6 +88,8 @@ class Member implements GroupMember {
   }
 
   store(next: NativeOffset): void {
+    // A handler that was left behind: its record comes again.
+    if (this.#ended) return;
     try {
       this.#consumer.offsetsStore([next]);
       this.#hasStored = true;
