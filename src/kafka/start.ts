@@ -1,4 +1,8 @@
-import { createSessionActivityInterceptor, type SessionActivityInterceptor } from "../interceptor.js";
+import {
+  createSessionActivityInterceptor,
+  type SessionActivityInterceptor,
+  type SessionActivityInterceptorOptions,
+} from "../interceptor.js";
 import { createTroubleLog } from "../log.js";
 import { readMs } from "../options.js";
 import type { Publisher, PublisherStats } from "../publisher.js";
@@ -35,7 +39,7 @@ export function startSessionTracking(options: SessionTrackingOptions = sessionTr
   const publisher = hasBrokers(brokers)
     ? createKafkaPublisher({ clientId: service || undefined, ...kafkaOptions, brokers, log })
     : createNoPublisher(service, log);
-  const interceptor = createSessionActivityInterceptor({ ...interception, service, publisher, log });
+  const interceptor = startInterceptor({ ...interception, service, publisher, log });
 
   let closed: Promise<PublisherStats> | undefined;
   return {
@@ -46,6 +50,18 @@ export function startSessionTracking(options: SessionTrackingOptions = sessionTr
       return closed;
     },
   };
+}
+
+function startInterceptor(
+  options: SessionActivityInterceptorOptions & { publisher: Publisher },
+): SessionActivityInterceptor {
+  try {
+    return createSessionActivityInterceptor(options);
+  } catch (error) {
+    // A producer that nobody closes would keep the process from ending.
+    void options.publisher.close();
+    throw error;
+  }
 }
 
 function hasBrokers(brokers: string | readonly string[] | undefined): brokers is string | readonly string[] {
