@@ -18,7 +18,7 @@ const maxUserAgentBytes = 512;
  */
 export function encodeSessionContext(context: MessageInitShape<typeof SessionContextSchema>): string {
   if (typeof context !== "object" || context === null) {
-    throw new TypeError(`a session context must be an object, but is ${nameType(context)}`);
+    throw new TypeError(`a session context must be an object, got ${nameType(context)}`);
   }
   const message = { ...create(SessionContextSchema, context) };
   const { $typeName: _, $unknown: __, signals, ...texts } = message;
@@ -40,7 +40,7 @@ export function encodeSessionContext(context: MessageInitShape<typeof SessionCon
  */
 export function decodeSessionContext(encoded: string): SessionContext {
   if (typeof encoded !== "string") {
-    throw new TypeError(`an encoded session context must be a string, but is ${nameType(encoded)}`);
+    throw new TypeError(`an encoded session context must be a string, got ${nameType(encoded)}`);
   }
   if (encoded.length > maxEncodedLength) throw tooLong(encoded.length);
   // Buffer skips what is no base64. The length tells what the pattern lets pass: padding and a last character too few.
@@ -56,7 +56,7 @@ export function decodeSessionContext(encoded: string): SessionContext {
 
 function requireText(field: string, value: unknown): void {
   if (typeof value !== "string") {
-    throw new TypeError(`the session context's ${field} must be text, but is ${nameType(value)}`);
+    throw new TypeError(`the session context's ${field} must be text, got ${nameType(value)}`);
   }
 }
 

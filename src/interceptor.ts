@@ -17,7 +17,7 @@ import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } f
 import { createTroubleLog } from "./log.js";
 import { observeCall } from "./observer.js";
 import { createOpenCalls } from "./open-calls.js";
-import { readCount, readMs, wrongOption } from "./options.js";
+import { readCount, readLog, readMs, wrongOption } from "./options.js";
 import type { Publisher } from "./publisher.js";
 import type { Logger } from "./tracking.js";
 
@@ -225,13 +225,10 @@ function readOptions(options: SessionActivityInterceptorOptions) {
   if (publisher !== undefined && typeof publisher?.publish !== "function") {
     throw wrongOption("publisher", "a Publisher, or undefined", publisher);
   }
-  if (log !== undefined && log !== false && typeof log?.warn !== "function") {
-    throw wrongOption("log", "a Logger, or false", log);
-  }
   return {
     service: service.trim() || "unknown-service",
     publisher,
-    log,
+    log: readLog(log),
     shutdownSignal: options.shutdownSignal,
     shutdownError: options.shutdownError,
     settleTimeoutMs: readMs("settleTimeoutMs", options.settleTimeoutMs, 10_000),

@@ -5,7 +5,7 @@ const maxMs = 2 ** 31 - 1;
 
 /** A TypeError that names the option, what was expected, and what came. */
 export function wrongOption(name: string, expected: string, value: unknown): TypeError {
-  return new TypeError(`${name} must be ${expected}, but is ${describe(value)}`);
+  return new TypeError(`${name} must be ${expected}, got ${describe(value)}`);
 }
 
 /** Checks a duration in milliseconds; undefined means the default. */
@@ -29,7 +29,7 @@ export function readLog(value: Logger | false | undefined): Logger | false | und
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string" || Array.isArray(value)) return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }

@@ -96,9 +96,9 @@ describe("errors", () => {
   it.each([
     ["nothing set", {}, "at least one field"],
     ["too long", { sessionId: "secret".repeat(2_000) }, "8192 characters, but this one has 16004"],
-    ["a number", { userId: untyped("4711") }, "userId must be text, but is a number"],
+    ["a number", { userId: untyped("4711") }, "userId must be text, got a number"],
     ["a signal that is no text", { signals: { pin: untyped("4711") } }, "signals must be text"],
-    ["no object", untyped('"secret"'), "must be an object, but is a string"],
+    ["no object", untyped('"secret"'), "must be an object, got a string"],
   ])("of encoding name the field and never the value: %s", (_, context, message) => {
     expect(() => encodeSessionContext(context)).toThrow(message);
     expect(() => encodeSessionContext(context)).not.toThrow(/4711|secret/);
@@ -114,7 +114,7 @@ describe("errors", () => {
     ["no message", Buffer.from("secret").toString("base64"), "no SessionContext message"],
     ["a message cut short", Buffer.from([0x0a, 0x20, 0x41]).toString("base64"), "no SessionContext message"],
     ["too long", "A".repeat(8_193), "8192 characters, but this one has 8193"],
-    ["no string", untyped("4711"), "must be a string, but is a number"],
+    ["no string", untyped("4711"), "must be a string, got a number"],
   ])("of decoding say what is wrong and never the value: %s", (_, encoded, message) => {
     expect(() => decodeSessionContext(encoded)).toThrow(message);
     expect(() => decodeSessionContext(encoded)).not.toThrow(/4711|secret|c2Vj/);

@@ -609,16 +609,16 @@ describe("drain", () => {
 
 describe("options", () => {
   it.each([
-    [{ service: 7 }, "service must be a string, but is 7"],
-    [{ publisher: {} }, "publisher must be a Publisher, or undefined, but is an object"],
-    [{ publisher: null }, "publisher must be a Publisher, or undefined, but is null"],
-    [{ settleTimeoutMs: -1 }, "settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, but is -1"],
+    [{ service: 7 }, "service must be a string, got 7"],
+    [{ publisher: {} }, "publisher must be a Publisher, or undefined, got an object"],
+    [{ publisher: null }, "publisher must be a Publisher, or undefined, got null"],
+    [{ settleTimeoutMs: -1 }, "settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got -1"],
     [
       { settleTimeoutMs: "10s" },
-      'settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, but is "10s"',
+      'settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got "10s"',
     ],
-    [{ maxContextBytes: 0.5 }, "maxContextBytes must be a whole number from 1 upward, but is 0.5"],
-    [{ log: "stderr" }, 'log must be a Logger, or false, but is "stderr"'],
+    [{ maxContextBytes: 0.5 }, "maxContextBytes must be a whole number from 1 upward, got 0.5"],
+    [{ log: "stderr" }, 'log must be a Logger, or false, got "stderr"'],
   ])("%j is refused", (options, message) => {
     expect(() => tracking(options as never)).toThrow(new TypeError(message));
   });

@@ -1,7 +1,8 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { readLog, wrongOption } from "../options.js";
 import type { InvalidReason, Logger } from "../tracking.js";
 import type { SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
-import { brokersOption, integerOption, optionError, propertiesOption, stringOption, topicOption } from "./options.js";
+import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "./options.js";
 import { defaultTopic } from "./publisher-options.js";
 
 /** How a handler that fails is tried again. Its partition waits meanwhile, and stays this consumer's; the others go on. */
@@ -98,10 +99,7 @@ const maxMs = 2_147_483_647;
 export function consumerSettings(options: SessionActivityConsumerOptions): ConsumerSettings {
   const { startAt = "earliest", log } = options;
   if (startAt !== "earliest" && startAt !== "latest") {
-    throw optionError("startAt", '"earliest" or "latest"', startAt);
-  }
-  if (log !== undefined && log !== false && typeof log?.warn !== "function") {
-    throw optionError("log", "a Logger, or false", log);
+    throw wrongOption("startAt", '"earliest" or "latest"', startAt);
   }
   const topic = topicOption(options.topic, defaultTopic);
   return {
@@ -114,7 +112,7 @@ export function consumerSettings(options: SessionActivityConsumerOptions): Consu
     setAside: setAsideOf(options, topic),
     closeTimeoutMs: integerOption("closeTimeoutMs", options.closeTimeoutMs, { default: 10_000, min: 0, max: maxMs }),
     properties: propertiesOption(options.properties, reservedProperties),
-    log,
+    log: readLog(log),
   };
 }
 
@@ -122,9 +120,9 @@ function handlerOf({
   handle,
   handleBatch,
 }: SessionActivityConsumerOptions): Pick<ConsumerSettings, "handle" | "batchSize"> {
-  if (handle !== undefined && typeof handle !== "function") throw optionError("handle", "a function", handle);
+  if (handle !== undefined && typeof handle !== "function") throw wrongOption("handle", "a function", handle);
   if (handleBatch !== undefined && typeof handleBatch !== "function") {
-    throw optionError("handleBatch", "a function", handleBatch);
+    throw wrongOption("handleBatch", "a function", handleBatch);
   }
   if (handle !== undefined && handleBatch !== undefined) {
     throw new TypeError("handle and handleBatch must not both be given");
@@ -139,7 +137,7 @@ function setAsideOf(
   topic: string,
 ): ConsumerSettings["setAside"] {
   if (onInvalid !== undefined && typeof onInvalid !== "function") {
-    throw optionError("onInvalid", "a function", onInvalid);
+    throw wrongOption("onInvalid", "a function", onInvalid);
   }
   if (onInvalid !== undefined && deadLetterTopic !== undefined) {
     throw new TypeError("onInvalid and deadLetterTopic must not both be given");
@@ -147,15 +145,15 @@ function setAsideOf(
   if (onInvalid !== undefined) return onInvalid;
   if (deadLetterTopic === undefined) throw new TypeError("onInvalid or deadLetterTopic must be given, got neither");
   const deadLetters = topicOption(deadLetterTopic, "", "deadLetterTopic");
-  if (deadLetters === topic) throw optionError("deadLetterTopic", "another topic than the one that is read", topic);
+  if (deadLetters === topic) throw wrongOption("deadLetterTopic", "another topic than the one that is read", topic);
   return { topic: deadLetters };
 }
 
 function retryOf(retry: SessionActivityRetry = {}): ConsumerSettings["retry"] {
-  if (typeof retry !== "object" || retry === null) throw optionError("retry", "an object", retry);
+  if (typeof retry !== "object" || retry === null) throw wrongOption("retry", "an object", retry);
   const { attempts = Number.POSITIVE_INFINITY } = retry;
   if (attempts !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(attempts) && attempts >= 1)) {
-    throw optionError("retry.attempts", "a whole number from 1 upward, or Infinity", attempts);
+    throw wrongOption("retry.attempts", "a whole number from 1 upward, or Infinity", attempts);
   }
   const backoffMs = integerOption("retry.backoffMs", retry.backoffMs, { default: 100, min: 1, max: maxMs });
   const longest = { default: Math.max(30_000, backoffMs), min: backoffMs, max: maxMs };

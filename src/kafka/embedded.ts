@@ -1,11 +1,19 @@
 import { createTroubleLog } from "../log.js";
+import { readCount } from "../options.js";
 import { loadKafkaClient, type NativeProducer } from "./client.js";
 import { bridgeClientLog } from "./client-log.js";
+import { topicOption } from "./options.js";
+import { defaultTopic } from "./publisher-options.js";
 
 /** Options of `startEmbeddedKafka`. */
 export interface EmbeddedKafkaOptions {
   /** How many brokers the cluster has. By default, 1. */
   brokers?: number | undefined;
+  /**
+   * The topics that exist from the start. By default, `session-activities`. Others come into being when first used, but a
+   * consumer that subscribed before may never be given their partitions here.
+   */
+  topics?: readonly string[] | undefined;
 }
 
 /** A running embedded Kafka. */
@@ -20,20 +28,18 @@ export interface EmbeddedKafka {
  * Starts a Kafka inside this process, for tests and demonstrations: it listens on real loopback ports, so any client in any
  * process on this machine can use it. Up within a tenth of a second, gone without a trace.
  *
- * It is librdkafka's mock cluster. Topics come into being when first used, with 4 partitions that keep their last 5 MiB each;
- * there is no TLS, no SASL, no topic administration and no transaction isolation.
+ * It is librdkafka's mock cluster. Topics have 4 partitions that keep their last 5 MiB each; there is no TLS, no SASL, no topic administration and no transaction isolation.
  *
  * Rejects with a `TypeError` for wrong options, and with an `Error` where the Kafka client cannot be loaded.
  */
 export async function startEmbeddedKafka(options: EmbeddedKafkaOptions = {}): Promise<EmbeddedKafka> {
-  const count = options.brokers ?? 1;
-  if (!Number.isInteger(count) || count < 1) {
-    throw new TypeError(`brokers must be a positive integer, got ${String(count)}`);
-  }
+  const count = readCount("brokers", options.brokers, 1);
+  const topics = options.topics?.map((topic) => topicOption(topic, "", "topics")) ?? [defaultTopic];
   // The property is not in the client's typings. Without brokers of its own to report about, the log stays quiet.
   const host = loadKafkaClient().createProducer({ "test.mock.num.brokers": count, log_level: 3 });
   bridgeClientLog(host, createTroubleLog(undefined));
   const brokers = await addressesOf(host);
+  for (const topic of topics) await createTopic(host, topic);
   let closed: Promise<void> | undefined;
   return {
     brokers,
@@ -49,6 +55,16 @@ function addressesOf(host: NativeProducer): Promise<string> {
     host.connect({}, (error, metadata) => {
       if (error) reject(new Error(`The embedded Kafka did not start: ${error.message}`));
       else resolve(metadata.brokers.map((broker) => `${broker.host}:${broker.port}`).join(","));
+    });
+  });
+}
+
+/** Asking for a topic is what creates it. */
+function createTopic(host: NativeProducer, topic: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    host.getMetadata({ topic, timeout: 10_000 }, (error) => {
+      if (error) reject(new Error(`The embedded Kafka did not create the topic ${topic}: ${error.message}`));
+      else resolve();
     });
   });
 }

@@ -1,13 +1,4 @@
-/** The error for a wrong option: it names the option, what was expected, and what came. */
-export function optionError(name: string, expected: string, got: unknown): TypeError {
-  return new TypeError(`${name} must be ${expected}, got ${describe(got)}`);
-}
-
-function describe(value: unknown): string {
-  if (typeof value === "string" || Array.isArray(value)) return JSON.stringify(value);
-  if (typeof value === "object" && value !== null) return "an object";
-  return typeof value === "function" ? "a function" : String(value);
-}
+import { wrongOption } from "../options.js";
 
 /** A whole number within bounds, or the default where none was given. */
 export function integerOption(
@@ -17,21 +8,21 @@ export function integerOption(
 ): number {
   if (value === undefined) return bounds.default;
   if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return value;
-  throw optionError(name, `a whole number from ${bounds.min} to ${bounds.max}`, value);
+  throw wrongOption(name, `a whole number from ${bounds.min} to ${bounds.max}`, value);
 }
 
 /** A string that is not empty, or the default where none was given. */
 export function stringOption(name: string, value: string | undefined, defaultValue: string): string {
   if (value === undefined) return defaultValue;
   if (typeof value === "string" && value !== "") return value;
-  throw optionError(name, "a string that is not empty", value);
+  throw wrongOption(name, "a string that is not empty", value);
 }
 
 /** Kafka's own rule for the names of topics. */
 export function topicOption(value: string | undefined, defaultValue: string, name = "topic"): string {
   const topic = stringOption(name, value, defaultValue);
   if (/^[A-Za-z0-9._-]{1,249}$/.test(topic) && topic !== "." && topic !== "..") return topic;
-  throw optionError(name, "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor ..", value);
+  throw wrongOption(name, "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor ..", value);
 }
 
 /** Addresses as an array or joined by commas, in the form that librdkafka takes. */
@@ -39,7 +30,7 @@ export function brokersOption(value: string | readonly string[]): string {
   const list: readonly unknown[] = typeof value === "string" ? value.split(",") : value;
   const addresses = Array.isArray(list) ? list.map((address) => String(address).trim()) : [];
   if (addresses.length > 0 && addresses.every((address) => /^[^\s,]+$/.test(address))) return addresses.join(",");
-  throw optionError("brokers", 'addresses such as "host:9092,host2:9092" or an array of them', value);
+  throw wrongOption("brokers", 'addresses such as "host:9092,host2:9092" or an array of them', value);
 }
 
 /** librdkafka properties by name. Which names and values there are is known to librdkafka only. */
@@ -48,12 +39,12 @@ export function propertiesOption(
   reserved: readonly string[],
 ): Readonly<Record<string, string | number | boolean>> {
   if (value === undefined) return {};
-  if (typeof value !== "object" || value === null) throw optionError("properties", "an object", value);
+  if (typeof value !== "object" || value === null) throw wrongOption("properties", "an object", value);
   for (const [name, property] of Object.entries(value)) {
     if (reserved.includes(name))
       throw new TypeError(`properties must not hold ${name}: this package depends on its own`);
     if (!["string", "number", "boolean"].includes(typeof property)) {
-      throw optionError(`properties["${name}"]`, "a string, a number or a boolean", property);
+      throw wrongOption(`properties["${name}"]`, "a string, a number or a boolean", property);
     }
   }
   return { ...value };

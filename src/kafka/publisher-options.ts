@@ -1,6 +1,7 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { readLog, wrongOption } from "../options.js";
 import type { Logger } from "../tracking.js";
-import { brokersOption, integerOption, optionError, propertiesOption, stringOption, topicOption } from "./options.js";
+import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "./options.js";
 
 /** The topic that publisher and consumer use where no other is named. */
 export const defaultTopic = "session-activities";
@@ -74,8 +75,8 @@ const maxInt32 = 2_147_483_647;
 /** Checks and completes the options. Throws a `TypeError` that names the option. */
 export function publisherSettings(options: KafkaPublisherOptions): PublisherSettings {
   const { key, cloudEvents = false } = options;
-  if (key !== undefined && typeof key !== "function") throw optionError("key", "a function", key);
-  if (typeof cloudEvents !== "boolean") throw optionError("cloudEvents", "a boolean", cloudEvents);
+  if (key !== undefined && typeof key !== "function") throw wrongOption("key", "a function", key);
+  if (typeof cloudEvents !== "boolean") throw wrongOption("cloudEvents", "a boolean", cloudEvents);
   const integer = (name: IntegerOption, defaultValue: number, min: number, max: number): number =>
     integerOption(name, options[name], { default: defaultValue, min, max });
   return {
@@ -89,7 +90,7 @@ export function publisherSettings(options: KafkaPublisherOptions): PublisherSett
     deliveryTimeoutMs: integer("deliveryTimeoutMs", 300_000, 10, maxInt32),
     closeTimeoutMs: integer("closeTimeoutMs", 5_000, 0, maxInt32),
     properties: propertiesOption(options.properties, reservedProperties),
-    log: options.log,
+    log: readLog(options.log),
   };
 }
 

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { expect, test } from "vitest";
-import { createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
+import { createKafkaPublisher, createSessionActivityConsumer, startEmbeddedKafka } from "../../src/kafka/index.js";
+import { eventually } from "../support/account-server.js";
 import { publishRange } from "./fixtures.js";
 
 test("takes events of any client, and is gone after close, which may be called twice", async () => {
@@ -19,6 +20,25 @@ test("has as many brokers as asked for", async () => {
   const addresses = kafka.brokers.split(",");
   expect(new Set(addresses).size).toBe(3);
   for (const address of addresses) expect(await answers(address)).toBe(true);
+  await kafka.close();
+});
+
+test("has its topics from the start, so that a reader may come before the first event", async () => {
+  const kafka = await startEmbeddedKafka({ topics: ["early"] });
+  const ids: string[] = [];
+  const consumer = createSessionActivityConsumer({
+    brokers: kafka.brokers,
+    topic: "early",
+    groupId: "early-bird",
+    properties: { "group.protocol": "consumer" },
+    handle: ({ eventId }) => void ids.push(eventId),
+    onInvalid() {},
+  });
+  await eventually(() => consumer.stats().assigned === 4, 20_000);
+  const publisher = createKafkaPublisher({ brokers: kafka.brokers, topic: "early", log: false });
+  publishRange(publisher, 1, 10);
+  await eventually(() => ids.length === 10, 20_000);
+  await Promise.all([publisher.close(), consumer.close()]);
   await kafka.close();
 });
 
