@@ -118,7 +118,7 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
   variable("KAFKA_SASL_PASSWORD", secret("saslPassword"), "none", "The user's password"),
   variable("KAFKA_MAX_QUEUED_EVENTS", integer("maxQueuedEvents", "events", 1, 10_000_000), "`50000`", "How many events may wait for Kafka; above it they are dropped and counted"),
   variable("KAFKA_MAX_QUEUED_BYTES", integer("maxQueuedBytes", "bytes", 1024, int32), "`33554432` (32 MiB)", "How many bytes may wait for Kafka"),
-  variable("KAFKA_DELIVERY_TIMEOUT_MS", integer("deliveryTimeoutMs", "milliseconds", 1, int32), "`300000` (5 min)", "How long an event may wait for Kafka; a short time loses and doubles events in an outage"),
+  variable("KAFKA_DELIVERY_TIMEOUT_MS", integer("deliveryTimeoutMs", "milliseconds", 10, int32), "`300000` (5 min)", "How long an event may wait for Kafka; a short time loses and doubles events in an outage"),
   variable("KAFKA_CLOSE_TIMEOUT_MS", integer("closeTimeoutMs", "milliseconds", 1, int32), "`5000`", "How long `close()` waits for Kafka"),
   variable("SETTLE_TIMEOUT_MS", integer("settleTimeoutMs", "milliseconds", 1, int32), "`10000`", "How long an event waits for a handler whose caller is gone"),
   variable("DRAIN_TIMEOUT_MS", integer("drainTimeoutMs", "milliseconds", 1, int32), "the settle timeout", "How long `close()` waits for calls that are still open"),
