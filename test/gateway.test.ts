@@ -178,21 +178,21 @@ describe("createSessionGatewayInterceptor", () => {
   });
 
   const wrong: [string, Record<string, unknown>, string][] = [
-    ["session", { session: "s" }, 'session must be a function, but is "s"'],
-    ["operations", { operations: {} }, "operations must be a Map from methods to labels, but is an object"],
+    ["session", { session: "s" }, 'session must be a function, got "s"'],
+    ["operations", { operations: {} }, "operations must be a Map from methods to labels, got an object"],
     [
       "a method",
       { operations: new Map([["login", "login"]]) },
-      'operations must be a Map whose keys are methods, but is "login"',
+      'operations must be a Map whose keys are methods, got "login"',
     ],
     [
       "a label",
       { operations: new Map([[login, "log in"]]) },
-      'operations: the label of /example.account.v1.AccountService/Login must be 1 to 128 of A-Z a-z 0-9 _ . : / -, but is "log in"',
+      'operations: the label of /example.account.v1.AccountService/Login must be 1 to 128 of A-Z a-z 0-9 _ . : / -, got "log in"',
     ],
-    ["sign", { sign: () => {} }, "sign must be a SessionSigner, but is a function"],
-    ["maxContextBytes", { maxContextBytes: 0 }, "maxContextBytes must be a whole number from 1 upward, but is 0"],
-    ["log", { log: true }, "log must be a Logger, or false, but is true"],
+    ["sign", { sign: () => {} }, "sign must be a SessionSigner, got a function"],
+    ["maxContextBytes", { maxContextBytes: 0 }, "maxContextBytes must be a whole number from 1 upward, got 0"],
+    ["log", { log: true }, "log must be a Logger, or false, got true"],
   ];
   it.each(wrong)("refuses a wrong option: %s", (_, options, message) => {
     const given = { session: () => undefined, operations, ...options } as SessionGatewayOptions;
