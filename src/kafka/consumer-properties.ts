@@ -1,16 +1,8 @@
 import type { NativeProperties } from "./client.js";
+import { connectionProperties } from "./connection-properties.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 
-const connection: NativeProperties = {
-  "client.id": "connect-session-activity",
-  "reconnect.backoff.ms": 100,
-  // With the default of 10 s, reading goes on 6 to 10 s after an outage instead of 0.5 s.
-  "reconnect.backoff.max.ms": 1_000,
-  "socket.keepalive.enable": true,
-  "enable.metrics.push": false,
-  log_level: 4,
-  "log.connection.close": false,
-};
+const connection: NativeProperties = { ...connectionProperties, "client.id": "connect-session-activity" };
 
 /** The librdkafka configuration of a consumer. */
 export function consumerProperties(settings: ConsumerSettings): NativeProperties {
