@@ -30,19 +30,33 @@ export const trackedCallKey: ContextKey<TrackedCall | undefined> = createContext
 export function annotateSessionActivity(values: ContextValues, attributes: Readonly<Record<string, string>>): void {
   const call = values.get(trackedCallKey);
   if (call === undefined) return;
-  const target = call.event.attributes;
-  for (const [name, value] of Object.entries(attributes)) {
-    const fits = isAttribute(name) && isAttribute(value) && name !== "" && name !== "__proto__";
-    if (fits && (Object.hasOwn(target, name) || Object.keys(target).length < maxAttributes)) {
-      target[name] = value;
-    } else {
-      call.log.warn(
-        "attribute",
-        { procedure: call.event.procedure, maxAttributes, maxAttributeBytes },
-        "an attribute was left out: it is no text, too long, or one too many",
-      );
-    }
+  let complete: boolean;
+  try {
+    complete = addAll(call.event.attributes, attributes);
+  } catch {
+    complete = false;
   }
+  if (complete) return;
+  call.log.warn(
+    "attribute",
+    { procedure: call.event.procedure, maxAttributes, maxAttributeBytes },
+    "an attribute was left out: it is no text, too long, or one too many",
+  );
+}
+
+/** Answers false where one does not fit; the others are added. */
+function addAll(target: Record<string, string>, attributes: Readonly<Record<string, string>>): boolean {
+  let all = true;
+  for (const [name, value] of Object.entries(attributes)) all = add(target, name, value) && all;
+  return all;
+}
+
+/** Answers false where the attribute does not fit. */
+function add(target: Record<string, string>, name: string, value: unknown): boolean {
+  if (!isAttribute(name) || !isAttribute(value) || name === "" || name === "__proto__") return false;
+  if (!Object.hasOwn(target, name) && Object.keys(target).length >= maxAttributes) return false;
+  target[name] = value;
+  return true;
 }
 
 function isAttribute(text: unknown): text is string {

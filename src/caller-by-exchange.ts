@@ -81,10 +81,11 @@ class ExchangeWatch implements CallerWatch {
   #codeOfUnary(): number | undefined {
     if (this.#unsent === undefined) return undefined;
     if (isGrpc(this.#call)) return trailerCode(this.#unsent);
-    if (this.#abortedBefore) return encodingCode(this.#call, this.#unsent.stream ? undefined : this.#unsent.message);
-    // Connect aborts the signal of every call at its end: with the error, where the answer could not be serialized.
-    const { reason } = this.#call.signal;
-    return reason instanceof Error && reason.name !== "AbortError" ? wireCode(reason) : codeOk;
+    // In the Connect protocol, the HTTP status tells an error, and Connect aborts the signal with it.
+    if (this.#exchange.httpStatus === 200) return codeOk;
+    if (!this.#abortedBefore) return wireCode(this.#call.signal.reason);
+    // The signal had fired before. What can be encoded was over the size limit.
+    return encodingCode(this.#call, this.#unsent.stream ? undefined : this.#unsent.message) || Code.ResourceExhausted;
   }
 
   /** A caller that does not keep its own deadline gets an answer all the same, but not one that crosses its leaving. */

@@ -41,9 +41,14 @@ export function isGrpc(call: Call): boolean {
   return contentTypeOf(call).startsWith("application/grpc");
 }
 
-/** The code in the response trailer, which gRPC and gRPC-Web use. 0 is OK, or that there is none. */
+/**
+ * The code in the response trailer, which gRPC and gRPC-Web use. 0 is OK, or that there is none.
+ *
+ * An inner interceptor may have answered without a trailer, against its type: Connect then fails with INTERNAL.
+ */
 export function trailerCode(response: Answer): number {
-  return Number(response.trailer.get("grpc-status") ?? codeOk);
+  const trailer: Headers | undefined = response.trailer;
+  return trailer === undefined ? Code.Internal : Number(trailer.get("grpc-status") ?? codeOk);
 }
 
 /** Whether Connect can have encoded this message, found by doing it again: the codes are OK and INTERNAL. */

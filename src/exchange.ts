@@ -22,6 +22,8 @@ export interface Exchange {
   /** `performance.now()` when Node handed out the request. */
   readonly receivedAt: number;
   readonly state: ExchangeState;
+  /** The HTTP status of a response that is written. */
+  readonly httpStatus: number;
   /** Whether an interceptor has seen the call. */
   reached: boolean;
   /** Calls the listener at each change of the state, and now if it has changed before. There is room for one. */
@@ -42,7 +44,8 @@ export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Ex
 export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) => void): Exchange | undefined {
   const outgoing = "stream" in request ? request.stream : responseOf(request);
   if (outgoing === undefined) return undefined;
-  let state: ExchangeState = "open";
+  // Middleware that waits before Connect sees the request may outlast the caller: then no event will come.
+  let state: ExchangeState = outgoing.closed || outgoing.destroyed ? "gone" : "open";
   let listener: (() => void) | undefined;
 
   function change(to: ExchangeState): void {
@@ -65,6 +68,9 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
     reached: false,
     get state() {
       return state;
+    },
+    get httpStatus() {
+      return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;
     },
     onChange(given) {
       listener = given;

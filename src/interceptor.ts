@@ -14,7 +14,7 @@ import type { Answer, Call, Next } from "./caller.js";
 import { beginEvent, completeEvent } from "./event.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "./exchange.js";
 import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "./headers.js";
-import { createTroubleLog } from "./log.js";
+import { createTroubleLog, swallow } from "./log.js";
 import { observeCall } from "./observer.js";
 import { createOpenCalls } from "./open-calls.js";
 import { readCount, readLog, readMs, wrongOption } from "./options.js";
@@ -104,6 +104,8 @@ export function createSessionActivityInterceptor(
   const open = createOpenCalls();
   const skipped: Partial<Record<SkipReason, number>> = {};
   const counts = { tracked: 0, bypassed: 0, dropped: 0 };
+  /** To tell values that a service gives to two calls, which would mix up their exchanges. */
+  const givenValues = new WeakSet<ContextValues>();
   let sequence = 0n;
 
   if (publisher === undefined) {
@@ -165,11 +167,9 @@ export function createSessionActivityInterceptor(
       counts.dropped += 1;
       return;
     }
-    try {
-      publisher.publish(event);
-    } catch {
+    const lost = (): void =>
       skip("publisher_error", call, "the publisher threw, against its contract: the event is lost");
-    }
+    if (!swallow(() => publisher.publish(event), lost)) lost();
   }
 
   function skip(reason: SkipReason, call: Call, message: string): void {
@@ -187,13 +187,15 @@ export function createSessionActivityInterceptor(
     );
   }
 
-  function contextValues(
-    request: NodeRequest | { raw: NodeRequest },
-    values: ContextValues = createContextValues(),
-  ): ContextValues {
+  function contextValues(request: NodeRequest | { raw: NodeRequest }, given?: ContextValues): ContextValues {
+    const values = given ?? createContextValues();
     try {
       const nodeRequest = "raw" in request ? request.raw : request;
-      if (isMarked(nodeRequest)) values.set(exchangeKey, watchExchange(nodeRequest, countIfBypassed));
+      if (!isMarked(nodeRequest)) return values;
+      const isShared = given !== undefined && givenValues.has(given);
+      if (given !== undefined) givenValues.add(given);
+      values.set(exchangeKey, isShared ? undefined : watchExchange(nodeRequest, countIfBypassed));
+      if (isShared) log.warn("shared_values", {}, "contextValues was given the same ContextValues for two calls");
     } catch {
       // Whatever an adapter hands in that is no request of Node's: the call goes on without Node's view of it.
     }

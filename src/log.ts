@@ -46,11 +46,8 @@ export function createTroubleLog(logger: Logger | false | undefined): TroubleLog
   }
 
   function write(level: "info" | "warn" | "error", details: object, message: string): void {
-    try {
-      target[level](details, message);
-    } catch {
-      // A broken logger must not break a call.
-    }
+    // A broken logger must not break a call, and one that is async in spite of its type must not end the process.
+    swallow(() => target[level](details, message));
   }
 
   return {
@@ -58,4 +55,15 @@ export function createTroubleLog(logger: Logger | false | undefined): TroubleLog
     warn: (kind, details, message) => report("warn", kind, details, message),
     error: (kind, details, message) => report("error", kind, details, message),
   };
+}
+
+/** Calls what must not do harm, whether it throws or its promise rejects. Answers whether it returned. */
+export function swallow(callback: () => unknown, onRejected: () => void = () => {}): boolean {
+  try {
+    const result = callback();
+    if (result instanceof Promise) result.catch(onRejected);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -73,14 +73,17 @@ class Observer implements ObservedCall, StreamEvents {
 
   async run(next: Next): Promise<Answer> {
     this.#caller.start();
-    let response: Answer;
     try {
-      // Not `.then`: where a bidi method is not implemented, `next` throws synchronously.
-      response = await next(this.#call);
+      // Not `.then`: where a bidi method is not implemented, `next` throws synchronously. What an inner interceptor answers
+      // against its type makes this throw, and Connect after it: the caller receives INTERNAL either way.
+      return this.#responded(await next(this.#call));
     } catch (thrown) {
       this.threw(thrown);
       throw thrown;
     }
+  }
+
+  #responded(response: Answer): Answer {
     this.#response = response;
     if (!response.stream) {
       this.#latch.handlerFinished();
@@ -128,6 +131,11 @@ class Observer implements ObservedCall, StreamEvents {
   #stoppedByAbort(thrown: unknown): boolean {
     const { reason } = this.#call.signal;
     if (thrown === reason || (thrown !== undefined && thrown === this.#thrownIntoStream)) return true;
-    return thrown instanceof Error && (thrown.name === "AbortError" || thrown.cause === reason);
+    try {
+      return thrown instanceof Error && (thrown.name === "AbortError" || thrown.cause === reason);
+    } catch {
+      // Properties of what a handler throws may throw in turn.
+      return false;
+    }
   }
 }

@@ -7,6 +7,7 @@ export interface OpenCall {
 export interface OpenCalls {
   readonly size: number;
   add(call: OpenCall): OpenEntry;
+  /** Idempotent. */
   remove(entry: OpenEntry): void;
   /** Resolves when no call is open. Those that still are after so many milliseconds are abandoned. */
   drain(timeoutMs: number): Promise<void>;
@@ -35,6 +36,7 @@ export function createOpenCalls(): OpenCalls {
       return entry;
     },
     remove(entry) {
+      if (entries[entry.index] !== entry) return;
       const last = entries.pop();
       if (last !== undefined && last !== entry) {
         entries[entry.index] = last;

@@ -38,5 +38,10 @@ export function statusName(code: Code | undefined): string {
  * Not `ConnectError.from`: that gives plain errors UNKNOWN, and an AbortError CANCELLED, where the wire says INTERNAL.
  */
 export function wireCode(thrown: unknown): Code {
-  return thrown instanceof ConnectError ? thrown.code : Code.Internal;
+  try {
+    return thrown instanceof ConnectError ? thrown.code : Code.Internal;
+  } catch {
+    // Connect asks the same, and fails over a value whose properties throw.
+    return Code.Internal;
+  }
 }

@@ -20,7 +20,6 @@ export interface StreamEvents<T = unknown> {
 export function observeStream<T>(source: AsyncIterable<T>, on: StreamEvents<T>): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
-      const iterator = source[Symbol.asyncIterator]();
       let over = false;
       let lastMessage: T | undefined;
 
@@ -32,6 +31,16 @@ export function observeStream<T>(source: AsyncIterable<T>, on: StreamEvents<T>):
         over = true;
         on.threw(thrown);
       }
+
+      function begin(): AsyncIterator<T> {
+        try {
+          return source[Symbol.asyncIterator]();
+        } catch (thrown) {
+          fail(thrown);
+          throw thrown;
+        }
+      }
+      const iterator = begin();
 
       return {
         async next() {

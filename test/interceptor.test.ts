@@ -1,4 +1,6 @@
+import * as http from "node:http";
 import * as http2 from "node:http2";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -10,7 +12,8 @@ import {
   createRouterTransport,
   type Interceptor,
 } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import {
   annotateSessionActivity,
@@ -472,6 +475,180 @@ describe("other interceptors", () => {
   });
 });
 
+describe("what services do against the rules", () => {
+  const odd: [string, Interceptor][] = [
+    ["answers undefined", () => () => Promise.resolve(undefined as never)],
+    [
+      "answers without a trailer",
+      (next) => async (request) => ({ ...(await next(request)), trailer: undefined }) as never,
+    ],
+  ];
+  it.each(odd)("an inner interceptor that %s: INTERNAL for the caller, one event, no harm", async (_, inner) => {
+    for (const protocol of ["connect", "grpc"] as const) {
+      for (const withContextValues of [true, false]) {
+        const { interceptor, events, adapter } = tracking();
+        const { contextValues } = adapter;
+        const server = await startAccountServer(ok, {
+          interceptors: [interceptor, inner],
+          ...(withContextValues && { contextValues }),
+        });
+        const call = accountClient(server, protocol).changePassword({}, { headers: marks() });
+        await expect(call).rejects.toMatchObject({ code: Code.Internal });
+        await eventually(() => events.length === 1);
+        expect(events[0]).toMatchObject({ status: "INTERNAL" });
+        expect(interceptor.stats().open).toBe(0);
+      }
+    }
+  });
+
+  it("an error whose properties throw: the caller receives what it would without us, and the event comes", async () => {
+    const hostile = (): Error => {
+      const throwing = (): never => {
+        throw new Error("getter");
+      };
+      return Object.defineProperties(new Error("x"), { name: { get: throwing }, cause: { get: throwing } });
+    };
+    const { adapter, events, interceptor } = tracking();
+    const server = await startAccountServer(
+      {
+        async changePassword({ oldPassword }) {
+          if (oldPassword === "late") await sleep(150);
+          throw hostile();
+        },
+      },
+      adapter,
+    );
+    const client = accountClient(server);
+    const left = client.changePassword({ oldPassword: "late" }, { headers: marks(), signal: AbortSignal.timeout(50) });
+    await expect(left).rejects.toThrow();
+    await eventually(() => events.length === 1);
+    expect(events[0]).toMatchObject({ status: "CANCELLED", handlerStatus: "INTERNAL" });
+    expect(interceptor.stats().open).toBe(0);
+  });
+
+  it("a response stream that cannot even begin: its code", async () => {
+    const { adapter, events } = tracking();
+    const inner: Interceptor = (next) => async (request) => {
+      const message = {
+        [Symbol.asyncIterator]() {
+          throw new ConnectError("no", Code.NotFound);
+        },
+      };
+      return { ...(await next(request)), message } as never;
+    };
+    const server = await startAccountServer(
+      { async *watchSessions() {} },
+      { ...adapter, interceptors: [...adapter.interceptors, inner] },
+    );
+    const call = drainMessages(accountClient(server).watchSessions({}, { headers: marks() }));
+    await expect(call).rejects.toMatchObject({ code: Code.NotFound });
+    await eventually(() => events.length === 1);
+    expect(events[0]).toMatchObject({ status: "NOT_FOUND" });
+  });
+
+  it("attributes that are none: no throw, one warning", async () => {
+    const { adapter, events, warnings } = tracking();
+    const server = await startAccountServer(
+      {
+        changePassword(_, { values }) {
+          annotateSessionActivity(values, undefined as never);
+          annotateSessionActivity(values, null as never);
+          annotateSessionActivity(values, { first: 7 as never, second: "kept" });
+          return {};
+        },
+      },
+      adapter,
+    );
+    await accountClient(server).changePassword({}, { headers: marks() });
+    await eventually(() => events.length === 1);
+    expect(events[0]!.attributes).toEqual({ second: "kept" });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it("the same ContextValues for two calls: a warning, and each has its event", async () => {
+    const shared = createContextValues();
+    const { interceptor, events, warnings } = tracking();
+    const server = await startAccountServer(
+      { changePassword: () => sleep(100).then(() => ({})) },
+      { interceptors: [interceptor], contextValues: (request) => interceptor.contextValues(request, shared) },
+    );
+    const client = accountClient(server);
+    await Promise.all([1, 2, 3].map(() => client.changePassword({}, { headers: marks() })));
+    await eventually(() => events.length === 3);
+    expect(events.map(({ status }) => status)).toEqual(["OK", "OK", "OK"]);
+    expect(warnings.map(({ message }) => message)).toContainEqual(expect.stringContaining("same ContextValues"));
+  });
+
+  it.each(["1.1", "2"] as const)(
+    "middleware that outlasts the caller, over HTTP/%s: CANCELLED",
+    async (httpVersion) => {
+      const { interceptor, events } = tracking();
+      const handler = connectNodeAdapter({
+        routes: (router) => router.service(AccountService, { getProfile: () => ({}) }),
+        interceptors: [interceptor],
+        contextValues: interceptor.contextValues,
+      });
+      let seen: (() => void) | undefined;
+      const gone = new Promise<void>((resolve) => (seen = resolve));
+      const waiting = (request: never, response: { on(event: "close", listener: () => void): void }): void => {
+        response.on("close", () => {
+          seen?.();
+          setImmediate(() => handler(request, response as never));
+        });
+      };
+      const server = httpVersion === "2" ? http2.createServer(waiting as never) : http.createServer(waiting as never);
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      onTestFinished(() => void server.close());
+      const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const path = "/example.account.v1.AccountService/GetProfile?connect=v1&encoding=json&message=%7B%7D";
+      if (httpVersion === "2") {
+        const session = http2.connect(baseUrl);
+        const request = session.request({ ":path": path, ...marks() });
+        request.on("error", () => {});
+        setTimeout(() => request.close(http2.constants.NGHTTP2_CANCEL), 50);
+        await gone;
+        session.close();
+      } else {
+        await expect(fetch(baseUrl + path, { headers: marks(), signal: AbortSignal.timeout(50) })).rejects.toThrow();
+        await gone;
+      }
+      await eventually(() => events.length === 1);
+      expect(events[0]).toMatchObject({ status: "CANCELLED", handlerStatus: "OK" });
+    },
+  );
+
+  it.each(["connect", "grpc"] as const)("an answer that is too large after a shutdown, over %s", async (protocol) => {
+    const shutdown = new AbortController();
+    const { adapter, events } = tracking({ shutdownSignal: shutdown.signal });
+    const server = await startAccountServer(
+      { changePassword: () => sleep(100).then(() => ({ note: "x".repeat(5_000) })) },
+      { ...adapter, writeMaxBytes: 1_000, shutdownSignal: shutdown.signal },
+    );
+    const call = accountClient(server, protocol).changePassword({}, { headers: marks() });
+    setTimeout(() => shutdown.abort(), 30);
+    await expect(call).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    await eventually(() => events.length === 1);
+    expect(events[0]).toMatchObject({ status: "RESOURCE_EXHAUSTED", handlerStatus: "OK" });
+  });
+
+  it("a logger and a publisher that are async and reject: nothing is left unhandled", async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    onTestFinished(() => void process.off("unhandledRejection", note));
+    const rejecting = (): never => Promise.reject(new Error("no")) as never;
+    const { adapter, interceptor } = tracking({
+      publisher: { ...createMemoryPublisher(), publish: rejecting },
+      log: { debug: rejecting, info: rejecting, warn: rejecting, error: rejecting },
+    });
+    const server = await startAccountServer(ok, adapter);
+    await accountClient(server).changePassword({}, { headers: marks() });
+    await eventually(() => interceptor.stats().skipped.publisher_error === 1);
+    await sleep(20);
+    expect(unhandled).toEqual([]);
+  });
+});
+
 describe("the publisher", () => {
   it("that throws harms no call and is counted", async () => {
     const publisher: Publisher = {
@@ -613,10 +790,7 @@ describe("options", () => {
     [{ publisher: {} }, "publisher must be a Publisher, or undefined, got an object"],
     [{ publisher: null }, "publisher must be a Publisher, or undefined, got null"],
     [{ settleTimeoutMs: -1 }, "settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got -1"],
-    [
-      { settleTimeoutMs: "10s" },
-      'settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got "10s"',
-    ],
+    [{ settleTimeoutMs: "10s" }, 'settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got "10s"'],
     [{ maxContextBytes: 0.5 }, "maxContextBytes must be a whole number from 1 upward, got 0.5"],
     [{ log: "stderr" }, 'log must be a Logger, or false, got "stderr"'],
   ])("%j is refused", (options, message) => {
