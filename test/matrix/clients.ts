@@ -24,8 +24,11 @@ import type { Kind } from "./kinds.js";
 
 /** A client of one kind, over one protocol and HTTP version. */
 export interface TestClient {
-  /** Makes one call and resolves to the code that it ended with: 0 is OK. */
-  call(kind: Kind, headers: Record<string, string>, behaviour: ClientBehaviour): Promise<number>;
+  /**
+   * Makes one call and resolves to the code that it ended with: 0 is OK. Cancelling and cutting wait until the handler has
+   * `begun`: what ends before the server has the call is no call.
+   */
+  call(kind: Kind, headers: Record<string, string>, behaviour: ClientBehaviour, begun: Promise<void>): Promise<number>;
   close(): void;
 }
 
@@ -99,11 +102,11 @@ function connectNodeClient(
 
   const shared = open();
   return {
-    async call(kind, headers, behaviour) {
+    async call(kind, headers, behaviour, begun) {
       const { transport, cut } = behaviour.cutAfterMs === undefined ? shared : open();
       const cancel = new AbortController();
-      if (behaviour.cancelAfterMs !== undefined) setTimeout(() => cancel.abort(), behaviour.cancelAfterMs);
-      if (behaviour.cutAfterMs !== undefined) setTimeout(cut, behaviour.cutAfterMs);
+      after(begun, behaviour.cancelAfterMs, () => cancel.abort());
+      after(begun, behaviour.cutAfterMs, cut);
       const done = new AbortController();
       const client = createClient(AccountService, transport);
       const options = { headers, signal: cancel.signal, timeoutMs: behaviour.timeoutMs ?? 0 };
@@ -125,6 +128,10 @@ function connectNodeClient(
       for (const close of closers) close();
     },
   };
+}
+
+function after(begun: Promise<void>, ms: number | undefined, run: () => void): void {
+  if (ms !== undefined) void begun.then(() => setTimeout(run, ms));
 }
 
 function withoutUnsetTimeout<T extends { timeoutMs: number }>(options: T): Omit<T, "timeoutMs"> | T {
@@ -174,11 +181,10 @@ function startGrpcCall(kind: Kind, [client, path, encode, decode, metadata, opti
   }
 }
 
-function callGrpc(kind: Kind, args: GrpcArguments, behaviour: ClientBehaviour): Promise<number> {
+function callGrpc(kind: Kind, args: GrpcArguments, behaviour: ClientBehaviour, begun: Promise<void>): Promise<number> {
   return new Promise((resolve) => {
     const call = startGrpcCall(kind, args, (error) => resolve(error?.code ?? 0));
-    const endAfterMs = behaviour.cancelAfterMs ?? behaviour.cutAfterMs;
-    if (endAfterMs !== undefined) setTimeout(() => call.cancel(), endAfterMs);
+    after(begun, behaviour.cancelAfterMs ?? behaviour.cutAfterMs, () => call.cancel());
     if (call instanceof Writable) {
       call.write({ deviceId: "phone" });
       if (!behaviour.keepSending) call.end();
@@ -197,7 +203,7 @@ function callGrpc(kind: Kind, args: GrpcArguments, behaviour: ClientBehaviour): 
 function connectGrpcJs(port: number): TestClient {
   const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
   return {
-    call(kind, headers, behaviour) {
+    call(kind, headers, behaviour, begun) {
       const { input, output, name, parent }: DescMethod = grpcMethods[kind];
       const metadata = new grpc.Metadata();
       for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
@@ -205,7 +211,12 @@ function connectGrpcJs(port: number): TestClient {
         Buffer.from(toBinary(input, create(input, message as MessageInitShape<DescMessage>)));
       const decode = (bytes: Buffer): unknown => fromBinary(output, bytes);
       const options = behaviour.timeoutMs === undefined ? {} : { deadline: Date.now() + behaviour.timeoutMs };
-      return callGrpc(kind, [client, `/${parent.typeName}/${name}`, encode, decode, metadata, options], behaviour);
+      return callGrpc(
+        kind,
+        [client, `/${parent.typeName}/${name}`, encode, decode, metadata, options],
+        behaviour,
+        begun,
+      );
     },
     close: () => client.close(),
   };

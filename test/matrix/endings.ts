@@ -3,12 +3,12 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { type Kind, type Reply, reply } from "./kinds.js";
 
 /** Long enough that a tenth of it, the slack of the deadline rule, covers the noise of a loaded machine. */
-export const deadlineMs = 1_000;
+export const deadlineMs = 2_000;
 export const cancelMs = 80;
 /** What the server lets through in one message. */
 export const writeMaxBytes = 100_000;
 /** How long the interceptor under test waits for handlers that go on alone. */
-export const settleTimeoutMs = 1_500;
+export const settleTimeoutMs = 2_500;
 
 /** How one call ends: what the handler does, what the client does, and what the handler's status must be. */
 export interface Ending {

@@ -30,6 +30,9 @@ interface Case {
   readonly name: string;
   readonly kind: Kind;
   readonly ending: Ending;
+  /** Resolves when the handler is entered. */
+  readonly begun: Promise<void>;
+  begin(): void;
   seen?: number;
 }
 
@@ -43,7 +46,9 @@ export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSigna
       if (ending.kinds && !ending.kinds.includes(kind)) continue;
       if (ending.wires && !ending.wires.test(wire.name)) continue;
       const id = `case-${cases.size}`;
-      cases.set(id, { id, kind, ending, name: `${wire.name}, ${kind}: ${ending.name}` });
+      let begin = (): void => {};
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      cases.set(id, { id, kind, ending, name: `${wire.name}, ${kind}: ${ending.name}`, begun, begin });
     }
   }
   const server = await startServer({
@@ -51,12 +56,16 @@ export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSigna
     interceptors: [subject.interceptor],
     contextValues: subject.contextValues,
     shutdown,
-    endingOf: (context) => cases.get(context.requestHeader.get("x-case") ?? "")!.ending,
+    endingOf(context) {
+      const { ending, begin } = cases.get(context.requestHeader.get("x-case") ?? "")!;
+      begin();
+      return ending;
+    },
   });
   const client = wire.connect(server.port);
   const call = async (one: Case): Promise<void> => {
     const headers = { "x-session-track": "true", "x-session-context": one.id, "x-case": one.id };
-    const code = await client.call(one.kind, headers, one.ending.client ?? {});
+    const code = await client.call(one.kind, headers, one.ending.client ?? {}, one.begun);
     one.seen = one.ending.client?.cutAfterMs === undefined ? code : 1;
   };
   try {
@@ -66,6 +75,7 @@ export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSigna
       call,
     );
     const interrupted = all.filter(({ ending }) => ending.shutdown).map(call);
+    await Promise.all(all.filter(({ ending }) => ending.shutdown).map(({ begun }) => begun));
     await sleep(cancelMs);
     server.shutDown();
     await Promise.all(interrupted);
