@@ -50,8 +50,6 @@ class Worker implements PartitionWorker {
   readonly #context: PartitionContext;
   readonly #stopping: AbortController = new AbortController();
   readonly #queue: NativeMessage[] = [];
-  /** The lowest offset that has not come yet: when fetching goes on after a pause, none may come twice. */
-  #nextToTake = 0;
   /** How far the partition is handled, where the group does not know yet. */
   #unstored: NativeOffset | undefined;
   #running: Promise<void> | undefined;
@@ -82,13 +80,19 @@ class Worker implements PartitionWorker {
 
   take(messages: readonly NativeMessage[]): void {
     if (this.#isStopped()) return;
-    for (const message of messages) {
-      if (message.offset < this.#nextToTake) continue;
-      this.#nextToTake = message.offset + 1;
-      this.#queue.push(message);
-    }
+    for (const message of messages) if (!this.#holds(message.offset)) this.#queue.push(message);
     // With nothing to do it would end before it is noted that it runs.
     if (this.#queue.length > 0) this.#running ??= this.#run();
+  }
+
+  /**
+   * Whether this came before and is not handled yet, as may be when fetching goes on after a pause. An offset below all that
+   * it holds is new: a topic that was deleted and made again begins at 0.
+   */
+  #holds(offset: number): boolean {
+    const first = this.#queue[0]?.offset;
+    const last = this.#queue.at(-1)?.offset;
+    return first !== undefined && last !== undefined && offset >= first && offset <= last;
   }
 
   hold(): void {
