@@ -4,7 +4,7 @@ import {
   type Call,
   type CallerEvents,
   type CallerWatch,
-  encodingCode,
+  codeOfUnsendable,
   isGrpc,
   mayBeCancelled,
   trailerCode,
@@ -84,8 +84,7 @@ class ExchangeWatch implements CallerWatch {
     // In the Connect protocol, the HTTP status tells an error, and Connect aborts the signal with it.
     if (this.#exchange.httpStatus === 200) return codeOk;
     if (!this.#abortedBefore) return wireCode(this.#call.signal.reason);
-    // The signal had fired before. What can be encoded was over the size limit.
-    return encodingCode(this.#call, this.#unsent.stream ? undefined : this.#unsent.message) || Code.ResourceExhausted;
+    return codeOfUnsendable(this.#call, this.#unsent.stream ? undefined : this.#unsent.message);
   }
 
   /** A caller that does not keep its own deadline gets an answer all the same, but not one that crosses its leaving. */

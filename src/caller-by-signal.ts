@@ -4,7 +4,7 @@ import {
   type Call,
   type CallerEvents,
   type CallerWatch,
-  encodingCode,
+  isEncodable,
   isGrpc,
   trailerCode,
 } from "./caller.js";
@@ -67,7 +67,9 @@ class SignalWatch implements CallerWatch {
     this.#unsent = response;
     // The signal fires once. Where it has, as after a shutdown, nothing tells when the response was serialized.
     if (!this.#call.signal.aborted || response.stream) return;
-    setImmediate(() => this.answered(trailerCode(response) || encodingCode(this.#call, response.message)));
+    setImmediate(() =>
+      this.answered(trailerCode(response) || (isEncodable(this.#call, response.message) ? codeOk : Code.Internal)),
+    );
   }
 
   writeFailed(error: unknown): void {

@@ -51,16 +51,25 @@ export function trailerCode(response: Answer): number {
   return trailer === undefined ? Code.Internal : Number(trailer.get("grpc-status") ?? codeOk);
 }
 
-/** Whether Connect can have encoded this message, found by doing it again: the codes are OK and INTERNAL. */
-export function encodingCode(call: Call, message: MessageShape<DescMessage> | undefined): number {
-  if (message === undefined) return codeOk;
+/** Whether Connect can have encoded this message, found by doing it again. */
+export function isEncodable(
+  call: Call,
+  message: MessageShape<DescMessage>,
+  encode: typeof toBinary | typeof toJson = toBinary,
+): boolean {
   try {
-    if (contentTypeOf(call).includes("json")) toJson(call.method.output, message);
+    if (encode === toJson) toJson(call.method.output, message);
     else toBinary(call.method.output, message);
-    return codeOk;
+    return true;
   } catch {
-    return Code.Internal;
+    return false;
   }
+}
+
+/** Why Connect could not send this message: it cannot be encoded, or was over the size limit. */
+export function codeOfUnsendable(call: Call, message: MessageShape<DescMessage> | undefined): Code {
+  const encode = contentTypeOf(call).includes("json") ? toJson : toBinary;
+  return message === undefined || isEncodable(call, message, encode) ? Code.ResourceExhausted : Code.Internal;
 }
 
 /** What the caller receives when this is thrown. Connect takes a thrown undefined for a normal end, mostly. */

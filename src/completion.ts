@@ -16,8 +16,8 @@ export interface Completion {
 export interface CompletionLatch extends CallerEvents {
   /** The handler ran to its end. */
   handlerFinished(): void;
-  /** The handler threw, with this code. `stopped` tells in the end whether it did so because the call was aborted. */
-  handlerThrew(code: number, stopped: () => boolean): void;
+  /** The handler threw, with this code; `stopped` tells whether it did so because the call had been aborted. */
+  handlerThrew(code: number, stopped: boolean): void;
   /** Connect closed the handler's stream before its end. */
   handlerStopped(): void;
   /** Stops waiting: what is not known by now is UNSETTLED. */
@@ -44,7 +44,7 @@ class Latch implements CompletionLatch {
   #callerAt = 0;
   #callerLeft = false;
   #handlerCode: number | undefined;
-  #handlerStopped: (() => boolean) | undefined;
+  #handlerStopped = false;
   #settleTimer: NodeJS.Timeout | undefined;
 
   constructor(settleTimeoutMs: number, onEnd: (completion: Completion) => void) {
@@ -61,15 +61,15 @@ class Latch implements CompletionLatch {
   }
 
   handlerFinished(): void {
-    this.#setHandler(0, undefined);
+    this.#setHandler(0, false);
   }
 
-  handlerThrew(code: number, stopped: () => boolean): void {
+  handlerThrew(code: number, stopped: boolean): void {
     this.#setHandler(code, stopped);
   }
 
   handlerStopped(): void {
-    this.#setHandler(Code.Canceled, undefined);
+    this.#setHandler(Code.Canceled, true);
   }
 
   abandon(): void {
@@ -85,7 +85,7 @@ class Latch implements CompletionLatch {
     else this.#settleTimer = setTimeout(() => this.#end(), this.#settleTimeoutMs).unref();
   }
 
-  #setHandler(code: number, stopped: (() => boolean) | undefined): void {
+  #setHandler(code: number, stopped: boolean): void {
     if (this.#handlerCode !== undefined) return;
     this.#handlerCode = code;
     this.#handlerStopped = stopped;
@@ -104,7 +104,7 @@ class Latch implements CompletionLatch {
 
   #handlerStatus(): string {
     if (this.#handlerCode === undefined) return unsettled;
-    const stopped = this.#callerLeft && this.#handlerStopped?.() === true;
-    return statusName(stopped ? Code.Canceled : this.#handlerCode);
+    // Where the caller stayed, it received what the handler threw, whatever made it throw.
+    return statusName(this.#callerLeft && this.#handlerStopped ? Code.Canceled : this.#handlerCode);
   }
 }

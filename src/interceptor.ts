@@ -48,8 +48,8 @@ export interface SessionActivityInterceptorOptions {
   log?: Logger | false | undefined;
 }
 
-/** Why a marked call has no event: it did not say anything, the publisher refused or threw, or we failed. */
-export type SkipReason = "context_empty" | "refused" | "publisher_error" | "internal_error";
+/** Why a marked call has no event: it says nothing about the session, or the publisher refused it or threw. */
+export type SkipReason = "context_empty" | "refused" | "publisher_error";
 
 /** Counts of an interceptor since its creation. */
 export interface InterceptorStats {

@@ -1,3 +1,4 @@
+import { Console } from "node:console";
 import type { Logger } from "./tracking.js";
 
 /** How long one kind of trouble stays silent after it was reported. */
@@ -18,8 +19,12 @@ const stderrLogger: Logger = {
   error: (details, message) => writeLine("error", details, message),
 };
 
+let stderr: Console | undefined;
+
 function writeLine(level: string, details: object, message: string): void {
-  process.stderr.write(`connect-session-activity ${level}: ${message} ${JSON.stringify(details)}\n`);
+  // A stderr that nobody reads any more reports its error later, which would end the process: a Console ignores it.
+  stderr ??= new Console({ stdout: process.stderr, ignoreErrors: true });
+  stderr.log(`connect-session-activity ${level}: ${message} ${JSON.stringify(details)}`);
 }
 
 /**

@@ -1,11 +1,10 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
 import {
   type Answer,
   type Call,
   type CallerWatch,
   codeOfThrown,
-  encodingCode,
+  codeOfUnsendable,
   type Next,
   trailerCode,
 } from "./caller.js";
@@ -104,7 +103,7 @@ class Observer implements ObservedCall, StreamEvents {
 
   threw(thrown: unknown): void {
     const code = codeOfThrown(this.#call, thrown);
-    this.#latch.handlerThrew(code, () => this.#stoppedByAbort(thrown));
+    this.#latch.handlerThrew(code, this.#stoppedByAbort(thrown));
     this.#caller.answered(code);
   }
 
@@ -120,16 +119,20 @@ class Observer implements ObservedCall, StreamEvents {
   closed(lastMessage: MessageShape<DescMessage> | undefined): void {
     this.#latch.handlerStopped();
     // Connect closes a stream early when it cannot serialize a message. It notes the code in the trailer of gRPC and
-    // gRPC-Web a moment later; the Connect protocol has none, but what can be encoded was over the size limit.
+    // gRPC-Web a moment later; the Connect protocol has none.
     setImmediate(() => {
       const noted = this.#response === undefined ? codeOk : trailerCode(this.#response);
-      this.#caller.answered(noted || encodingCode(this.#call, lastMessage) || Code.ResourceExhausted);
+      this.#caller.answered(noted || codeOfUnsendable(this.#call, lastMessage));
     });
   }
 
-  /** Whether the handler threw this because the call was aborted, or since Connect threw it into its stream. */
+  /**
+   * Whether the handler throws this because the call was aborted, or since Connect threw it into its stream. To be asked at
+   * once: in the next moment Connect aborts the signal with what the handler threw.
+   */
   #stoppedByAbort(thrown: unknown): boolean {
-    const { reason } = this.#call.signal;
+    const { aborted, reason } = this.#call.signal;
+    if (!aborted) return false;
     if (thrown === reason || (thrown !== undefined && thrown === this.#thrownIntoStream)) return true;
     try {
       return thrown instanceof Error && (thrown.name === "AbortError" || thrown.cause === reason);

@@ -22,7 +22,7 @@ it("waits for both ends, in any order, and tells the handler's only where it dif
 
 it("lets the first word on each end stand, and ends once", () => {
   const { latch: one, ends } = latch();
-  one.handlerThrew(Code.NotFound, () => false);
+  one.handlerThrew(Code.NotFound, false);
   one.handlerFinished();
   one.callerLeft(Code.Canceled, 1);
   one.callerReceived(0, 2);
@@ -30,13 +30,13 @@ it("lets the first word on each end stand, and ends once", () => {
   expect(ends).toEqual([{ status: "CANCELLED", handlerStatus: "NOT_FOUND", at: 1 }]);
 });
 
-it("asks whether the abort stopped the handler only where the caller left", () => {
+it("takes the abort for what stopped the handler only where the caller left", () => {
   const left = latch();
-  left.latch.handlerThrew(Code.Internal, () => true);
+  left.latch.handlerThrew(Code.Internal, true);
   left.latch.callerLeft(Code.DeadlineExceeded, 1);
   expect(left.ends[0]).toMatchObject({ handlerStatus: "CANCELLED" });
   const stayed = latch();
-  stayed.latch.handlerThrew(Code.Internal, () => true);
+  stayed.latch.handlerThrew(Code.Internal, true);
   stayed.latch.callerReceived(Code.Internal, 1);
   expect(stayed.ends[0]).toMatchObject({ status: "INTERNAL", handlerStatus: "" });
 });

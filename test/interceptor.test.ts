@@ -526,6 +526,36 @@ describe("what services do against the rules", () => {
     expect(interceptor.stats().open).toBe(0);
   });
 
+  it("a caller that takes no data and leaves: the handler's own code is not lost", async () => {
+    for (const contentType of ["application/proto", "application/grpc-web+proto", "application/grpc+proto"]) {
+      const { adapter, events } = tracking();
+      const server = await startAccountServer(
+        {
+          changePassword() {
+            throw new ConnectError("no", Code.PermissionDenied);
+          },
+        },
+        adapter,
+      );
+      const session = http2.connect(server.baseUrl, { settings: { initialWindowSize: 0 } });
+      const request = session.request({
+        ":method": "POST",
+        ":path": "/example.account.v1.AccountService/ChangePassword",
+        "content-type": contentType,
+        ...marks(),
+      });
+      request.on("error", () => {});
+      request.end(contentType === "application/proto" ? undefined : Buffer.alloc(5));
+      setTimeout(() => request.close(http2.constants.NGHTTP2_CANCEL), 100);
+      await eventually(() => events.length === 1);
+      const { status, handlerStatus } = events[0]!;
+      // gRPC's trailers need no window, so that its caller has the answer.
+      const expected = contentType === "application/grpc+proto" ? "PERMISSION_DENIED" : "CANCELLED";
+      expect(`${status}/${handlerStatus}`).toBe(`${expected}/${expected === "CANCELLED" ? "PERMISSION_DENIED" : ""}`);
+      session.destroy();
+    }
+  });
+
   it("a response stream that cannot even begin: its code", async () => {
     const { adapter, events } = tracking();
     const inner: Interceptor = (next) => async (request) => {

@@ -1,4 +1,4 @@
-import { createServer } from "node:http2";
+import { createServer, type ServerHttp2Session } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { sessionTrackingFromEnv, startSessionTracking } from "connect-session-activity/kafka";
 import { routes } from "./routes.js";
@@ -14,9 +14,15 @@ const handler = connectNodeAdapter({
 });
 const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8080));
 
+const sessions = new Set<ServerHttp2Session>();
+server.on("session", (session) => {
+  sessions.add(session);
+  session.once("close", () => sessions.delete(session));
+});
+
 process.once("SIGTERM", () => {
   shutdown.abort(); // handlers learn that they should stop
   server.close(); // no new connections
-  // Open calls end, and Kafka has their events; then leave whoever still keeps a connection open.
-  void tracking.close().then(() => process.exit());
+  for (const session of sessions) session.close(); // and no new calls on those that are open
+  void tracking.close().then(() => process.exit()); // open calls end, and Kafka has their events
 });

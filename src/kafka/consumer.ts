@@ -96,7 +96,7 @@ class Consumer {
     // The group is told of what is still being handled, so it is left last.
     await within(
       this.#settings.closeTimeoutMs,
-      Promise.all([...this.#workers.values()].map((worker) => worker.stop())),
+      Promise.allSettled([...this.#workers.values()].map((worker) => worker.stop())),
     );
     await this.#member.leave(leaveTimeoutMs);
     await this.#deadLetters?.close();

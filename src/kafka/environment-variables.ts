@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 
 /** What the variables said, before it becomes options. */
 export interface EnvironmentSettings {
@@ -86,7 +86,7 @@ function store<K extends keyof EnvironmentSettings>(
 function isReadable(path: string): boolean {
   try {
     accessSync(path, constants.R_OK);
-    return true;
+    return statSync(path).isFile();
   } catch {
     return false;
   }

@@ -1,4 +1,4 @@
-import type { TroubleLog } from "../log.js";
+import { swallow, type TroubleLog } from "../log.js";
 import type { DropReason, PublisherStats } from "../publisher.js";
 import { advice } from "./drop-reason.js";
 
@@ -49,12 +49,9 @@ export function createLedger(common: object, log: TroubleLog): Ledger {
 
   // Whoever is told may throw, and that would end the process where the client's thread reports.
   function tell(settled: Settled | undefined, outcome: "delivered" | DropReason): void {
-    try {
-      settled?.(outcome);
-    } catch (error) {
-      const name = error instanceof Error ? error.name : typeof error;
-      log.warn("kafka settled", { error: name }, "A callback given to publish() threw");
-    }
+    if (settled === undefined) return;
+    const threw = (): void => log.warn("kafka settled", {}, "A callback given to publish() threw");
+    if (!swallow(() => settled(outcome), threw)) threw();
   }
 
   return {

@@ -30,7 +30,11 @@ export function brokersOption(value: string | readonly string[]): string {
   const list: readonly unknown[] = typeof value === "string" ? value.split(",") : value;
   const addresses = Array.isArray(list) ? list.map((address) => String(address).trim()) : [];
   if (addresses.length > 0 && addresses.every((address) => /^[^\s,]+$/.test(address))) return addresses.join(",");
-  throw wrongOption("brokers", 'addresses such as "host:9092,host2:9092" or an array of them', value);
+  throw wrongOption(
+    "brokers",
+    'addresses such as "host:9092,host2:9092" or an array of them',
+    withoutCredentials(value),
+  );
 }
 
 /** librdkafka properties by name. Which names and values there are is known to librdkafka only. */
@@ -44,8 +48,15 @@ export function propertiesOption(
     if (reserved.includes(name))
       throw new TypeError(`properties must not hold ${name}: this package depends on its own`);
     if (!["string", "number", "boolean"].includes(typeof property)) {
-      throw wrongOption(`properties["${name}"]`, "a string, a number or a boolean", property);
+      // Its value may be a password.
+      throw new TypeError(`properties["${name}"] must be a string, a number or a boolean, got ${typeof property}`);
     }
   }
   return { ...value };
+}
+
+/** Addresses as an error may show them. */
+function withoutCredentials(brokers: unknown): unknown {
+  const shown = (text: unknown): unknown => (typeof text === "string" ? text.replaceAll(/[^\s,/]*@/g, "…@") : text);
+  return Array.isArray(brokers) ? brokers.map(shown) : shown(brokers);
 }

@@ -11,7 +11,7 @@ import type { PublisherSettings } from "./publisher-options.js";
 /** What is sent for one event. It has no time of its own: event time lives in the value. */
 export interface KafkaRecord {
   readonly value: Uint8Array;
-  readonly key: string | undefined;
+  readonly key: Uint8Array | undefined;
   readonly headers: readonly NativeHeader[];
   /** Of value and key: what the bound on bytes counts. */
   readonly bytes: number;
@@ -34,7 +34,7 @@ export function createRecordEncoder(
   return (event) => {
     const value = encodeEvent(event);
     const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
-    const bytes = key === undefined ? value.length : value.length + Buffer.byteLength(key);
+    const bytes = key === undefined ? value.length : value.length + key.length;
     return { value, key, headers: headersOf(event), bytes };
   };
 }
@@ -72,10 +72,12 @@ function keyOf(
   userKey: (event: SessionActivityEvent) => unknown,
   event: SessionActivityEvent,
   log: TroubleLog,
-): string | undefined {
+): Buffer | undefined {
   try {
     const key = userKey(event);
-    if (typeof key === "string") return key;
+    // Bytes, since the client cuts a string at its first NUL.
+    if (typeof key === "string") return Buffer.from(key);
+    if (key instanceof Promise) key.catch(() => {});
     if (key !== undefined)
       log.warn("kafka key", { got: typeof key }, "The key option returned no string: publishing without a key");
   } catch (error) {

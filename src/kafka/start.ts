@@ -37,7 +37,7 @@ export function startSessionTracking(options: SessionTrackingOptions = sessionTr
   const drainMs = readMs("drainTimeoutMs", drainTimeoutMs, interception.settleTimeoutMs ?? 10_000);
   const { brokers, ...kafkaOptions } = kafka;
   const publisher = hasBrokers(brokers)
-    ? createKafkaPublisher({ clientId: service || undefined, ...kafkaOptions, brokers, log })
+    ? createKafkaPublisher({ ...kafkaOptions, clientId: kafkaOptions.clientId ?? (service || undefined), brokers, log })
     : createNoPublisher(service, log);
   const interceptor = startInterceptor({ ...interception, service, publisher, log });
 

@@ -1,6 +1,6 @@
 import { equals, fromBinary } from "@bufbuild/protobuf";
 import { Kafka, type KafkaMessage, logLevel } from "kafkajs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
@@ -38,6 +38,19 @@ function headersOf(record: NativeMessage): [string, string][] {
 }
 
 describe("records", () => {
+  test("a key may hold a NUL: it arrives whole, and its bytes are given back", async () => {
+    const topic = "nul-keys";
+    const key = `u\0${"a".repeat(98)}`;
+    const publisher = createKafkaPublisher({ brokers: kafka.brokers, topic, key: () => key, maxQueuedBytes: 2_000 });
+    for (let number = 1; number <= 60; number++) {
+      publisher.publish(eventOf(number));
+      await vi.waitFor(() => expect(publisher.stats().queued).toBe(0), { timeout: 10_000, interval: 1 });
+    }
+    expect(await publisher.close()).toEqual({ offered: 60, delivered: 60, dropped: {}, queued: 0 });
+    const records = await readRecords(kafka.brokers, topic, 60);
+    expect(new Set(records.map((record) => String(record.key)))).toEqual(new Set([key]));
+  });
+
   test("an independent reader finds the events and their headers, in the default topic", async () => {
     const events = [eventOf(1), eventOf(2, { traceparent }), eventOf(3, { attributes: { target: "user/42" } })];
     const publisher = createKafkaPublisher({

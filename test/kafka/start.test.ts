@@ -79,6 +79,24 @@ describe("startSessionTracking", () => {
     expect(await tracking.close()).toMatchObject({ delivered: 1 });
   });
 
+  it("shows no credentials in the error of a wrong option", () => {
+    const wrong = [
+      { kafka: { brokers: "kafka://user:hunter2@host:9092, " } },
+      { kafka: { brokers: "host:9092", properties: { "sasl.password": ["hunter2"] } } },
+    ];
+    for (const options of wrong) {
+      const error = (() => {
+        try {
+          return startSessionTracking({ log: false, ...options } as never);
+        } catch (thrown) {
+          return thrown;
+        }
+      })();
+      expect(error).toBeInstanceOf(TypeError);
+      expect(String(error)).not.toContain("hunter2");
+    }
+  });
+
   it.each([
     [{ drainTimeoutMs: -1 }, "drainTimeoutMs must be a duration in milliseconds"],
     [{ settleTimeoutMs: "1s" }, "settleTimeoutMs must be a duration in milliseconds"],
