@@ -6,7 +6,7 @@ import { isOperation, sessionHeaders, stripSessionHeaders } from "./headers.js";
 import { createTroubleLog } from "./log.js";
 import { readCount, readLog, wrongOption } from "./options.js";
 import { procedureOf } from "./procedure.js";
-import type { Logger, MarkToSign, SessionSigner } from "./tracking.js";
+import type { Logger, SessionSigner, SignedMark } from "./tracking.js";
 
 /** Options of {@link createSessionGatewayInterceptor}. */
 export interface SessionGatewayOptions {
@@ -83,7 +83,7 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
     if (sign === undefined) return next(call);
     return sendSigned(sign, { context, operation, procedure });
 
-    async function sendSigned(signer: SessionSigner, mark: MarkToSign): ReturnType<typeof next> {
+    async function sendSigned(signer: SessionSigner, mark: SignedMark): ReturnType<typeof next> {
       await addSignature(signer, call.header, mark);
       return next(call);
     }
@@ -109,7 +109,7 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
     if (reason !== "no_session") log.warn(reason, { procedure, reason }, "a call is sent without its session mark");
   }
 
-  async function addSignature(signer: SessionSigner, header: Headers, mark: MarkToSign): Promise<void> {
+  async function addSignature(signer: SessionSigner, header: Headers, mark: SignedMark): Promise<void> {
     try {
       header.set(sessionHeaders.signature, await signer.sign(mark));
     } catch {

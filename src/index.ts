@@ -33,4 +33,4 @@ export {
 } from "./publisher.js";
 export { createSessionRelay, type SessionRelay } from "./relay.js";
 export { statusName } from "./status.js";
-export type { Logger, MarkToSign, SessionSigner } from "./tracking.js";
+export type { Logger, SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./tracking.js";

@@ -29,7 +29,9 @@ export function readLog(value: Logger | false | undefined): Logger | false | und
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "string" || Array.isArray(value)) return JSON.stringify(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  // An array of objects may hold keys.
+  if (Array.isArray(value)) return value.some((one) => typeof one === "object") ? "an array" : JSON.stringify(value);
   if (typeof value === "function") return "a function";
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }

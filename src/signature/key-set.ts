@@ -1,0 +1,144 @@
+import type { JsonWebKey } from "node:crypto";
+import { createTroubleLog } from "../log.js";
+import { readLog, readMs, wrongOption } from "../options.js";
+import type { Logger } from "../tracking.js";
+import { fetchKeys } from "./jwks.js";
+import { readPublicKey, type SessionKey } from "./key.js";
+
+/** Options of {@link createSessionKeySet}: keys, an address, or both. */
+export interface SessionKeySetOptions {
+  /** Public keys, each with a `kid`: Ed25519 or P-256. They go before those from the address. */
+  keys?: readonly JsonWebKey[] | undefined;
+  /** Where the gateway publishes its public keys as a JWKS. */
+  jwksUrl?: string | URL | undefined;
+  /** How often the JWKS is fetched, in milliseconds. By default, 300,000. Sooner after a failure, or for an unknown key. */
+  refreshMs?: number | undefined;
+  /** How long fetching may take, in milliseconds. By default, 5,000. */
+  timeoutMs?: number | undefined;
+  /** Allows a JWKS over plain HTTP from another machine. Whoever can change the answer on its way can then forge marks. */
+  allowInsecureUrl?: boolean | undefined;
+  /** Takes warnings. By default, a line each on stderr; false silences them. */
+  log?: Logger | false | undefined;
+}
+
+/** Counts of a key set since its creation. */
+export interface SessionKeySetStats {
+  /** Keys known now. */
+  readonly keys: number;
+  /** How often the JWKS was fetched. */
+  readonly refreshed: number;
+  /** How often that failed. */
+  readonly refreshFailed: number;
+  /** When it was last fetched. Undefined until then. */
+  readonly refreshedAt: Date | undefined;
+}
+
+/** The public keys of gateways, in memory. */
+export interface SessionKeySet {
+  /** Finds a key. Asking for one that is not there makes the JWKS be fetched again, in the background. */
+  find(keyId: string): SessionKey | undefined;
+  /** Resolves when the JWKS was fetched for the first time, or could not be. Never rejects. */
+  ready(): Promise<void>;
+  /** The counts at this moment. */
+  stats(): SessionKeySetStats;
+  /** Stops fetching. */
+  close(): void;
+}
+
+/** The shortest time between two attempts to fetch, whatever unknown keys strangers ask for. */
+const pauseMs = 10_000;
+
+/**
+ * Creates a set of public keys. With several, a gateway can change its key: publish the new one, sign with it, take away
+ * the old one.
+ *
+ * A JWKS is fetched in the background, now and then. Where that fails, the keys known so far stay, without end: watch
+ * `stats().refreshedAt`. Throws a TypeError for options that are wrong.
+ */
+export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySet {
+  const { url, refreshMs, timeoutMs, local, log } = readOptions(options);
+  const counts = { refreshed: 0, refreshFailed: 0 };
+  const stop = new AbortController();
+  let remote = new Map<string, SessionKey>();
+  let refreshedAt: Date | undefined;
+  let attemptedAt = 0;
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function refresh(from: URL): Promise<void> {
+    attemptedAt = performance.now();
+    let failed = false;
+    try {
+      const keys = await fetchKeys(from, AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]));
+      remote = index(keys);
+      refreshedAt = new Date();
+      counts.refreshed += 1;
+    } catch (error) {
+      failed = true;
+      counts.refreshFailed += 1;
+      if (!stop.signal.aborted) {
+        const details = { url: `${from.origin}${from.pathname}`, error: String(error), keys: remote.size };
+        log.warn("jwks", details, "the JWKS could not be fetched: the keys known so far stay");
+      }
+    }
+    running = undefined;
+    schedule(from, failed ? Math.min(refreshMs, pauseMs) : refreshMs);
+  }
+
+  function schedule(from: URL, inMs: number): void {
+    clearTimeout(timer);
+    if (stop.signal.aborted) return;
+    timer = setTimeout(() => start(from), inMs).unref();
+  }
+
+  function start(from: URL): void {
+    running ??= refresh(from);
+  }
+
+  if (url !== undefined) start(url);
+  const first = running ?? Promise.resolve();
+  return {
+    find(keyId) {
+      const key = local.get(keyId) ?? remote.get(keyId);
+      const mayAsk = url !== undefined && running === undefined && !stop.signal.aborted;
+      if (key === undefined && mayAsk && performance.now() - attemptedAt >= pauseMs) start(url);
+      return key;
+    },
+    ready: () => first,
+    stats: () => ({ keys: new Set([...local.keys(), ...remote.keys()]).size, ...counts, refreshedAt }),
+    close() {
+      stop.abort();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Of two keys with one id, the first counts. */
+function index(keys: readonly SessionKey[]): Map<string, SessionKey> {
+  return new Map(keys.toReversed().map((key) => [key.keyId, key]));
+}
+
+function readOptions(options: SessionKeySetOptions) {
+  const { keys = [], jwksUrl, allowInsecureUrl = false } = options;
+  if (!Array.isArray(keys)) throw wrongOption("keys", "an array of JWKs", keys);
+  if (keys.length === 0 && jwksUrl === undefined) throw wrongOption("keys", "given, or jwksUrl", undefined);
+  const local = keys.map((jwk, i) => readPublicKey(`keys[${i}]`, jwk));
+  const twice = local.find(({ keyId }, i) => local.findIndex((other) => other.keyId === keyId) < i);
+  if (twice !== undefined) throw wrongOption("keys", "keys with different ids", twice.keyId);
+  const refreshMs = readMs("refreshMs", options.refreshMs, 300_000);
+  if (refreshMs < 1_000) throw wrongOption("refreshMs", "at least 1000", refreshMs);
+  return {
+    local: index(local),
+    url: jwksUrl === undefined ? undefined : readUrl(jwksUrl, allowInsecureUrl),
+    refreshMs,
+    timeoutMs: readMs("timeoutMs", options.timeoutMs, 5_000),
+    log: createTroubleLog(readLog(options.log)),
+  };
+}
+
+function readUrl(given: string | URL, allowInsecureUrl: boolean): URL {
+  const url = URL.canParse(String(given)) ? new URL(given) : undefined;
+  const isLocal = url !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  if (url?.protocol === "https:" || (url?.protocol === "http:" && (isLocal || allowInsecureUrl))) return url;
+  throw wrongOption("jwksUrl", "an https: address", String(given));
+}

@@ -1,0 +1,37 @@
+import type { JsonWebKey, KeyObject } from "node:crypto";
+import { SignJWT } from "jose";
+import { wrongOption } from "../options.js";
+import type { SessionSigner } from "../tracking.js";
+import { claimsOf, createSignatureId, signatureType } from "./claims.js";
+import { readPrivateKey } from "./key.js";
+
+/** Options of {@link createSessionSigner}. */
+export interface SessionSignerOptions {
+  /** The gateway's private key, Ed25519 or P-256: a JWK, or what Node's `createPrivateKey` makes of a PEM file. */
+  key: JsonWebKey | KeyObject;
+  /** The id by which services find the public key. By default, the JWK's `kid`. */
+  keyId?: string | undefined;
+  /** The service, or group of services, that the marks are for: verifiers of another audience refuse them. */
+  audience: string;
+}
+
+/**
+ * Creates what signs a gateway's marks: give it to `createSessionGatewayInterceptor` as `sign`.
+ *
+ * An Ed25519 key signs with EdDSA, a P-256 key with ES256. Throws a TypeError for options that are wrong.
+ */
+export function createSessionSigner(options: SessionSignerOptions): SessionSigner {
+  const { audience } = options;
+  if (typeof audience !== "string" || audience === "") throw wrongOption("audience", "a string, not empty", audience);
+  const { key, keyId, algorithm } = readPrivateKey(options.key, options.keyId);
+  const header = { alg: algorithm, kid: keyId, typ: signatureType };
+  return {
+    sign: (mark) =>
+      new SignJWT({ ...claimsOf(mark) })
+        .setProtectedHeader(header)
+        .setAudience(audience)
+        .setIssuedAt()
+        .setJti(createSignatureId())
+        .sign(key),
+  };
+}

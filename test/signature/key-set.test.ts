@@ -1,0 +1,217 @@
+import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { createSessionKeySet, type SessionKeySetOptions } from "../../src/signature/index.js";
+import { eventually } from "../support/account-server.js";
+
+function publicJwk(kid: string): JsonWebKey {
+  return { ...generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }), kid };
+}
+
+/** A server that answers as the test says. */
+async function startJwksServer(
+  listener: RequestListener,
+): Promise<{ url: string; answer: (next: RequestListener) => void; asked: () => number }> {
+  let current = listener;
+  let asked = 0;
+  const server = createServer((request, response) => {
+    asked += 1;
+    current(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const answer = (next: RequestListener): void => {
+    current = next;
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`, answer, asked: () => asked };
+}
+
+const send =
+  (body: unknown): RequestListener =>
+  (_, response) => {
+    response.end(typeof body === "string" ? body : JSON.stringify(body));
+  };
+
+function createKeySet(options: SessionKeySetOptions) {
+  const keys = createSessionKeySet({ log: false, ...options });
+  onTestFinished(() => keys.close());
+  return keys;
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("createSessionKeySet, local keys", () => {
+  it("finds keys by their id", () => {
+    const keys = createKeySet({ keys: [publicJwk("a"), publicJwk("b")] });
+    expect(keys.find("a")).toMatchObject({ keyId: "a", algorithm: "EdDSA" });
+    expect(keys.find("b")?.keyId).toBe("b");
+    expect(keys.find("c")).toBeUndefined();
+    expect(keys.find("__proto__")).toBeUndefined();
+    expect(keys.stats()).toEqual({ keys: 2, refreshed: 0, refreshFailed: 0, refreshedAt: undefined });
+  });
+
+  const wrong: [string, SessionKeySetOptions, string][] = [
+    ["nothing", {}, "keys must be given, or jwksUrl, got undefined"],
+    ["no array", { keys: publicJwk("a") as unknown as [] }, "keys must be an array of JWKs, got an object"],
+    [
+      "no kid",
+      { keys: [{ ...publicJwk("a"), kid: undefined }] },
+      "keys[0].kid must be a string of 1 to 256 characters",
+    ],
+    ["one id twice", { keys: [publicJwk("a"), publicJwk("a")] }, 'keys must be keys with different ids, got "a"'],
+    [
+      "a private key",
+      { keys: [{ ...publicJwk("a"), d: "c2VjcmV0" }] },
+      "keys[0] must be a public JWK, without private parts",
+    ],
+    [
+      "a secret",
+      { keys: [{ kty: "oct", k: "c2VjcmV0", kid: "a" }] },
+      "keys[0] must be a public JWK, without private parts",
+    ],
+    ["another use", { keys: [{ ...publicJwk("a"), use: "enc" }] }, 'keys[0].use must be "sig", or absent, got "enc"'],
+    [
+      "another alg",
+      { keys: [{ ...publicJwk("a"), alg: "ES256" }] },
+      'keys[0].alg must be "EdDSA", or absent, got "ES256"',
+    ],
+    ["no key", { keys: [{ kid: "a" }] }, "keys[0] must be an Ed25519 or P-256 key"],
+    [
+      "plain HTTP",
+      { jwksUrl: "http://keys.example/jwks" },
+      'jwksUrl must be an https: address, got "http://keys.example/jwks"',
+    ],
+    ["a file", { jwksUrl: "file:///keys" }, "jwksUrl must be an https: address"],
+    ["no address", { jwksUrl: "keys" }, "jwksUrl must be an https: address"],
+    ["too often", { keys: [publicJwk("a")], refreshMs: 10 }, "refreshMs must be at least 1000, got 10"],
+  ];
+  it.each(wrong)("refuses wrong options: %s", (_, options, message) => {
+    expect(() => createSessionKeySet(options)).toThrow(TypeError);
+    expect(() => createSessionKeySet(options)).toThrow(message);
+    expect(() => createSessionKeySet(options)).not.toThrow("c2VjcmV0");
+  });
+});
+
+describe("createSessionKeySet, a JWKS", () => {
+  it("fetches keys in the background, and passes over those that it cannot use", async () => {
+    const rsa = {
+      ...generateKeyPairSync("rsa", { modulusLength: 2_048 }).publicKey.export({ format: "jwk" }),
+      kid: "rsa",
+    };
+    const jwks = { keys: [rsa, { kty: "oct", k: "c2VjcmV0", kid: "secret" }, null, 7, publicJwk("a"), publicJwk("a")] };
+    const { url } = await startJwksServer(send(jwks));
+    const keys = createKeySet({ jwksUrl: url });
+    expect(keys.find("a")).toBeUndefined();
+    await keys.ready();
+    expect(keys.find("a")?.key.export({ format: "jwk" })).toMatchObject({
+      x: jwks.keys[4] && (jwks.keys[4] as JsonWebKey).x,
+    });
+    expect(keys.stats()).toEqual({ keys: 1, refreshed: 1, refreshFailed: 0, refreshedAt: expect.any(Date) });
+  });
+
+  it("does not let the JWKS replace a local key", async () => {
+    const [local, remote] = [publicJwk("a"), publicJwk("a")];
+    const { url } = await startJwksServer(send({ keys: [remote] }));
+    const keys = createKeySet({ keys: [local], jwksUrl: url });
+    await keys.ready();
+    expect(keys.find("a")?.key.export({ format: "jwk" })).toMatchObject({ x: local.x });
+  });
+
+  it("fetches again when a key is asked for that it does not know, but only now and then", async () => {
+    const { url, answer, asked } = await startJwksServer(send({ keys: [publicJwk("old")] }));
+    const keys = createKeySet({ jwksUrl: url });
+    await keys.ready();
+    answer(send({ keys: [publicJwk("old"), publicJwk("new")] }));
+    for (let i = 0; i < 1_000; i++) expect(keys.find(`unknown-${i}`)).toBeUndefined();
+    expect(asked()).toBe(1);
+    const later = performance.now() + 60_000;
+    vi.spyOn(performance, "now").mockReturnValue(later);
+    for (let i = 0; i < 1_000; i++) expect(keys.find("new")).toBeUndefined();
+    await eventually(() => keys.find("new") !== undefined);
+    expect(asked()).toBe(2);
+  });
+
+  it("takes away a key that the JWKS no longer has", async () => {
+    const { url, answer } = await startJwksServer(send({ keys: [publicJwk("old"), publicJwk("new")] }));
+    const keys = createKeySet({ jwksUrl: url, refreshMs: 1_000 });
+    await keys.ready();
+    expect(keys.find("old")).toBeDefined();
+    answer(send({ keys: [publicJwk("new")] }));
+    await eventually(() => keys.find("old") === undefined);
+    expect(keys.find("new")).toBeDefined();
+  });
+
+  const lies: [string, RequestListener][] = [
+    ["an error", (_, response) => void response.writeHead(500).end()],
+    ["no JSON", send("<html>")],
+    ["another JSON", send(["keys"])],
+    ["no keys", send({ keys: [] })],
+    ["only keys of other kinds", send({ keys: [{ kty: "oct", k: "c2VjcmV0", kid: "good", alg: "HS256" }] })],
+    [
+      "a cut answer",
+      (_, response) => void response.writeHead(200, { "content-length": "1000" }).write("{", () => response.destroy()),
+    ],
+    ["a redirect", (_, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/jwks" }).end()],
+    ["an answer without end", endless],
+    ["nothing, ever", () => {}],
+    ["headers, and then nothing", (_, response) => void response.writeHead(200).write("{")],
+  ];
+  it.each(lies)("keeps the last good keys when the server gives %s", async (_, lie) => {
+    const { url, answer, asked } = await startJwksServer(send({ keys: [publicJwk("good")] }));
+    const warn = vi.fn();
+    const keys = createKeySet({
+      jwksUrl: url,
+      refreshMs: 1_000,
+      timeoutMs: 300,
+      log: { debug() {}, info() {}, warn, error() {} },
+    });
+    await keys.ready();
+    const good = keys.find("good");
+    answer(lie);
+    await eventually(() => keys.stats().refreshFailed > 0);
+    expect(asked()).toBeGreaterThan(1);
+    expect(good).toBeDefined();
+    expect(keys.find("good")).toBe(good);
+    expect(keys.stats()).toMatchObject({ keys: 1, refreshed: 1 });
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it("finds keys at once while the server hangs, and is ready when it has given up", async () => {
+    const { url } = await startJwksServer(() => {});
+    const keys = createKeySet({ keys: [publicJwk("local")], jwksUrl: url, timeoutMs: 200 });
+    const start = performance.now();
+    for (let i = 0; i < 1_000; i++) keys.find(i % 2 === 0 ? "local" : "unknown");
+    expect(performance.now() - start).toBeLessThan(100);
+    await keys.ready();
+    expect(keys.find("local")).toBeDefined();
+    expect(keys.stats()).toMatchObject({ refreshed: 0, refreshFailed: 1 });
+  });
+
+  it("stops at close, also in the middle of fetching", async () => {
+    const { url, asked } = await startJwksServer(() => {});
+    const warn = vi.fn();
+    const keys = createKeySet({ jwksUrl: url, log: { debug() {}, info() {}, warn, error() {} } });
+    await eventually(() => asked() === 1);
+    keys.close();
+    await keys.ready();
+    expect(warn).not.toHaveBeenCalled();
+    vi.spyOn(performance, "now").mockReturnValue(performance.now() + 60_000);
+    expect(keys.find("any")).toBeUndefined();
+    expect(asked()).toBe(1);
+  });
+});
+
+/** Writes as fast as the other side reads. */
+function endless(_: unknown, response: Parameters<RequestListener>[1]): void {
+  const write = (): void => {
+    while (!response.destroyed && response.write(" ".repeat(65_536)));
+  };
+  response.on("drain", write);
+  write();
+}
