@@ -47,11 +47,11 @@ export function createLedger(common: object, log: TroubleLog): Ledger {
     log.warn(`kafka drop ${reason}`, { ...common, reason, total, ...details }, `Events dropped: ${advice[reason]}`);
   }
 
+  const warnOfCallback = (): void => log.warn("kafka settled", {}, "A callback given to publish() threw");
+
   // Whoever is told may throw, and that would end the process where the client's thread reports.
   function tell(settled: Settled | undefined, outcome: "delivered" | DropReason): void {
-    if (settled === undefined) return;
-    const threw = (): void => log.warn("kafka settled", {}, "A callback given to publish() threw");
-    if (!swallow(() => settled(outcome), threw)) threw();
+    if (settled !== undefined && !swallow(() => settled(outcome), warnOfCallback)) warnOfCallback();
   }
 
   return {

@@ -57,6 +57,6 @@ export function propertiesOption(
 
 /** Addresses as an error may show them. */
 function withoutCredentials(brokers: unknown): unknown {
-  const shown = (text: unknown): unknown => (typeof text === "string" ? text.replaceAll(/[^\s,/]*@/g, "…@") : text);
-  return Array.isArray(brokers) ? brokers.map(shown) : shown(brokers);
+  if (Array.isArray(brokers)) return brokers.map(withoutCredentials);
+  return typeof brokers === "string" ? brokers.replaceAll(/[^\s,/]*@/g, "…@") : brokers;
 }
