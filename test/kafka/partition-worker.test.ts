@@ -20,7 +20,7 @@ function worker(handle: PartitionContext["settings"]["handle"]) {
 }
 
 const records = (...offsets: number[]): NativeMessage[] =>
-  offsets.map((offset) => ({ topic: "t", partition: 0, offset, value: bytesOf(offset), size: 1 }) as NativeMessage);
+  offsets.map((offset) => ({ topic: "t", partition: 0, offset, value: bytesOf(offset), size: 1 }));
 
 it("takes what a topic that was deleted and made again holds, though its offsets begin anew", async () => {
   const handled: number[] = [];
