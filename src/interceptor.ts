@@ -18,6 +18,7 @@ import { createTroubleLog, swallow } from "./log.js";
 import { observeCall } from "./observer.js";
 import { createOpenCalls } from "./open-calls.js";
 import { readCount, readLog, readMs, wrongOption } from "./options.js";
+import { procedureOf } from "./procedure.js";
 import type { Publisher } from "./publisher.js";
 import type { Logger } from "./tracking.js";
 
@@ -128,7 +129,7 @@ export function createSessionActivityInterceptor(
 
   function track(next: Next, call: Call, mark: SessionMark, exchange: Exchange | undefined): Promise<Answer> {
     const startedAt = performance.now();
-    const event = beginEvent(source, procedureOf(call), mark);
+    const event = beginEvent(source, procedureOf(call.method), mark);
     call.contextValues.set(trackedCallKey, { event, header: call.header, log });
     const observed = observeCall(call, exchange, settings, (completion) => {
       completeEvent(event, completion, Math.max(0, completion.at - startedAt));
@@ -174,7 +175,7 @@ export function createSessionActivityInterceptor(
 
   function skip(reason: SkipReason, call: Call, message: string): void {
     skipped[reason] = (skipped[reason] ?? 0) + 1;
-    log.warn(reason, { procedure: procedureOf(call) }, message);
+    log.warn(reason, { procedure: procedureOf(call.method) }, message);
   }
 
   function warnIfSecond(call: Call): void {
@@ -182,7 +183,7 @@ export function createSessionActivityInterceptor(
     if (call.contextValues.get(trackedCallKey)?.header !== call.header) return;
     log.warn(
       "registered_twice",
-      { procedure: procedureOf(call) },
+      { procedure: procedureOf(call.method) },
       "the interceptor is registered twice: one event is published",
     );
   }
@@ -236,10 +237,6 @@ function readOptions(options: SessionActivityInterceptorOptions) {
     settleTimeoutMs: readMs("settleTimeoutMs", options.settleTimeoutMs, 10_000),
     maxContextBytes: readCount("maxContextBytes", options.maxContextBytes, 8_192),
   };
-}
-
-function procedureOf(call: Call): string {
-  return `/${call.service.typeName}/${call.method.name}`;
 }
 
 function isMarked(request: NodeRequest): boolean {
