@@ -14,7 +14,7 @@ import type { Answer, Call, Next } from "./caller.js";
 import { beginEvent, completeEvent } from "./event.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "./exchange.js";
 import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "./headers.js";
-import { createTroubleLog, swallow } from "./log.js";
+import { createTroubleLog } from "./log.js";
 import { observeCall } from "./observer.js";
 import { createOpenCalls } from "./open-calls.js";
 import { readCount, readLog, readMs, wrongOption } from "./options.js";
@@ -168,9 +168,17 @@ export function createSessionActivityInterceptor(
       counts.dropped += 1;
       return;
     }
-    const lost = (): void =>
-      skip("publisher_error", call, "the publisher threw, against its contract: the event is lost");
-    if (!swallow(() => publisher.publish(event), lost)) lost();
+    try {
+      // Some are async in spite of the type.
+      const result: unknown = publisher.publish(event);
+      if (result instanceof Promise) result.catch(() => skipLost(call));
+    } catch {
+      skipLost(call);
+    }
+  }
+
+  function skipLost(call: Call): void {
+    skip("publisher_error", call, "the publisher threw, against its contract: the event is lost");
   }
 
   function skip(reason: SkipReason, call: Call, message: string): void {
