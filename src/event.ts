@@ -35,6 +35,7 @@ export function beginEvent(source: EventSource, procedure: string, mark: Session
   event.procedure = procedure;
   event.instanceId = source.instanceId;
   event.traceparent = mark.traceparent;
+  event.markSignature = mark.signature;
   return event;
 }
 

@@ -16,6 +16,8 @@ export interface SessionMark {
   readonly context: string;
   /** The operation label, or undefined where there is none or it is not well-formed. */
   readonly operation: string | undefined;
+  /** The gateway's signature, a compact JWS, verbatim; or empty where there is none or it is not well-formed. */
+  readonly signature: string;
   /** The W3C trace context, or empty where there is none or it is not well-formed. */
   readonly traceparent: string;
 }
@@ -24,6 +26,9 @@ export interface SessionMark {
 export type MarkReading = SessionMark | "unmarked" | "context_empty";
 
 const operationPattern = /^[A-Za-z0-9_.:/-]{1,128}$/;
+
+// RFC 7515, section 7.1: three parts in base64url. The bound is several times what our claims need.
+const signaturePattern = /^[\w-]{1,512}\.[\w-]{1,2048}\.[\w-]{1,512}$/;
 
 // https://www.w3.org/TR/trace-context/#traceparent-header: no version ff, no ids of zeros only.
 const traceparentPattern = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
@@ -49,10 +54,12 @@ export function readMark(header: Headers): MarkReading {
   const context = header.get(sessionHeaders.context);
   if (!context) return "context_empty";
   const operation = header.get(sessionHeaders.operation);
+  const signature = header.get(sessionHeaders.signature);
   const traceparent = header.get("traceparent");
   return {
     context,
     operation: operation !== null && isOperation(operation) ? operation : undefined,
+    signature: signature !== null && signaturePattern.test(signature) ? signature : "",
     traceparent: traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "",
   };
 }

@@ -18,8 +18,18 @@ describe("isTrackValue", () => {
 describe("readMark", () => {
   it("reads context, operation and trace", () => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    const header = new Headers({ ...marked, "X-Session-Operation": "change_password", traceparent });
-    expect(readMark(header)).toEqual({ context: "abc", operation: "change_password", traceparent });
+    const header = new Headers({
+      ...marked,
+      "X-Session-Operation": "change_password",
+      "x-session-signature": "a.b-_.c",
+      traceparent,
+    });
+    expect(readMark(header)).toEqual({
+      context: "abc",
+      operation: "change_password",
+      signature: "a.b-_.c",
+      traceparent,
+    });
   });
 
   it("keeps the context verbatim, even where a header was repeated", () => {
@@ -44,6 +54,13 @@ describe("readMark", () => {
       expect(readMark(new Headers({ ...marked, "x-session-operation": value }))).toMatchObject({
         operation: undefined,
       });
+    },
+  );
+
+  it.each(["", "a.b", "a.b.c.d", "a.b.c, a.b.c", "a.é.c", `a.${"b".repeat(2_049)}.c`])(
+    "does not take the signature %j",
+    (value) => {
+      expect(readMark(new Headers({ ...marked, "x-session-signature": value }))).toMatchObject({ signature: "" });
     },
   );
 
