@@ -11,6 +11,8 @@ import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_act
  * - `unknown_topic`: the topic does not exist and may not be created
  * - `unauthorized`: the broker refused the credentials or the write
  * - `invalid_timestamp`: the broker refused the record's time: check this machine's clock
+ * - `invalid_record`: the broker refused the record: check this machine's clock, and whether the topic is compacted, which
+ *   takes no record without a key
  * - `fatal`: in flight when the producer failed for good; it may have arrived all the same
  * - `closed`: published after close
  * - `close_timeout`: still undelivered when the time given to close was over; it may have arrived all the same
@@ -26,6 +28,7 @@ export type DropReason =
   | "unknown_topic"
   | "unauthorized"
   | "invalid_timestamp"
+  | "invalid_record"
   | "fatal"
   | "closed"
   | "close_timeout"

@@ -19,6 +19,8 @@ const reasons: Readonly<Record<string, DropReason>> = {
   ERR_TOPIC_AUTHORIZATION_FAILED: "unauthorized",
   ERR_CLUSTER_AUTHORIZATION_FAILED: "unauthorized",
   ERR_INVALID_TIMESTAMP: "invalid_timestamp",
+  // What Apache Kafka 4 says of the same, among other things.
+  ERR_INVALID_RECORD: "invalid_record",
   ERR__FATAL: "fatal",
   // Nothing here purges: librdkafka itself does, when the producer fails for good.
   ERR__PURGE_QUEUE: "fatal",
@@ -49,6 +51,7 @@ export const advice: Readonly<Record<DropReason, string>> = {
   unknown_topic: "the topic does not exist and may not be created",
   unauthorized: "the broker refused the credentials or the right to write",
   invalid_timestamp: "the broker refused the time of the record: check this machine's clock",
+  invalid_record: "the broker refused them; check this machine's clock, or give a key if the topic is compacted",
   fatal: "in flight when the Kafka producer failed for good; they may have arrived all the same",
   closed: "published after close()",
   close_timeout: "undelivered after closeTimeoutMs; they may have arrived all the same",

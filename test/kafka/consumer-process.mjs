@@ -20,8 +20,9 @@ const consumer = createSessionActivityConsumer({
 });
 const input = createInterface(process.stdin);
 input.on("close", () => process.exit(0));
-input.once("line", async () => {
-  await consumer.close();
-  process.stdout.write("closed\n");
-  process.exit(0);
+input.once("line", () => {
+  void consumer.close().then(() => {
+    process.stdout.write("closed\n");
+    process.exit(0);
+  });
 });

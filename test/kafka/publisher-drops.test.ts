@@ -110,7 +110,8 @@ describe("errors of the broker", () => {
   const cases: [DropReason, number, string][] = [
     ["invalid_timestamp", 32, "check this machine's clock"],
     ["unauthorized", 29, "right to write"],
-    ["error", 87, "reported an error"],
+    ["invalid_record", 87, "check this machine's clock"],
+    ["error", 42, "reported an error"],
   ];
   test.each(cases)("%s (code %i) is counted, told once, and later events arrive", async (reason, code, advice) => {
     const { proxy, publisher, log, settled } = await started();

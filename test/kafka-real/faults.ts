@@ -1,0 +1,92 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Cluster } from "./cluster.js";
+import { isStopped, type KafkaNode } from "./node.js";
+
+/**
+ * Breaks something, for about that long, and mends it. Resolves when what it mended answers again, with what shows that the
+ * fault really happened; fails where it did not.
+ */
+export type Fault = (cluster: Cluster, topic: string, holdMs: number) => Promise<string>;
+
+export type FaultName = "rolling restart" | "leader killed" | "leader frozen" | "two brokers killed" | "full outage";
+
+/** What can happen to a cluster of three. */
+export const faults: Readonly<Record<FaultName, Fault>> = {
+  "rolling restart": async (cluster, topic) => {
+    const pids: (number | undefined)[] = [];
+    for (const node of cluster.nodes) {
+      pids.push(node.pid);
+      await node.stop();
+      gone(node);
+      await node.start();
+      await inSync(cluster, topic);
+    }
+    return `pids ${pids.join(", ")} ended and were replaced`;
+  },
+  "leader killed": async (cluster, topic, holdMs) => {
+    const leader = await leaderOf(cluster, topic);
+    const { pid } = leader;
+    await leader.kill();
+    gone(leader);
+    await delay(holdMs);
+    await leader.start();
+    return `pid ${pid}, leader of partition 0, was killed`;
+  },
+  "leader frozen": async (cluster, topic, holdMs) => {
+    const leader = await leaderOf(cluster, topic);
+    await leader.freeze();
+    await delay(holdMs);
+    if (!isStopped(leader.pid)) throw new Error(`pid ${leader.pid} was not frozen`);
+    leader.thaw();
+    return `pid ${leader.pid}, leader of partition 0, stood still`;
+  },
+  "two brokers killed": async (cluster, topic, holdMs) => {
+    const leader = await leaderOf(cluster, topic);
+    const other = cluster.nodes.find((node) => node !== leader)!;
+    const pids = [leader.pid, other.pid];
+    await Promise.all([leader.kill(), other.kill()]);
+    gone(leader);
+    gone(other);
+    await delay(holdMs);
+    await Promise.all([leader.start(), other.start()]);
+    return `pids ${pids.join(", ")} were killed`;
+  },
+  "full outage": async (cluster, _topic, holdMs) => {
+    const pids = cluster.nodes.map(({ pid }) => pid);
+    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    for (const node of cluster.nodes) gone(node);
+    await delay(holdMs);
+    await Promise.all(cluster.nodes.map((node) => node.start()));
+    return `pids ${pids.join(", ")} were killed`;
+  },
+};
+
+/** Resolves when all replicas of the topic's partitions are in sync again. */
+export async function inSync(cluster: Cluster, topic: string): Promise<void> {
+  await cluster.ready();
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const { topics } = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions ?? [];
+    if (partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)) return;
+    if (Date.now() > deadline) throw new Error(`${topic} is not in sync after 60 s: ${JSON.stringify(partitions)}`);
+    await delay(100);
+  }
+}
+
+async function leaderOf(cluster: Cluster, topic: string): Promise<KafkaNode> {
+  const id = await cluster.admin.leader(topic);
+  const node = cluster.nodes.find((one) => one.id === id);
+  if (node === undefined) throw new Error(`${topic} has no leader`);
+  return node;
+}
+
+function gone(node: KafkaNode): void {
+  if (node.running) throw new Error(`node ${node.id} still runs`);
+  try {
+    if (node.pid !== undefined) process.kill(node.pid, 0);
+  } catch {
+    return;
+  }
+  throw new Error(`pid ${node.pid} is still there`);
+}

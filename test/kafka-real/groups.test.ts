@@ -1,0 +1,88 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createKafkaPublisher } from "../../src/kafka/index.js";
+import { startConsumer } from "../kafka/consumer-fixtures.js";
+import { eventIds, eventOf, until } from "../kafka/fixtures.js";
+import { publishEvents, startTarget, type Target } from "./target.js";
+
+let target: Target;
+beforeAll(async () => {
+  target = await startTarget();
+});
+afterAll(() => target?.close());
+
+/** How often each event was handled. */
+function tally(): { readonly counts: Map<string, number>; handle(event: { readonly eventId: string }): void } {
+  const counts = new Map<string, number>();
+  return { counts, handle: ({ eventId }) => void counts.set(eventId, (counts.get(eventId) ?? 0) + 1) };
+}
+
+function duplicatesIn(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count - 1, 0);
+}
+
+describe.each(["classic", "consumer"])("group protocol %s", (protocol) => {
+  const properties = { "group.protocol": protocol };
+
+  test("offsets are kept across restarts: no event is handled twice, none left out", async () => {
+    const topic = await target.topic(5);
+    const groupId = `group of ${topic}`;
+    const { brokers } = target;
+    const { counts, handle } = tally();
+    for (let run = 0; run < 3; run += 1) {
+      await publishEvents({ brokers, topic }, [run * 200 + 1, run * 200 + 200]);
+      const consumer = startConsumer({ brokers, topic, groupId, handle, properties });
+      await until(
+        () => counts.size === (run + 1) * 200,
+        () => [counts.size, consumer.stats()],
+      );
+      await consumer.close();
+    }
+    expect([...counts.keys()].sort()).toEqual(eventIds(1, 600).sort());
+    expect(duplicatesIn(counts)).toBe(0);
+    const [committed, ends] = await Promise.all([target.admin.committed(groupId, topic), target.admin.ends(topic)]);
+    expect(committed).toEqual(ends);
+  });
+
+  test("members come and go while events come in: each is handled, twice only around a rebalance", async () => {
+    const topic = await target.topic(6);
+    const { brokers } = target;
+    const { counts, handle } = tally();
+    const join = () => startConsumer({ brokers, topic, groupId: `group of ${topic}`, handle, properties });
+    const publisher = createKafkaPublisher({ brokers, topic, log: false });
+    let published = 0;
+    const timer = setInterval(() => {
+      for (let count = 0; count < 5; count += 1) {
+        published += 1;
+        publisher.publish(eventOf(published));
+      }
+    }, 5);
+    try {
+      const first = join();
+      await until(() => counts.size > 500);
+      expect(duplicatesIn(counts)).toBe(0);
+      const second = join();
+      const third = join();
+      await until(
+        () => [first, second, third].every((member) => member.stats().assigned === 2),
+        () => [first, second, third].map((member) => member.stats()),
+      );
+      await until(() => second.stats().handled > 100 && third.stats().handled > 100);
+      await first.close();
+      await until(() => second.stats().assigned + third.stats().assigned === 6);
+      await second.close();
+      await until(() => third.stats().assigned === 6);
+      await delay(300);
+    } finally {
+      clearInterval(timer);
+    }
+    expect((await publisher.close()).delivered).toBe(published);
+    await until(
+      () => counts.size === published,
+      () => [counts.size, published],
+    );
+    expect([...counts.keys()].sort()).toEqual(eventIds(1, published).sort());
+    // Handlers end before their partitions move on, so even there it is the exception.
+    expect(duplicatesIn(counts)).toBeLessThan(published / 10);
+  });
+});

@@ -1,0 +1,100 @@
+import { type ChildProcess, execFile, fork, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { PublisherStats } from "../../src/publisher.js";
+import { root } from "./jars.js";
+import type { Verdict } from "./oracle.js";
+import type { ServiceAnswer, ServiceSetting } from "./service.js";
+
+type Answer<K extends ServiceAnswer["kind"]> = Extract<ServiceAnswer, { kind: K }>;
+
+/** A running service, seen from outside. */
+export interface Service {
+  readonly port: number;
+  stats(): Promise<Answer<"stats">>;
+  /** Resolves with the counts when nothing is queued. */
+  settled(withinMs?: number): Promise<PublisherStats>;
+  /** Has an oracle compare the topic with what this service captured since it was asked last. */
+  reconcile(brokers: string, topic: string): Promise<Verdict>;
+  close(): Promise<PublisherStats>;
+  kill(): void;
+}
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+const compiled = (name: string): string => join(root, ".cache", "kafka-real", "test", "kafka-real", `${name}.js`);
+
+/** Compiles the service and the oracle, with the package as it stands. */
+export function compileProcesses(): void {
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", join(root, "test", "kafka-real")], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`the service does not compile: ${stdout}`);
+}
+
+/** Starts a service in a process of its own. */
+export async function startService(setting: ServiceSetting): Promise<Service> {
+  const child = fork(compiled("service"), [JSON.stringify(setting)]);
+  running.add(child);
+  child.on("exit", () => running.delete(child));
+  const ended = once(child, "exit").then(([code, signal]) => {
+    throw new Error(`the service ended by itself: ${String(code ?? signal)}`);
+  });
+  ended.catch(() => {
+    // Seen by whoever waits for an answer.
+  });
+
+  async function ask<K extends ServiceAnswer["kind"]>(kind: K, message?: object): Promise<Answer<K>> {
+    const answer = new Promise<Answer<K>>((resolve) => {
+      const listen = (found: ServiceAnswer): void => {
+        if (found.kind !== kind) return;
+        child.off("message", listen);
+        resolve(found as Answer<K>);
+      };
+      child.on("message", listen);
+    });
+    if (message !== undefined) child.send(message);
+    return Promise.race([answer, ended]);
+  }
+
+  const { port } = await ask("ready");
+  const stats = (): Promise<Answer<"stats">> => ask("stats", { ask: "stats" });
+  return {
+    port,
+    stats,
+    async settled(withinMs = 60_000) {
+      const deadline = Date.now() + withinMs;
+      for (;;) {
+        const found = await stats();
+        if (found.stats.queued === 0) return found.stats;
+        if (Date.now() > deadline) throw new Error(`still queued: ${JSON.stringify(found)}`);
+        await delay(20);
+      }
+    },
+    async reconcile(brokers, topic) {
+      const folder = mkdtempSync(join(tmpdir(), "oracle-"));
+      const file = join(folder, "captured.json");
+      await ask("captured", { ask: "captured", file });
+      const { stdout } = await promisify(execFile)(process.execPath, [compiled("oracle"), brokers, topic, file], {
+        timeout: 90_000,
+      });
+      rmSync(folder, { recursive: true, force: true });
+      const verdict: Verdict = JSON.parse(stdout);
+      return verdict;
+    },
+    async close() {
+      const { stats: last } = await ask("closed", { ask: "close" });
+      child.kill("SIGKILL");
+      return last;
+    },
+    kill: () => void child.kill("SIGKILL"),
+  };
+}
