@@ -120,7 +120,7 @@ describe("the client's errors", () => {
       "invalid_timestamp",
       "fatal",
       "fatal",
-      "error",
+      "invalid_record",
       "error",
     ]);
     expect(dropReason("toString")).toBe("error");
