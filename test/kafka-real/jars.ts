@@ -55,7 +55,7 @@ function download(folder: string): void {
 function need(command: string, args: string[]): void {
   if (spawnSync(command, args, { stdio: "ignore" }).status === 0) return;
   throw new Error(
-    `"${command}" is missing. These tests start Apache Kafka: install Java 17 or newer and Maven 3.8 or newer (on Debian: apt-get install openjdk-17-jre-headless maven), or set KAFKA_BROKERS=host:port to run those that need no cluster of their own.`,
+    `"${command}" is missing. These tests start Apache Kafka: install Java 17 or newer and Maven 3.8 or newer (on Debian: apt-get install openjdk-17-jre-headless maven). With KAFKA_BROKERS=host:port, all but faults.test.ts use that cluster instead.`,
   );
 }
 
