@@ -32,6 +32,7 @@ class SignalWatch implements CallerWatch {
   readonly #options: ShutdownOptions;
   readonly #events: CallerEvents;
   readonly #startedAt: number = performance.now();
+  readonly #abortedBefore: boolean;
   #answered = false;
   /** A unary answer, as long as nobody knows whether it can be serialized. */
   #unsent: Answer | undefined;
@@ -42,6 +43,7 @@ class SignalWatch implements CallerWatch {
 
   constructor(call: Call, options: ShutdownOptions, events: CallerEvents) {
     this.#call = call;
+    this.#abortedBefore = call.signal.aborted;
     this.#options = options;
     this.#events = events;
   }
@@ -49,6 +51,8 @@ class SignalWatch implements CallerWatch {
   start(): void {
     const { signal } = this.#call;
     if (!signal.aborted) signal.addEventListener("abort", this);
+    // Since the call came: its mark had to be verified, or its start be noted.
+    else if (!this.#abortedBefore) this.handleEvent();
     // Adapters are known to hand over calls whose signal is aborted though the caller waits: only the deadline counts.
     else if (isDeadline(signal.reason)) this.#deadlinePassed();
   }

@@ -1,5 +1,11 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type SessionContext, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
+
+/** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
+export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
+  description: "the encoded session context",
+});
 
 /** The largest encoded context, in characters: what a service records by default, and half of what HTTP/1.1 carries. */
 const maxEncodedLength = 8_192;

@@ -18,6 +18,8 @@ export interface SessionMark {
   readonly operation: string | undefined;
   /** The gateway's signature, a compact JWS, verbatim; or empty where there is none or it is not well-formed. */
   readonly signature: string;
+  /** Whether something came as signature, well-formed or not. */
+  readonly hasSignature: boolean;
   /** The W3C trace context, or empty where there is none or it is not well-formed. */
   readonly traceparent: string;
 }
@@ -55,13 +57,19 @@ export function readMark(header: Headers): MarkReading {
   if (!context) return "context_empty";
   const operation = header.get(sessionHeaders.operation);
   const signature = header.get(sessionHeaders.signature);
-  const traceparent = header.get("traceparent");
   return {
     context,
     operation: operation !== null && isOperation(operation) ? operation : undefined,
+    hasSignature: Boolean(signature),
     signature: signature !== null && signaturePattern.test(signature) ? signature : "",
-    traceparent: traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "",
+    traceparent: readTraceparent(header),
   };
+}
+
+/** The W3C trace context of a call, or empty where there is none or it is not well-formed. */
+export function readTraceparent(header: Headers): string {
+  const traceparent = header.get("traceparent");
+  return traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "";
 }
 
 /** Deletes what must not pass this service. The context stays, for downstream services. */

@@ -1,7 +1,7 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { annotateSessionActivity } from "./annotation.js";
-export { decodeSessionContext, encodeSessionContext } from "./context.js";
+export { decodeSessionContext, encodeSessionContext, sessionContextKey } from "./context.js";
 export type { NodeRequest } from "./exchange.js";
 export {
   createSessionGatewayInterceptor,
@@ -22,7 +22,6 @@ export {
   type SessionActivityInterceptor,
   type SessionActivityInterceptorOptions,
   type SkipReason,
-  sessionContextKey,
 } from "./interceptor.js";
 export {
   createMemoryPublisher,
@@ -34,3 +33,4 @@ export {
 export { createSessionRelay, type SessionRelay } from "./relay.js";
 export { statusName } from "./status.js";
 export type { Logger, SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./tracking.js";
+export type { UnverifiedReason } from "./verification.js";

@@ -1,16 +1,10 @@
 import { randomUUID } from "node:crypto";
-import {
-  Code,
-  ConnectError,
-  type ContextKey,
-  type ContextValues,
-  createContextKey,
-  createContextValues,
-  type Interceptor,
-} from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
 import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_activity_pb.js";
 import { trackedCallKey } from "./annotation.js";
 import type { Answer, Call, Next } from "./caller.js";
+import { sessionContextKey } from "./context.js";
 import { beginEvent, completeEvent } from "./event.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "./exchange.js";
 import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "./headers.js";
@@ -20,7 +14,9 @@ import { createOpenCalls } from "./open-calls.js";
 import { readCount, readLog, readMs, wrongOption } from "./options.js";
 import { procedureOf } from "./procedure.js";
 import type { Publisher } from "./publisher.js";
-import type { Logger } from "./tracking.js";
+import { recordedContext } from "./recorded-context.js";
+import type { Logger, SessionVerifier } from "./tracking.js";
+import { createVerification, type UnverifiedReason } from "./verification.js";
 
 /** Options of {@link createSessionActivityInterceptor}. */
 export interface SessionActivityInterceptorOptions {
@@ -45,12 +41,38 @@ export interface SessionActivityInterceptorOptions {
    * `context_problem: too_large` and leaves it out.
    */
   maxContextBytes?: number | undefined;
+  /**
+   * Methods whose calls must come with a mark: `[AccountService.method.changePassword]`. A call without one has an event all
+   * the same, which says `context_problem: missing`, so that nobody can escape the trail by keeping the mark from getting
+   * here. By default, none.
+   */
+  required?: readonly DescMethod[] | undefined;
+  /**
+   * Verifies the signatures of marks: see `createSessionVerifier` in `connect-session-activity/signature`. A call whose
+   * mark does not hold runs, without the session context, and its event says what was wrong. By default, marks are believed.
+   */
+  verify?: SessionVerifier | undefined;
+  /**
+   * How many events of unmarked or wrongly signed calls there may be in a minute. By default, 600. Further ones are counted
+   * and not made, so that a flood of forged marks does not take the place of genuine events. Twice as many may come in a
+   * minute that follows a quiet one.
+   */
+  maxUnverifiedPerMinute?: number | undefined;
+  /**
+   * Gives what an event records in place of the session context: a pseudonym, say, or an encrypted form. Handlers and
+   * downstream services have the original. It runs in the call, so it must be quick. Where it throws, or gives something
+   * longer than `maxContextBytes`, nothing is recorded. By default, the context is recorded as it came.
+   */
+  recordContext?: ((encodedSessionContext: string) => string) | undefined;
   /** Takes warnings. By default, a line each on stderr; false silences them. */
   log?: Logger | false | undefined;
 }
 
-/** Why a marked call has no event: it says nothing about the session, or the publisher refused it or threw. */
-export type SkipReason = "context_empty" | "refused" | "publisher_error";
+/**
+ * Why a call has no event: its mark says nothing about the session, the publisher refused it or threw, or it is not verified
+ * and there are too many of those.
+ */
+export type SkipReason = "context_empty" | "refused" | "publisher_error" | "too_many_unverified";
 
 /** Counts of an interceptor since its creation. */
 export interface InterceptorStats {
@@ -60,10 +82,16 @@ export interface InterceptorStats {
   readonly tracked: number;
   /** Marked calls that Node received and the interceptor never saw. Counted where `contextValues` is installed. */
   readonly bypassed: number;
-  /** Marked calls without an event, by reason. */
+  /** Marked or required calls without an event, by reason. */
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   /** Events that were dropped because there is no publisher. */
   readonly dropped: number;
+  /** Marked calls whose signature held. */
+  readonly verified: number;
+  /** Calls without a valid mark where one is needed, by reason, whether they have an event or not. */
+  readonly unverified: Readonly<Partial<Record<UnverifiedReason, number>>>;
+  /** Events without the context, because `recordContext` failed. */
+  readonly unrecordedContexts: number;
 }
 
 /** The interceptor, with what else it offers to the service that runs it. */
@@ -82,11 +110,6 @@ export type SessionActivityInterceptor = Interceptor & {
   drain(timeoutMs: number): Promise<void>;
 };
 
-/** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
-export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
-  description: "the encoded session context",
-});
-
 /**
  * Creates the interceptor that publishes an event for each call that a gateway marked.
  *
@@ -104,7 +127,8 @@ export function createSessionActivityInterceptor(
   const source = { service: settings.service, instanceId: randomUUID(), maxContextBytes: settings.maxContextBytes };
   const open = createOpenCalls();
   const skipped: Partial<Record<SkipReason, number>> = {};
-  const counts = { tracked: 0, bypassed: 0, dropped: 0 };
+  const counts = { tracked: 0, bypassed: 0, dropped: 0, unrecordedContexts: 0 };
+  const verification = createVerification(settings, log);
   /** To tell values that a service gives to two calls, which would mix up their exchanges. */
   const givenValues = new WeakSet<ContextValues>();
   let sequence = 0n;
@@ -117,42 +141,59 @@ export function createSessionActivityInterceptor(
     const { header, contextValues: values } = call;
     const exchange = values.get(exchangeKey);
     if (exchange !== undefined) exchange.reached = true;
-    const mark = readMark(header);
+    const reading = readMark(header);
     stripMark(header);
-    const context = typeof mark === "string" ? header.get(sessionHeaders.context) : mark.context;
+    if (reading === "unmarked" && isSecond(call)) return next(call);
+    const mark = typeof reading === "string" ? (verification?.markInstead(call) ?? reading) : reading;
+    const context = typeof reading === "string" ? header.get(sessionHeaders.context) : reading.context;
     if (context) values.set(sessionContextKey, context);
-    if (mark === "unmarked") warnIfSecond(call);
-    else if (mark === "context_empty") skip(mark, call, "a marked call has no session context");
-    else return track(next, call, mark, exchange);
+    if (typeof mark !== "string") return track(next, call, mark, exchange);
+    if (mark === "context_empty") skip(mark, call, "a marked call has no session context");
     return next(call);
   }
 
   function track(next: Next, call: Call, mark: SessionMark, exchange: Exchange | undefined): Promise<Answer> {
     const startedAt = performance.now();
     const event = beginEvent(source, procedureOf(call.method), mark);
-    call.contextValues.set(trackedCallKey, { event, header: call.header, log });
+    if (settings.recordContext !== undefined) replaceContext(event, settings.recordContext);
     const observed = observeCall(call, exchange, settings, (completion) => {
       completeEvent(event, completion, Math.max(0, completion.at - startedAt));
       call.contextValues.delete(trackedCallKey);
       publish(event, call);
       open.remove(entry);
     });
-    counts.tracked += 1;
     const entry = open.add(observed);
-    if (publisher?.begin === undefined) return observed.run(next);
-    return runIfAccepted();
+    const admitted = verification?.judge(event, mark, call) ?? true;
+    return admitted === true && publisher?.begin === undefined ? run() : runIfAccepted();
+
+    function run(): Promise<Answer> {
+      counts.tracked += 1;
+      call.contextValues.set(trackedCallKey, { event, header: call.header, log });
+      return observed.run(next);
+    }
 
     async function runIfAccepted(): Promise<Answer> {
-      if (await mayBegin(event, call)) return observed.run(next);
+      if ((await admitted) && (await mayBegin(event, call))) return run();
       open.remove(entry);
-      throw new ConnectError("session activity cannot be recorded", Code.ResourceExhausted);
+      if (await admitted) throw new ConnectError("session activity cannot be recorded", Code.ResourceExhausted);
+      skip("too_many_unverified", call, "there are too many calls without a valid mark: some have no event");
+      return next(call);
     }
+  }
+
+  function replaceContext(event: SessionActivityEvent, recordContext: (context: string) => string): void {
+    const recorded = recordedContext(event.encodedSessionContext, recordContext, settings.maxContextBytes);
+    event.encodedSessionContext = recorded ?? "";
+    if (recorded !== undefined) return;
+    counts.unrecordedContexts += 1;
+    log.warn("record_context", { procedure: event.procedure }, "recordContext failed: an event has no session context");
   }
 
   /** Tells a durable publisher that a call begins. False where it refuses the call. */
   async function mayBegin(event: SessionActivityEvent, call: Call): Promise<boolean> {
     try {
       if ((await publisher?.begin?.(event)) !== "refuse") return true;
+      counts.tracked += 1;
       skip("refused", call, "the publisher refused a call that it cannot record");
       return false;
     } catch {
@@ -186,14 +227,15 @@ export function createSessionActivityInterceptor(
     log.warn(reason, { procedure: procedureOf(call.method) }, message);
   }
 
-  function warnIfSecond(call: Call): void {
+  function isSecond(call: Call): boolean {
     // The first interceptor took the mark away. The same header object means the same chain, not a call inside a handler.
-    if (call.contextValues.get(trackedCallKey)?.header !== call.header) return;
+    if (call.contextValues.get(trackedCallKey)?.header !== call.header) return false;
     log.warn(
       "registered_twice",
       { procedure: procedureOf(call.method) },
       "the interceptor is registered twice: one event is published",
     );
+    return true;
   }
 
   function contextValues(request: NodeRequest | { raw: NodeRequest }, given?: ContextValues): ContextValues {
@@ -226,17 +268,33 @@ export function createSessionActivityInterceptor(
   return Object.assign(interceptor, {
     contextValues,
     drain: (timeoutMs: number) => open.drain(readMs("timeoutMs", timeoutMs, 0)),
-    stats: (): InterceptorStats => ({ open: open.size, ...counts, skipped: { ...skipped } }),
+    stats: (): InterceptorStats => ({
+      open: open.size,
+      ...counts,
+      skipped: { ...skipped },
+      verified: verification?.stats().verified ?? 0,
+      unverified: { ...verification?.stats().unverified },
+    }),
   });
 }
 
 function readOptions(options: SessionActivityInterceptorOptions) {
-  const { service, publisher, log } = options;
+  const { service, publisher, log, verify, recordContext } = options;
   if (typeof service !== "string") throw wrongOption("service", "a string", service);
   if (publisher !== undefined && typeof publisher?.publish !== "function") {
     throw wrongOption("publisher", "a Publisher, or undefined", publisher);
   }
+  if (verify !== undefined && typeof verify?.verify !== "function") {
+    throw wrongOption("verify", "a SessionVerifier", verify);
+  }
+  if (recordContext !== undefined && typeof recordContext !== "function") {
+    throw wrongOption("recordContext", "a function", recordContext);
+  }
   return {
+    verify,
+    recordContext,
+    required: readMethods("required", options.required),
+    maxUnverifiedPerMinute: readCount("maxUnverifiedPerMinute", options.maxUnverifiedPerMinute, 600),
     service: service.trim() || "unknown-service",
     publisher,
     log: readLog(log),
@@ -245,6 +303,16 @@ function readOptions(options: SessionActivityInterceptorOptions) {
     settleTimeoutMs: readMs("settleTimeoutMs", options.settleTimeoutMs, 10_000),
     maxContextBytes: readCount("maxContextBytes", options.maxContextBytes, 8_192),
   };
+}
+
+function readMethods(name: string, methods: readonly DescMethod[] | undefined): ReadonlySet<string> {
+  if (methods === undefined) return new Set();
+  if (!Array.isArray(methods) || !methods.every(isMethod)) throw wrongOption(name, "an array of methods", methods);
+  return new Set(methods.map(procedureOf));
+}
+
+function isMethod(value: DescMethod | undefined): boolean {
+  return value?.kind === "rpc";
 }
 
 function isMarked(request: NodeRequest): boolean {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import { sessionContextKey } from "./context.js";
 import { sessionHeaders } from "./headers.js";
-import { sessionContextKey } from "./interceptor.js";
 
 /** Two interceptors that belong together. */
 export interface SessionRelay {

@@ -6,7 +6,7 @@ import { beginEvent, completeEvent } from "../src/event.js";
 import { SessionActivityEventSchema } from "../src/index.js";
 
 const source = { service: "account-service", instanceId: "instance", maxContextBytes: 100 };
-const mark = { context: "abc", operation: undefined, signature: "", traceparent: "" };
+const mark = { context: "abc", operation: undefined, signature: "", hasSignature: false, traceparent: "" };
 const begin = () => beginEvent(source, "/a.B/C", mark);
 const nanosOf = (time: { seconds: bigint; nanos: number }): bigint =>
   time.seconds * 1_000_000_000n + BigInt(time.nanos);

@@ -28,6 +28,7 @@ describe("readMark", () => {
       context: "abc",
       operation: "change_password",
       signature: "a.b-_.c",
+      hasSignature: true,
       traceparent,
     });
   });

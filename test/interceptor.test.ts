@@ -83,7 +83,16 @@ describe("a marked call", () => {
       total(event!.startedAt!.seconds, event!.startedAt!.nanos) +
         total(event!.duration!.seconds, event!.duration!.nanos),
     );
-    expect(interceptor.stats()).toEqual({ open: 0, tracked: 1, bypassed: 0, skipped: {}, dropped: 0 });
+    expect(interceptor.stats()).toEqual({
+      open: 0,
+      tracked: 1,
+      bypassed: 0,
+      skipped: {},
+      dropped: 0,
+      verified: 0,
+      unverified: {},
+      unrecordedContexts: 0,
+    });
   });
 
   it("shows the handler the context, and no mark", async () => {

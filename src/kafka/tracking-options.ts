@@ -1,3 +1,4 @@
+import type { SessionActivityInterceptorOptions } from "../interceptor.js";
 import type { Logger } from "../tracking.js";
 import type { KafkaPublisherOptions } from "./publisher-options.js";
 
@@ -13,7 +14,8 @@ export interface SessionTrackingKafkaOptions extends Omit<KafkaPublisherOptions,
 }
 
 /** Options of `startSessionTracking`. */
-export interface SessionTrackingOptions {
+export interface SessionTrackingOptions
+  extends Pick<SessionActivityInterceptorOptions, "required" | "verify" | "maxUnverifiedPerMinute" | "recordContext"> {
   /** The service's name in its events, for example `user-service`. By default, and where it is empty, `unknown-service`. */
   service?: string | undefined;
   /** The signal that ends the server's calls: the one given to the Connect adapter as `shutdownSignal`. */

@@ -1,0 +1,92 @@
+import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Call } from "./caller.js";
+import { sessionContextKey } from "./context.js";
+import { readTraceparent, type SessionMark, sessionHeaders } from "./headers.js";
+import type { TroubleLog } from "./log.js";
+import { procedureOf } from "./procedure.js";
+import { createQuota } from "./quota.js";
+import type { SessionVerifier, SignatureProblem } from "./tracking.js";
+
+/** Why a call has no valid mark: it must have one and has none, or its signature does not hold. */
+export type UnverifiedReason = "missing" | SignatureProblem;
+
+export interface VerificationOptions {
+  /** The procedures whose calls must have a mark. */
+  readonly required: ReadonlySet<string>;
+  readonly verify: SessionVerifier | undefined;
+  readonly maxUnverifiedPerMinute: number;
+}
+
+/** Tells genuine marks from others. What it finds goes into the event: it is evidence, and no call is refused for it. */
+export interface Verification {
+  /**
+   * For a call without a mark: what stands for the mark where the call must have one, else undefined. Where contexts without
+   * a mark are not believed, it takes that of the call away.
+   */
+  markInstead(call: Call): SessionMark | undefined;
+  /**
+   * Judges the mark of a call, and completes the event. False where the mark is not valid and there have been too many of
+   * those: the call then has no event. A promise where there is a signature to verify; it never rejects.
+   */
+  judge(event: SessionActivityEvent, mark: SessionMark, call: Call): boolean | Promise<boolean>;
+  stats(): { readonly verified: number; readonly unverified: Readonly<Partial<Record<UnverifiedReason, number>>> };
+}
+
+/** Creates the verification that the options ask for: none where they ask for nothing. */
+export function createVerification(options: VerificationOptions, log: TroubleLog): Verification | undefined {
+  const { required, verify: verifier } = options;
+  if (required.size === 0 && verifier === undefined) return undefined;
+  const quota = createQuota(options.maxUnverifiedPerMinute);
+  const unverified: Partial<Record<UnverifiedReason, number>> = {};
+  let verified = 0;
+
+  function doubt(reason: UnverifiedReason, event: SessionActivityEvent): boolean {
+    unverified[reason] = (unverified[reason] ?? 0) + 1;
+    log.warn(reason, { procedure: event.procedure, reason }, "a call came without a valid session mark");
+    event.action = event.procedure;
+    // An event without its context says so first.
+    if (event.contextProblem === "") event.contextProblem = reason;
+    return quota.take();
+  }
+
+  async function verifyMark(event: SessionActivityEvent, mark: SessionMark, call: Call): Promise<boolean> {
+    const problem = await problemOf(mark, event.procedure);
+    if (problem !== undefined) {
+      takeContextAway(call);
+      return doubt(problem, event);
+    }
+    verified += 1;
+    event.contextVerified = true;
+    return true;
+  }
+
+  async function problemOf(mark: SessionMark, procedure: string): Promise<SignatureProblem | undefined> {
+    if (mark.signature === "") return mark.hasSignature ? "signature_invalid" : "signature_missing";
+    try {
+      return await verifier?.verify({ context: mark.context, operation: mark.operation, procedure }, mark.signature);
+    } catch {
+      // Against its contract. What was not found to hold does not hold.
+      return "signature_invalid";
+    }
+  }
+
+  return {
+    markInstead(call) {
+      if (verifier?.unmarked === "drop") takeContextAway(call);
+      if (required.size === 0 || !required.has(procedureOf(call.method))) return undefined;
+      const traceparent = readTraceparent(call.header);
+      return { context: "", operation: undefined, signature: "", hasSignature: false, traceparent };
+    },
+    judge(event, mark, call) {
+      if (mark.context === "") return doubt("missing", event);
+      return verifier === undefined || verifyMark(event, mark, call);
+    },
+    stats: () => ({ verified, unverified }),
+  };
+}
+
+/** Neither the handler nor a downstream service sees a context that is not believed. */
+function takeContextAway(call: Call): void {
+  call.header.delete(sessionHeaders.context);
+  call.contextValues.delete(sessionContextKey);
+}
