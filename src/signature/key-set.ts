@@ -126,7 +126,7 @@ function readOptions(options: SessionKeySetOptions) {
   const twice = local.find(({ keyId }, i) => local.findIndex((other) => other.keyId === keyId) < i);
   if (twice !== undefined) throw wrongOption("keys", "keys with different ids", twice.keyId);
   const refreshMs = readMs("refreshMs", options.refreshMs, 300_000);
-  if (refreshMs < 1_000) throw wrongOption("refreshMs", "at least 1000", refreshMs);
+  if (refreshMs < 100) throw wrongOption("refreshMs", "at least 100", refreshMs);
   return {
     local: index(local),
     url: jwksUrl === undefined ? undefined : readUrl(jwksUrl, allowInsecureUrl),
