@@ -52,7 +52,9 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
   async function verifyMark(event: SessionActivityEvent, mark: SessionMark, call: Call): Promise<boolean> {
     const problem = await problemOf(mark, event.procedure);
     if (problem !== undefined) {
-      takeContextAway(call);
+      // Neither the handler nor a downstream service sees a context that is not believed.
+      call.header.delete(sessionHeaders.context);
+      call.contextValues.delete(sessionContextKey);
       return doubt(problem, event);
     }
     verified += 1;
@@ -72,7 +74,7 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
 
   return {
     markInstead(call) {
-      if (verifier?.unmarked === "drop") takeContextAway(call);
+      if (verifier?.unmarked === "drop") call.header.delete(sessionHeaders.context);
       if (required.size === 0 || !required.has(procedureOf(call.method))) return undefined;
       const traceparent = readTraceparent(call.header);
       return { context: "", operation: undefined, signature: "", hasSignature: false, traceparent };
@@ -83,10 +85,4 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
     },
     stats: () => ({ verified, unverified }),
   };
-}
-
-/** Neither the handler nor a downstream service sees a context that is not believed. */
-function takeContextAway(call: Call): void {
-  call.header.delete(sessionHeaders.context);
-  call.contextValues.delete(sessionContextKey);
 }
