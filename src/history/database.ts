@@ -1,0 +1,97 @@
+import { createRequire } from "node:module";
+import type Pg from "pg";
+import { wrongOption } from "../options.js";
+
+/** Both packages are optional, so they are loaded when they are needed. */
+const require = createRequire(import.meta.url);
+
+/**
+ * A PostgreSQL database, 13 or newer: a `Pool` or `Client` of `pg`, a PGlite, or anything else with this method. Each call is
+ * one statement, and a transaction of its own, at the isolation level `read committed` (PostgreSQL's default).
+ */
+export interface SignalDatabase {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+/** A database that was opened here, and is closed here. */
+export interface OpenSignalDatabase extends SignalDatabase {
+  close(): Promise<void>;
+}
+
+/** Where the database is, and how to speak to it. */
+export interface SignalDatabaseOptions {
+  /**
+   * A PostgreSQL server as `postgresql://user@host/name` (needs `pg`, which also reads `PGPASSWORD` and the like), or the path
+   * of a folder for an embedded PGlite. By default, a PGlite in memory (both need `@electric-sql/pglite`).
+   */
+  url?: string | undefined;
+  /** How many connections to a server there may be. By default, 4. */
+  maxConnections?: number | undefined;
+  /** How long a connection or a statement may take. By default, 30,000 ms. */
+  timeoutMs?: number | undefined;
+}
+
+/**
+ * Opens a database. It connects when it is first asked something, so a server that is down is no reason to fail.
+ *
+ * Throws an Error that says what to install where the package that it needs is missing.
+ */
+export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSignalDatabase {
+  const { url, maxConnections = 4, timeoutMs = 30_000 } = options;
+  if (url !== undefined && (typeof url !== "string" || url === "")) {
+    throw wrongOption("url", "an address or a path", typeof url);
+  }
+  if (url !== undefined && /^postgres(ql)?:/.test(url)) return openServer(url, maxConnections, timeoutMs);
+  if (url !== undefined && /^\w+:\/\//.test(url)) {
+    // The address may hold a password.
+    throw wrongOption("url", "postgresql://…, or a path", `${url.slice(0, url.indexOf(":"))}://…`);
+  }
+  return openEmbedded(url);
+}
+
+function openServer(connectionString: string, max: number, timeoutMs: number): OpenSignalDatabase {
+  const { Pool } = load<typeof Pg>("pg", () => require("pg"));
+  const pool = new Pool({
+    connectionString,
+    max,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    statement_timeout: timeoutMs,
+    keepAlive: true,
+    application_name: "session-activity",
+  });
+  // The pool replaces a connection that was cut while nobody used it; without a listener, the process would end.
+  pool.on("error", () => {});
+  let closed: Promise<void> | undefined;
+  return {
+    query: (text, values) => pool.query(text, values),
+    close() {
+      closed ??= pool.end();
+      return closed;
+    },
+  };
+}
+
+/** The part of PGlite that is used: its own declarations need those of browsers. */
+interface EmbeddedModule {
+  readonly PGlite: new (folder?: string) => OpenSignalDatabase & { readonly closed: boolean };
+}
+
+function openEmbedded(folder: string | undefined): OpenSignalDatabase {
+  const { PGlite } = load<EmbeddedModule>("@electric-sql/pglite", () => require("@electric-sql/pglite"));
+  const database = new PGlite(folder);
+  return {
+    query: (text, values) => database.query(text, values),
+    async close() {
+      if (!database.closed) await database.close();
+    },
+  };
+}
+
+function load<Module>(name: string, loadModule: () => Module): Module {
+  try {
+    return loadModule();
+  } catch (cause) {
+    throw new Error(`${name} cannot be loaded. Run: npm install ${name}`, { cause });
+  }
+}

@@ -1,0 +1,47 @@
+import { compactFunction } from "./sql/compact.js";
+import { forgetFunction } from "./sql/forget.js";
+import { recordFunction } from "./sql/record.js";
+import { tables } from "./sql/tables.js";
+
+/**
+ * The migrations in their order: each brings the schema to its place in the list, counted from 1. One that was released never
+ * changes; what changes comes after it. A function whose signature changes gets a new name, so that processes of the last
+ * version go on while those of the next begin.
+ */
+const migrations: readonly ((schema: string) => string)[] = [
+  (schema) => [tables(schema), recordFunction(schema), compactFunction(schema), forgetFunction(schema)].join("\n"),
+];
+
+/** The version that this package works with. */
+export const schemaVersion: number = migrations.length;
+
+/**
+ * The statement that brings the schema to the newest version, or to the given one. It is one statement, so it happens as a
+ * whole or not at all, and processes that run it at the same time wait for each other.
+ */
+export function migrateStatement(schema: string, version: number = schemaVersion): string {
+  const steps = migrations.slice(0, version).map(
+    (migration, index) => `
+    if coalesce(present, 0) < ${index + 1} then
+      ${migration(schema)}
+      insert into ${schema}.migration (version) values (${index + 1});
+    end if;`,
+  );
+  return `do $migrate$
+declare
+  present int;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('${schema}.migration', 0));
+  create schema if not exists ${schema};
+  create table if not exists ${schema}.migration (
+    version int primary key,
+    applied_at timestamptz not null default now()
+  );
+  select max(version) into present from ${schema}.migration;
+  if present > ${version} then
+    raise exception 'the signal history in schema ${schema} has version %, and this package knows ${version}: update the package', present;
+  end if;
+  ${steps.join("\n")}
+end
+$migrate$`;
+}

@@ -1,0 +1,179 @@
+import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { wrongOption } from "../options.js";
+import { type Activity, activityOf, type NotRecordedReason } from "./activity.js";
+import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./options.js";
+import { createQueries, type SignalQueries } from "./queries.js";
+import { migrateStatement } from "./schema.js";
+import { type Ask, createAsk, type Row } from "./statement.js";
+
+/**
+ * Why an event was set aside, into the table `late_activity`.
+ *
+ * - `late`: it came after the compactor had closed the time of its completion
+ * - `conflicting`: it began in a time that was compacted, and contradicts what was there, so that nobody can say any more
+ *   which activity followed it
+ * - `ahead`: it began more than a day after the database's present
+ */
+export type LateReason = "late" | "conflicting" | "ahead";
+
+/** Counts of a signal history since its creation, in this process. */
+export interface SignalHistoryStats {
+  /** Events recorded. */
+  readonly recorded: number;
+  /** Changes that they made. */
+  readonly changed: number;
+  /** Events that were there already, or that say again what was compacted. */
+  readonly duplicates: number;
+  /** Events set aside, by reason. */
+  readonly late: Readonly<Partial<Record<LateReason, number>>>;
+  /** Events of sessions or users that were forgotten. */
+  readonly forgotten: number;
+  /** Events that are not for the history, by reason. */
+  readonly notRecorded: Readonly<Partial<Record<NotRecordedReason, number>>>;
+}
+
+/** What to forget: one session, or everything about one user. */
+export type ForgetRequest = { readonly sessionId: string } | { readonly userId: string };
+
+/** A history of what changed in sessions, and of the activities that changed it. */
+export interface SignalHistory extends SignalQueries {
+  /**
+   * Creates what the database needs, or brings it up to date. Safe to call from several processes at once. Rejects where the
+   * database was made by a newer version of this package.
+   */
+  migrate(): Promise<void>;
+  /** Records an event: fits a consumer's `handle`. In whatever order events come, and however often, the history is the same. */
+  record(event: SessionActivityEvent): Promise<void>;
+  /** Records some in one transaction for each 500: all of those, or, where it rejects, none. Much faster than one by one. */
+  recordBatch(events: readonly SessionActivityEvent[]): Promise<void>;
+  /** Removes what is older than `latenessMs` and no longer needed. Answers with the number of observations removed. */
+  compact(): Promise<number>;
+  /**
+   * Erases a session, or all sessions that a user was seen in, and sees to it that a replay of their events does not bring them
+   * back. Answers with what was erased.
+   */
+  forget(request: ForgetRequest): Promise<{ readonly sessions: number; readonly changes: number }>;
+  /** The counts at this moment. */
+  stats(): SignalHistoryStats;
+  /** Closes the embedded database, where that is the one. One that was given stays open. */
+  close(): Promise<void>;
+}
+
+/** So many at once: enough to be fast, few enough for PostgreSQL's table of locks with eight writers. */
+const batchSize = 500;
+/** Nobody records while these are compacted. */
+const compactedAtOnce = 5_000;
+
+/**
+ * Creates a signal history. It connects to the database when it is first needed.
+ *
+ * Throws a TypeError for options that are wrong. Its methods reject where the database does; try again then, as a consumer
+ * does for its handler.
+ */
+export function createSignalHistory(options: SignalHistoryOptions = {}): SignalHistory {
+  const settings = historySettings(options);
+  const { database, schema, tombstones, log } = settings;
+  const ask = createAsk(database, schema);
+  const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0 };
+  const late: Partial<Record<LateReason, number>> = {};
+  const notRecorded: Partial<Record<NotRecordedReason, number>> = {};
+
+  async function recordBatch(events: readonly SessionActivityEvent[]): Promise<void> {
+    for (let start = 0; start < events.length; start += batchSize) {
+      await recordSome(events.slice(start, start + batchSize));
+    }
+  }
+
+  async function recordSome(events: readonly SessionActivityEvent[]): Promise<void> {
+    const found = await Promise.all(events.map((event) => activityOf(event, settings)));
+    const activities = found.filter((one) => typeof one !== "string");
+    const byId = new Map(activities.toReversed().map((activity) => [activity.event_id, activity]));
+    if (byId.size > 0) count(await store([...byId.values()]), activities.length - byId.size);
+    // Counted last: a batch that failed comes again.
+    for (const reason of found) if (typeof reason === "string") skip(reason);
+  }
+
+  async function store(activities: readonly Activity[]): Promise<Row> {
+    const statement = `select * from ${schema}.record_activities($1::text::jsonb, $2)`;
+    const [row = {}] = await ask(statement, [JSON.stringify(activities), tombstones?.keyId ?? null]);
+    return row;
+  }
+
+  function count(stored: Row, twice: number): void {
+    counts.recorded += Number(stored["recorded"]);
+    counts.changed += Number(stored["changed"]);
+    counts.duplicates += Number(stored["duplicate"]) + twice;
+    counts.forgotten += Number(stored["forgotten"]);
+    for (const reason of ["late", "conflicting", "ahead"] as const) {
+      const number = Number(stored[reason]);
+      if (number === 0) continue;
+      late[reason] = (late[reason] ?? 0) + number;
+      log.warn(reason, { reason, events: number }, `events could not be placed: they are in ${schema}.late_activity`);
+    }
+  }
+
+  function skip(reason: NotRecordedReason): void {
+    notRecorded[reason] = (notRecorded[reason] ?? 0) + 1;
+    if (reason === "error")
+      log.warn(reason, {}, "accept, signals or normalize failed for an event: it is not recorded");
+    if (reason === "invalid") log.warn(reason, {}, "an event has ids, times or signals that cannot be recorded");
+  }
+
+  return {
+    ...createQueries(ask, schema),
+    async migrate() {
+      await database.query(migrateStatement(schema));
+    },
+    record: (event) => recordBatch([event]),
+    recordBatch,
+    compact: () => compact(ask, settings),
+    forget: (request) => forget(ask, settings, request),
+    stats: () => ({ ...counts, late: { ...late }, notRecorded: { ...notRecorded } }),
+    close: settings.close,
+  };
+}
+
+async function compact(ask: Ask, { schema, latenessMs }: HistorySettings): Promise<number> {
+  const statement = `select removed, is_done from ${schema}.compact($1::interval, $2)`;
+  let removed = 0;
+  for (;;) {
+    const [step] = await ask(statement, [`${latenessMs} milliseconds`, compactedAtOnce]);
+    removed += Number(step?.["removed"]);
+    if (step?.["is_done"] !== false) return removed;
+  }
+}
+
+async function forget(
+  ask: Ask,
+  { schema, tombstones }: HistorySettings,
+  request: ForgetRequest,
+): Promise<{ readonly sessions: number; readonly changes: number }> {
+  const [kind, id] = readRequest(request);
+  if (tombstones === undefined) {
+    throw new Error(
+      "forget needs the option tombstoneKey: without it, a replay of the topic would bring everything back",
+    );
+  }
+  const user = kind === "userId" ? id : null;
+  const statement = `select changes, to_json(further_sessions)::text as further from ${schema}.forget($1, $2, $3, $4)`;
+  const total = { sessions: 0, changes: 0 };
+  let sessions = user === null ? [id] : [];
+  do {
+    const marks = tombstones.marksOf(sessions, user);
+    const [step] = await ask(statement, [sessions, user, marks, tombstones.keyId]);
+    total.sessions += sessions.length;
+    total.changes += Number(step?.["changes"]);
+    sessions = JSON.parse(String(step?.["further"]));
+  } while (sessions.length > 0);
+  return total;
+}
+
+function readRequest(request: ForgetRequest): ["sessionId" | "userId", string] {
+  const entries = Object.entries(request ?? {});
+  const [entry] = entries;
+  if (entries.length === 1 && entry !== undefined) {
+    const [kind, id]: [string, unknown] = entry;
+    if ((kind === "sessionId" || kind === "userId") && typeof id === "string" && id !== "") return [kind, id];
+  }
+  throw wrongOption("forget's argument", "{ sessionId } or { userId }, a text that is not empty", request);
+}

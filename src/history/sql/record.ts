@@ -1,0 +1,136 @@
+import { historyLock, sessionLock } from "./lock.js";
+
+/**
+ * The function that records a batch of activities, in one transaction with whoever calls it.
+ *
+ * Each statement of a function sees what was committed before that statement, so the second one, which begins when the locks
+ * are held, sees all that those who held them before have written. At other isolation levels it would not.
+ *
+ * What it does is right in any order: an observation is placed among those of its session and signal by (started_at,
+ * event_id); it is a change where it differs from its predecessor; and of what was there before, only its successor can
+ * become one by it, or stop being one.
+ */
+export function recordFunction(schema: string): string {
+  return `
+create function ${schema}.record_activities(batch jsonb, key_id text)
+returns table (recorded bigint, changed bigint, duplicate bigint, forgotten bigint, late bigint, conflicting bigint, ahead bigint)
+language plpgsql as $record$
+declare
+  closed timestamptz;
+  known_key text;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'a signal history is recorded at the isolation level read committed, not at %',
+      current_setting('transaction_isolation');
+  end if;
+  perform pg_advisory_xact_lock_shared(${historyLock(schema)});
+  select s.closed_through, s.tombstone_key_id into closed, known_key from ${schema}.state s;
+  if known_key is distinct from key_id and known_key is not null then
+    raise exception 'somebody was forgotten in this signal history: it needs the tombstoneKey of that time';
+  end if;
+  -- In one order, so that two batches never wait for each other.
+  perform pg_advisory_xact_lock(s.lock) from (
+    select distinct ${sessionLock(schema, "e.session_id")} as lock
+    from jsonb_to_recordset(batch) as e(session_id text) order by 1
+  ) s;
+
+  return query
+  with event as materialized (
+    select e.*, exists (select 1 from ${schema}.tombstone t where t.mark = any(e.marks)) as is_forgotten
+    from jsonb_to_recordset(batch) as e(
+      event_id text collate "C", session_id text collate "C", user_id text collate "C",
+      started_at timestamptz, completed_at timestamptz,
+      service text, action text, procedure text, status text, verified boolean, signals jsonb, marks text[]
+    )
+  ), fresh as materialized (
+    select * from event e
+    where not e.is_forgotten
+      and not exists (select 1 from ${schema}.activity a where a.event_id = e.event_id)
+      and not exists (select 1 from ${schema}.late_activity l where l.event_id = e.event_id)
+  ), observed as materialized (
+    select f.event_id, f.session_id, f.started_at, o.signal collate "C" as signal, o.value collate "C" as value,
+      p.started_at as before_at, p.event_id as before_id, p.value as before_value,
+      -- The compactor has removed observations here, of the same value as that before.
+      coalesce((p.covers_until_at, p.covers_until_event_id) > (f.started_at, f.event_id), false) as is_covered,
+      coalesce(p.value = o.value collate "C", false) as is_same
+    from fresh f
+    cross join lateral jsonb_each_text(f.signals) as o(signal, value)
+    left join lateral (
+      select p.* from ${schema}.observation p
+      where p.session_id = f.session_id and p.signal = o.signal collate "C"
+        and (p.started_at, p.event_id) < (f.started_at, f.event_id)
+      order by p.started_at desc, p.event_id desc limit 1
+    ) p on true
+  ), judged as materialized (
+    select f.event_id,
+      case
+        when f.started_at > now() + interval '1 day' then 'ahead'
+        when f.completed_at <= closed and not bool_and(o.is_same) then 'late'
+        when bool_or(o.is_covered and not o.is_same) then 'conflicting'
+        -- It changes nothing, wherever it stands: a replay of what the compactor has removed, most likely.
+        when f.completed_at <= closed or bool_and(o.is_covered) then 'duplicate'
+        else 'placed'
+      end as verdict
+    from fresh f join observed o using (event_id)
+    group by f.event_id, f.started_at, f.completed_at
+  ), neighbouring as (
+    select o.*, lag(o.started_at) over w as beside_at, lag(o.event_id) over w as beside_id, lag(o.value) over w as beside_value
+    from observed o join judged j using (event_id)
+    where j.verdict = 'placed' and not o.is_covered
+    window w as (partition by o.session_id, o.signal order by o.started_at, o.event_id)
+  ), placed as materialized (
+    select n.*,
+      n.value is distinct from case
+        when n.before_at is null or (n.beside_at, n.beside_id) > (n.before_at, n.before_id) then n.beside_value
+        else n.before_value
+      end as is_change
+    from neighbouring n
+  ), add_observations as (
+    insert into ${schema}.observation (session_id, signal, started_at, event_id, value, is_change)
+    select p.session_id, p.signal, p.started_at, p.event_id, p.value, p.is_change from placed p
+  ), successor as materialized (
+    -- The last one placed before it is its new predecessor.
+    select distinct on (s.session_id, s.signal, s.started_at, s.event_id)
+      s.session_id, s.signal, s.started_at, s.event_id, s.is_change as was_change, s.value <> p.value as is_change
+    from placed p
+    cross join lateral (
+      select s.* from ${schema}.observation s
+      where s.session_id = p.session_id and s.signal = p.signal
+        and (s.started_at, s.event_id) > (p.started_at, p.event_id)
+      order by s.started_at, s.event_id limit 1
+    ) s
+    order by s.session_id, s.signal, s.started_at, s.event_id, p.started_at desc, p.event_id desc
+  ), change_successors as (
+    update ${schema}.observation o set is_change = s.is_change from successor s
+    where o.session_id = s.session_id and o.signal = s.signal
+      and o.started_at = s.started_at and o.event_id = s.event_id and s.was_change <> s.is_change
+  ), add_activities as (
+    insert into ${schema}.activity
+      (event_id, session_id, started_at, completed_at, service, action, procedure, status, verified)
+    select f.event_id, f.session_id, f.started_at, f.completed_at, f.service, f.action, f.procedure, f.status, f.verified
+    from fresh f join judged j using (event_id) where j.verdict = 'placed'
+  ), add_late as (
+    insert into ${schema}.late_activity
+      (event_id, session_id, started_at, completed_at, service, action, procedure, status, verified, signals, reason)
+    select f.event_id, f.session_id, f.started_at, f.completed_at, f.service, f.action, f.procedure, f.status, f.verified,
+      f.signals, j.verdict
+    from fresh f join judged j using (event_id) where j.verdict in ('ahead', 'late', 'conflicting')
+  ), add_users as (
+    insert into ${schema}.session_user (user_id, session_id)
+    select distinct f.user_id, f.session_id
+    from fresh f join judged j using (event_id) where j.verdict <> 'duplicate' and f.user_id is not null
+    on conflict do nothing
+  )
+  select
+    count(*) filter (where j.verdict = 'placed'),
+    (select count(*) from placed p where p.is_change),
+    count(*) filter (where not e.is_forgotten and coalesce(j.verdict, 'duplicate') = 'duplicate'),
+    count(*) filter (where e.is_forgotten),
+    count(*) filter (where j.verdict = 'late'),
+    count(*) filter (where j.verdict = 'conflicting'),
+    count(*) filter (where j.verdict = 'ahead')
+  from event e left join judged j using (event_id);
+end
+$record$;
+`;
+}

@@ -1,0 +1,27 @@
+import type { SignalDatabase } from "./database.js";
+
+/** A row of an answer. What clients make of a bigint differs: a string, a number or a bigint. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Asks a history's database. */
+export type Ask = (text: string, values: unknown[]) => Promise<Row[]>;
+
+/** What PostgreSQL says where a schema, a table or a function is missing. */
+const missingCodes: ReadonlySet<unknown> = new Set(["3F000", "42P01", "42883"]);
+
+/** Creates what asks the database. Where the schema has no history in it, the error says what to do. */
+export function createAsk(database: SignalDatabase, schema: string): Ask {
+  return async (text, values) => {
+    try {
+      return (await database.query(text, values)).rows.filter(isRow);
+    } catch (cause) {
+      const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+      if (!missingCodes.has(code)) throw cause;
+      throw new Error(`the schema ${schema} has no signal history, or an older one: call migrate()`, { cause });
+    }
+  };
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null;
+}
