@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type Pg from "pg";
-import { wrongOption } from "../options.js";
+import { readCount, readMs, wrongOption } from "../options.js";
 
 /** Both packages are optional, so they are loaded when they are needed. */
 const require = createRequire(import.meta.url);
@@ -37,9 +37,11 @@ export interface SignalDatabaseOptions {
  * Throws an Error that says what to install where the package that it needs is missing.
  */
 export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSignalDatabase {
-  const { url, maxConnections = 4, timeoutMs = 30_000 } = options;
+  const { url } = options;
+  const maxConnections = readCount("maxConnections", options.maxConnections, 4);
+  const timeoutMs = readMs("timeoutMs", options.timeoutMs, 30_000);
   if (url !== undefined && (typeof url !== "string" || url === "")) {
-    throw wrongOption("url", "an address or a path", typeof url);
+    throw wrongOption("url", "an address or a path", url === "" ? url : typeof url);
   }
   if (url !== undefined && /^postgres(ql)?:/.test(url)) return openServer(url, maxConnections, timeoutMs);
   if (url !== undefined && /^\w+:\/\//.test(url)) {

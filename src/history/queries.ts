@@ -79,7 +79,7 @@ export function createQueries(ask: Ask, schema: string): SignalQueries {
         [sessionId],
       ),
     triggeredBy: (eventId) => find(`${schema}.change c where c.event_id = $1 order by c.signal`, [eventId]),
-    changes({ since, signal, after, limit = 1_000 } = {}) {
+    async changes({ since, signal, after, limit = 1_000 } = {}) {
       if (since !== undefined && Number.isNaN(since.getTime())) throw wrongOption("since", "a Date", since);
       if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= maxLimit)) {
         throw wrongOption("limit", `a whole number from 1 to ${maxLimit}`, limit);

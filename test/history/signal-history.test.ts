@@ -1,0 +1,574 @@
+import { create } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSignalHistory, openSignalDatabase, type SignalHistory } from "../../src/history/index.js";
+import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
+import { eventOf, type Told } from "./fixtures.js";
+import { batchesOf, createNaiveHistory, linesOf, modelOf, randomOf, randomSessions } from "./model.js";
+
+const database = openSignalDatabase();
+let schemas = 0;
+// What it takes to begin is paid once.
+beforeAll(() => database.query("select 1"), 60_000);
+afterAll(() => database.close());
+
+/** A history of its own, in the one embedded database. */
+async function newHistory(options: Parameters<typeof createSignalHistory>[0] = {}): Promise<SignalHistory> {
+  schemas += 1;
+  const history = createSignalHistory({ database, schema: `history_${schemas}`, log: false, ...options });
+  await history.migrate();
+  return history;
+}
+
+const hour = 3_600_000;
+/** Ten o'clock. */
+const ten = Date.UTC(2026, 0, 5, 10);
+
+describe("a session's history", () => {
+  it("has one row for each change, with the activity that triggered it and the value before", async () => {
+    const history = await newHistory();
+    await history.recordBatch([
+      eventOf({ id: "a", at: ten, country: "DE", device: "phone" }),
+      eventOf({ id: "b", at: ten + 1, country: "DE", device: "phone" }),
+      eventOf({ id: "c", at: ten + 2, country: "FR", device: "phone" }),
+    ]);
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "device_id=phone by a", "country=FR by c"]);
+    const [change] = await history.triggeredBy("c");
+    expect(change).toMatchObject({
+      sessionId: "session-1",
+      signal: "country",
+      value: "FR",
+      previousValue: "DE",
+      startedAt: new Date(ten + 2),
+      completedAt: new Date(ten + 7),
+      service: "account-service",
+      action: "action-c",
+      procedure: "/example.account.v1.AccountService/Login",
+      status: "OK",
+      verified: false,
+    });
+    expect((await history.current("session-1")).map(({ signal, value }) => [signal, value])).toEqual([
+      ["device_id", "phone"],
+      ["country", "FR"],
+    ]);
+    expect(history.stats()).toMatchObject({ recorded: 3, changed: 3, duplicates: 0 });
+  });
+
+  it("is ordered by when the context was made: a long stream that ends after a later login does not undo it", async () => {
+    const stream: Told = { id: "stream", at: ten, until: ten + 2 * hour, country: "DE" };
+    const login: Told = { id: "login", at: ten + hour, country: "FR" };
+    const history = await newHistory();
+    await history.record(eventOf(login));
+    await history.record(eventOf(stream));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by stream", "country=FR by login"]);
+    expect((await history.current("session-1")).map(({ value }) => value)).toEqual(["FR"]);
+  });
+
+  it("takes the absence of a signal for no observation, not for a change to nothing", async () => {
+    const history = await newHistory();
+    await history.recordBatch([
+      eventOf({ id: "a", at: ten, country: "DE", device: "phone" }),
+      eventOf({ id: "b", at: ten + 1, device: "phone" }),
+      eventOf({ id: "c", at: ten + 2, country: "DE" }),
+    ]);
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "device_id=phone by a"]);
+  });
+
+  it("moves a change to an earlier activity that said the same, and back in between", async () => {
+    const history = await newHistory();
+    await history.record(eventOf({ id: "c", at: ten + 2, country: "DE" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by c"]);
+    await history.record(eventOf({ id: "a", at: ten, country: "DE" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a"]);
+    await history.record(eventOf({ id: "b", at: ten + 1, country: "FR" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "country=FR by b", "country=DE by c"]);
+  });
+
+  it("tells moments apart to the microsecond, then ids byte by byte", async () => {
+    const history = await newHistory();
+    const at = (id: string, nanos: number, country: string) => {
+      const event = eventOf({ id, at: ten, country });
+      if (event.startedAt) event.startedAt.nanos = nanos;
+      return event;
+    };
+    await history.recordBatch([at("a", 2_000, "FR"), at("B", 1_000, "DE"), at("b", 2_000, "IT"), at("C", 2_000, "ES")]);
+    expect(await linesOf(history, "session-1")).toEqual([
+      "country=DE by B",
+      "country=ES by C",
+      "country=FR by a",
+      "country=IT by b",
+    ]);
+  });
+
+  it("records an event once, however often it comes", async () => {
+    const history = await newHistory();
+    const event = eventOf({ id: "a", at: ten, country: "DE" });
+    await history.recordBatch([event, event]);
+    await history.record(event);
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a"]);
+    expect(history.stats()).toMatchObject({ recorded: 1, duplicates: 2 });
+  });
+});
+
+describe("in any order", () => {
+  /** Values that come back, an absent one, and two events of the same moment. */
+  const patterns: readonly (readonly Omit<Told, "id">[])[] = [
+    [
+      { at: 1, country: "DE", device: "phone" },
+      { at: 2, country: "FR" },
+      { at: 3, country: "DE", device: "phone" },
+      { at: 3, country: "DE", device: "laptop" },
+      { at: 4, device: "phone" },
+      { at: 5, country: "IT" },
+      { at: 6, country: "DE", device: "phone" },
+    ],
+    [
+      { at: 1, country: "DE" },
+      { at: 1, country: "FR" },
+      { at: 1, country: "DE" },
+      { at: 2, country: "DE" },
+      { at: 2, country: "FR" },
+      { at: 3, country: "DE" },
+    ],
+  ];
+
+  it("every permutation of up to 7 events ends in the same history", { timeout: 180_000 }, async () => {
+    const history = await newHistory();
+    const sessions: { readonly session: string; readonly told: readonly Told[] }[] = [];
+    for (const [index, pattern] of patterns.entries()) {
+      for (let length = 1; length <= pattern.length; length += 1) {
+        for (const order of permutationsOf(length)) {
+          const session = `${index}-${order.join("")}`;
+          sessions.push({
+            session,
+            told: order.map((place) => ({ ...pattern[place]!, id: `${session}-${place}`, session })),
+          });
+        }
+      }
+    }
+    expect(sessions.length).toBe(5_913 + 873);
+    // The first event of all sessions, then the second of all …: each session sees its events one at a time.
+    for (let round = 0; round < 7; round += 1) {
+      await history.recordBatch(sessions.flatMap(({ told }) => told.slice(round, round + 1).map(eventOf)));
+    }
+    const found = await linesBySession(history);
+    for (const { session, told } of sessions) expect(found.get(session), session).toEqual(modelOf(told));
+  });
+
+  it("random sessions with duplicates and late deliveries are as the model says", { timeout: 120_000 }, async () => {
+    const history = await newHistory();
+    const sessions = [...randomSessions(1_500, 7)];
+    for (const batch of batchesOf(sessions, randomOf(8))) await history.recordBatch(batch);
+    const found = await linesBySession(history);
+    let naiveWrong = 0;
+    for (const { session, told, deliveries } of sessions) {
+      const expected = modelOf(told);
+      expect(found.get(session) ?? [], session).toEqual(expected);
+      const naive = createNaiveHistory();
+      const byId = new Map(told.map((one) => [one.id, one]));
+      for (const { eventId } of deliveries) naive.record(byId.get(eventId)!);
+      if (JSON.stringify(naive.lines()) !== JSON.stringify(expected)) naiveWrong += 1;
+    }
+    // The same sessions find out whoever compares with the latest row.
+    expect(naiveWrong).toBeGreaterThan(sessions.length / 2);
+  });
+});
+
+describe("what is taken", () => {
+  const failed = eventOf({ id: "failed", at: ten, country: "RU" });
+  failed.status = "UNAUTHENTICATED";
+  const interrupted = eventOf({ id: "interrupted", at: ten, country: "RU" });
+  interrupted.interrupted = true;
+  const verified = eventOf({ id: "verified", at: ten, country: "DE" });
+  verified.contextVerified = true;
+  const plain = eventOf({ id: "plain", at: ten + 1, country: "FR" });
+
+  it("is calls that ended with OK, by default: a failed login changes nobody's country", async () => {
+    const history = await newHistory();
+    await history.recordBatch([failed, interrupted, verified, plain]);
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by verified", "country=FR by plain"]);
+    expect(history.stats().notRecorded).toEqual({ not_accepted: 2 });
+  });
+
+  it("is verified ones only, with requireVerified, whatever accept says", async () => {
+    const history = await newHistory({ requireVerified: true, accept: () => true });
+    await history.recordBatch([failed, verified, plain]);
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by verified"]);
+    const [change] = await history.history("session-1");
+    expect(change?.verified).toBe(true);
+  });
+
+  it("is what accept says; rows keep the status", async () => {
+    const history = await newHistory({ accept: ({ status }) => status === "UNAUTHENTICATED" });
+    await history.recordBatch([failed, plain]);
+    const [change] = await history.history("session-1");
+    expect(change).toMatchObject({ eventId: "failed", status: "UNAUTHENTICATED" });
+  });
+
+  it("leaves out, counts and reports what it cannot use, and nothing else is lost by it", async () => {
+    const lines: string[] = [];
+    const say = (details: object, message: string): void => void lines.push(`${message} ${JSON.stringify(details)}`);
+    const history = await newHistory({ log: { debug: say, info: say, warn: say, error: say } });
+    const noTime = eventOf({ id: "no-time", at: ten, country: "DE" });
+    noTime.startedAt = undefined;
+    const garbage = eventOf({ id: "garbage", at: ten });
+    garbage.encodedSessionContext = "not base64 secret!";
+    const anonymous = eventOf({ id: "anonymous", at: ten });
+    anonymous.encodedSessionContext = encodeSessionContext({ country: "DE" });
+    const empty = create(SessionActivityEventSchema, { eventId: "empty", status: "OK" });
+    const silent = eventOf({ id: "silent", at: ten });
+    const long = eventOf({ id: "long", at: ten, session: "s".repeat(257), country: "DE" });
+    const far = eventOf({ id: "far", at: ten, country: "DE" });
+    if (far.startedAt) far.startedAt.seconds = 10n ** 15n;
+    await history.recordBatch([noTime, garbage, anonymous, empty, silent, long, far, plain]);
+    expect(await linesOf(history, "session-1")).toEqual(["country=FR by plain"]);
+    expect(history.stats().notRecorded).toEqual({ invalid: 3, error: 1, no_session: 2, no_signals: 1 });
+    expect(lines).toHaveLength(2);
+    expect(lines.join()).not.toContain("secret");
+  });
+
+  it("is the user's own signals, normalized by the user's own rule, also from a promise", async () => {
+    const history = await newHistory({
+      signals: (event) =>
+        Promise.resolve({ sessionId: event.attributes["sid"] ?? "", signals: { Plan: event.attributes["plan"] } }),
+      normalize: (_, value) => value.toLowerCase(),
+    });
+    for (const [id, plan] of [
+      ["1", "PRO"],
+      ["2", "pro"],
+      ["3", "free"],
+    ] as const) {
+      const event = eventOf({ id, at: ten + Number(id) });
+      event.attributes = { sid: "own", plan };
+      await history.record(event);
+    }
+    expect(await linesOf(history, "own")).toEqual(["Plan=pro by 1", "Plan=free by 3"]);
+  });
+
+  it("survives NUL and half surrogate pairs, which PostgreSQL cannot hold", async () => {
+    const history = await newHistory({
+      signals: () => ({ sessionId: "odd", signals: { a: "x\0y", b: "\ud800", c: "long".repeat(1_000) } }),
+    });
+    await history.record(eventOf({ id: "odd", at: ten }));
+    const [a, b, c] = await history.history("odd");
+    expect([a?.value, b?.value, c?.value.length]).toEqual(["x\ufffdy", "\ufffd", 1_024]);
+  });
+});
+
+describe("compact", () => {
+  const day = 24 * hour;
+
+  it("removes what is no change and older than the horizon, by the time of events, and keeps the history", async () => {
+    const history = await newHistory({ latenessMs: hour });
+    const told: Told[] = [
+      { id: "a", at: ten, country: "DE" },
+      { id: "b", at: ten + 1_000, country: "DE" },
+      { id: "c", at: ten + 2_000, country: "DE" },
+      { id: "d", at: ten + 3_000, country: "FR" },
+      { id: "e", at: ten + 2 * hour, country: "FR" },
+      { id: "f", at: ten + 2 * hour + 1, country: "FR" },
+    ];
+    await history.recordBatch(told.map(eventOf));
+    const before = await linesOf(history, "session-1");
+    expect(await history.compact()).toBe(2);
+    expect(await history.compact()).toBe(0);
+    expect(await linesOf(history, "session-1")).toEqual(before);
+    // A replay of everything finds everything known.
+    await history.recordBatch(told.map(eventOf));
+    expect(history.stats()).toMatchObject({ recorded: 6, duplicates: 6, late: {} });
+    expect(await linesOf(history, "session-1")).toEqual(before);
+  });
+
+  it("sets aside what comes later, counted, with its reason: never silently into the history", async () => {
+    const history = await newHistory({ latenessMs: hour });
+    await history.recordBatch(
+      [
+        { id: "a", at: ten, country: "DE" },
+        { id: "b", at: ten + hour, country: "DE" },
+        { id: "z", at: ten + day, country: "DE" },
+      ].map(eventOf),
+    );
+    await history.compact();
+    const late = eventOf({ id: "late", at: ten + 1_000, country: "FR" });
+    await history.recordBatch([late, late]);
+    await history.record(late);
+    expect(history.stats()).toMatchObject({ late: { late: 1 }, duplicates: 2 });
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a"]);
+    const { rows } = await database.query(`select event_id, reason, signals from history_${schemas}.late_activity`);
+    expect(rows).toEqual([{ event_id: "late", reason: "late", signals: { country: "FR" } }]);
+  });
+
+  it("goes by completion: a long stream is not late, and stands where it began", async () => {
+    const history = await newHistory({ latenessMs: hour });
+    await history.recordBatch(
+      [
+        { id: "a", at: ten, country: "DE" },
+        { id: "b", at: ten + hour, country: "FR" },
+        { id: "z", at: ten + 5 * hour, country: "FR" },
+      ].map(eventOf),
+    );
+    await history.compact();
+    await history.record(eventOf({ id: "stream", at: ten + 1_000, until: ten + 5 * hour, country: "IT" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "country=IT by stream", "country=FR by b"]);
+    expect(history.stats().late).toEqual({});
+  });
+
+  it("sets a long stream aside where it contradicts what was compacted, since nobody knows what followed it", async () => {
+    const history = await newHistory({ latenessMs: hour });
+    await history.recordBatch(
+      [
+        { id: "a", at: ten, country: "DE" },
+        { id: "b", at: ten + hour, country: "DE" },
+        { id: "z", at: ten + 5 * hour, country: "DE" },
+      ].map(eventOf),
+    );
+    await history.compact();
+    await history.record(eventOf({ id: "same", at: ten + 1_000, until: ten + 5 * hour, country: "DE" }));
+    await history.record(
+      eventOf({ id: "other", at: ten + 1_000, until: ten + 5 * hour, country: "IT", device: "phone" }),
+    );
+    expect(history.stats()).toMatchObject({ duplicates: 1, late: { conflicting: 1 } });
+    // As a whole: its device is not recorded either.
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a"]);
+  });
+
+  it("does not let a clock that is days ahead close the time of the others", async () => {
+    const history = await newHistory({ latenessMs: hour });
+    await history.record(eventOf({ id: "ahead", at: Date.now() + 3 * day, country: "FR" }));
+    expect(history.stats().late).toEqual({ ahead: 1 });
+    const now = Date.now();
+    await history.record(eventOf({ id: "hours-ahead", at: now + 20 * hour, country: "FR" }));
+    await history.record(eventOf({ id: "old", at: now - 2 * hour, country: "DE" }));
+    await history.record(eventOf({ id: "now", at: now, country: "DE" }));
+    await history.compact();
+    await history.record(eventOf({ id: "recent", at: now - hour / 2, country: "IT" }));
+    expect(history.stats().late).toEqual({ ahead: 1 });
+  });
+
+  it("in many small steps, with events of the same moment, is as without", { timeout: 120_000 }, async () => {
+    // Deliveries in the order of completion, a little shuffled; the horizon is longer than the shuffling reaches.
+    const plain = await newHistory();
+    const compacted = await newHistory({ latenessMs: 40_000 });
+    const random = randomOf(3);
+    const sessions = [...randomSessions(300, 4)];
+    const all = sessions
+      .flatMap(({ told }) => told)
+      .map((one) => ({ one, rank: (one.until ?? 0) + random() * 2_000 }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ one }) => eventOf(one));
+    let removed = 0;
+    for (let start = 0; start < all.length; start += 100) {
+      await plain.recordBatch(all.slice(start, start + 100));
+      await compacted.recordBatch(all.slice(start, start + 100));
+      removed += await compacted.compact();
+    }
+    await compacted.record(eventOf({ id: "later", at: 100_000_000, session: "later", country: "DE" }));
+    removed += await compacted.compact();
+    expect(removed).toBeGreaterThan(300);
+    const found = await linesBySession(compacted);
+    found.delete("later");
+    expect(found).toEqual(await linesBySession(plain));
+    expect(compacted.stats().late).toEqual({});
+    // Replayed from the beginning, in any order, nothing changes.
+    for (const batch of batchesOf(sessions, random)) await compacted.recordBatch(batch);
+    const again = await linesBySession(compacted);
+    again.delete("later");
+    expect(again).toEqual(found);
+    expect(compacted.stats().late).toEqual({});
+  });
+});
+
+describe("forget", () => {
+  const tombstoneKey = "a key of at least 16 bytes";
+  const told: Told[] = [
+    { id: "a", at: ten, session: "ada-1", user: "ada", country: "DE" },
+    { id: "b", at: ten + 1, session: "ada-2", user: "ada", country: "DE" },
+    { id: "c", at: ten + 2, session: "ada-2", country: "FR" },
+    { id: "d", at: ten + 3, session: "bob-1", user: "bob", country: "DE" },
+  ];
+
+  it("erases a user's sessions, and a replay of the topic does not bring them back", async () => {
+    const history = await newHistory({ tombstoneKey });
+    await history.recordBatch(told.map(eventOf));
+    expect(await history.forget({ userId: "ada" })).toEqual({ sessions: 2, changes: 5 });
+    await history.recordBatch(told.map(eventOf));
+    // Also in a session that is new, and the one that did not name the user.
+    await history.record(eventOf({ id: "e", at: ten + 4, session: "ada-3", user: "ada", country: "DE" }));
+    expect(history.stats()).toMatchObject({ forgotten: 4, duplicates: 1 });
+    for (const session of ["ada-1", "ada-2", "ada-3"]) expect(await linesOf(history, session)).toEqual([]);
+    expect(await linesOf(history, "bob-1")).toEqual(["country=DE by d", "user_id=bob by d"]);
+  });
+
+  it("leaves nothing of them in any table, but hashes with a key that is not there", async () => {
+    const history = await newHistory({ tombstoneKey, latenessMs: hour });
+    await history.recordBatch([...told.map(eventOf), eventOf({ id: "z", at: ten + 9 * hour, country: "DE" })]);
+    await history.compact();
+    await history.record(eventOf({ id: "late", at: ten - 1, session: "ada-1", user: "ada", country: "FR" }));
+    expect(history.stats().late).toEqual({ late: 1 });
+    await history.forget({ userId: "ada" });
+    const schema = `history_${schemas}`;
+    const { rows: tables } = await database.query(
+      "select table_name from information_schema.tables where table_schema = $1 and table_type = 'BASE TABLE'",
+      [schema],
+    );
+    expect(tables.length).toBeGreaterThan(5);
+    for (const { table_name } of tables as { table_name: string }[]) {
+      const { rows } = await database.query(`select t::text as line from ${schema}.${table_name} t`);
+      const text = JSON.stringify(rows);
+      expect(text).not.toContain("ada");
+      expect(text).not.toContain(tombstoneKey);
+    }
+  });
+
+  it("erases one session", async () => {
+    const history = await newHistory({ tombstoneKey });
+    await history.recordBatch(told.map(eventOf));
+    expect(await history.forget({ sessionId: "ada-2" })).toEqual({ sessions: 1, changes: 3 });
+    await history.recordBatch(told.map(eventOf));
+    expect(await linesOf(history, "ada-2")).toEqual([]);
+    expect(await linesOf(history, "ada-1")).toEqual(["country=DE by a", "user_id=ada by a"]);
+  });
+
+  it("needs its key, from then on in every process", async () => {
+    const history = await newHistory({ tombstoneKey });
+    const schema = `history_${schemas}`;
+    const without = createSignalHistory({ database, schema, log: false });
+    const other = createSignalHistory({ database, schema, log: false, tombstoneKey: "another key of 16 bytes" });
+    await expect(without.forget({ userId: "ada" })).rejects.toThrow(/needs the option tombstoneKey/);
+    await without.recordBatch(told.slice(3).map(eventOf));
+    await history.forget({ userId: "ada" });
+    const event = eventOf(told[0]!);
+    await expect(without.record(event)).rejects.toThrow(/needs the tombstoneKey of that time/);
+    await expect(other.record(event)).rejects.toThrow(/needs the tombstoneKey of that time/);
+    await expect(other.forget({ userId: "ada" })).rejects.toThrow(/another tombstoneKey/);
+    await history.record(event);
+    expect(history.stats().forgotten).toBe(1);
+  });
+
+  it.each([{}, { userId: "" }, { userId: 1 }, { user: "ada" }, { userId: "a", sessionId: "b" }, undefined])(
+    "refuses %j",
+    async (request) => {
+      const history = createSignalHistory({ database, tombstoneKey });
+      await expect(history.forget(request as never)).rejects.toThrow(
+        "forget's argument must be { sessionId } or { userId }, a text that is not empty, got",
+      );
+    },
+  );
+});
+
+describe("changes", () => {
+  let history: SignalHistory;
+  beforeAll(async () => {
+    history = await newHistory();
+    await history.recordBatch(
+      Array.from({ length: 20 }, (_, n) =>
+        eventOf({
+          id: `e${10 + n}`,
+          at: ten + 1_000 * Math.floor(n / 4),
+          session: `s${n % 3}`,
+          country: `C${n}`,
+          device: "d",
+        }),
+      ),
+    );
+  });
+
+  it("finds those since a moment, of one signal", async () => {
+    const found = await history.changes({ since: new Date(ten + 4_000), signal: "country" });
+    expect(found.map(({ eventId }) => eventId)).toEqual(["e26", "e27", "e28", "e29"]);
+  });
+
+  it("goes on after the last one seen, page by page, and misses none", async () => {
+    const all = await history.changes();
+    const paged = [];
+    let after: string | undefined;
+    for (;;) {
+      const page = await history.changes({ after, limit: 7 });
+      if (page.length === 0) break;
+      paged.push(...page);
+      after = page.at(-1)?.cursor;
+    }
+    expect(all).toHaveLength(23);
+    expect(paged).toEqual(all);
+  });
+
+  it.each([
+    [{ limit: 0 }, "limit must be a whole number from 1 to 10000, got 0"],
+    [{ after: "nonsense" }, 'after must be the cursor of a change, got "nonsense"'],
+    [{ after: '["1; drop table x","a","b"]' }, "after must be the cursor of a change"],
+    [{ since: new Date(Number.NaN) }, "since must be a Date"],
+  ])("refuses %j", async (query, message) => {
+    await expect(history.changes(query)).rejects.toThrow(message);
+  });
+});
+
+describe("migrate", () => {
+  it("may be called again, and says what is wrong where it was not, or the database is newer", async () => {
+    const schema = "migrated";
+    const history = createSignalHistory({ database, schema });
+    await expect(history.record(eventOf({ id: "a", at: ten, country: "DE" }))).rejects.toThrow(
+      "the schema migrated has no signal history, or an older one: call migrate()",
+    );
+    await Promise.all([history.migrate(), history.migrate()]);
+    await history.migrate();
+    const { rows } = await database.query("select version from migrated.migration");
+    expect(rows).toEqual([{ version: 1 }]);
+    await database.query("insert into migrated.migration (version) values (99)");
+    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 1: update the package/);
+  });
+});
+
+describe("the options", () => {
+  it.each([
+    [{ database: {} }, "database must be something with a method query, got an object"],
+    [
+      { schema: "a; drop table b" },
+      'schema must be 1 to 48 of a-z, 0-9 and _, and not begin with a digit, got "a; drop table b"',
+    ],
+    [{ signals: 1 }, "signals must be a function, got 1"],
+    [{ accept: 1 }, "accept must be a function, got 1"],
+    [{ normalize: 1 }, "normalize must be a function, got 1"],
+    [{ requireVerified: "yes" }, 'requireVerified must be true or false, got "yes"'],
+    [{ latenessMs: -1 }, "latenessMs must be a duration"],
+    [{ log: 1 }, "log must be a Logger, or false, got 1"],
+  ])("%j: %s", (options, message) => {
+    expect(() => createSignalHistory({ database, ...options } as never)).toThrow(message);
+  });
+
+  it("do not repeat a key that is too short", () => {
+    const build = (): unknown => createSignalHistory({ database, tombstoneKey: "short-secret" });
+    expect(build).toThrow('tombstoneKey must be at least 16 bytes, as a string or bytes, got "12 of them"');
+  });
+
+  it("open a database in memory where none is given", { timeout: 60_000 }, async () => {
+    const history = createSignalHistory();
+    await history.migrate();
+    await history.record(eventOf({ id: "a", at: ten, country: "DE" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a"]);
+    await history.close();
+    await expect(history.history("session-1")).rejects.toThrow(/closed/i);
+  });
+});
+
+async function linesBySession(history: SignalHistory): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  let after: string | undefined;
+  for (;;) {
+    const page = await history.changes({ after, limit: 10_000 });
+    for (const { sessionId, signal, value, eventId } of page) {
+      const line = `${signal}=${value} by ${eventId}`;
+      const lines = found.get(sessionId);
+      if (lines === undefined) found.set(sessionId, [line]);
+      else lines.push(line);
+    }
+    after = page.at(-1)?.cursor;
+    if (page.length < 10_000) return found;
+  }
+}
+
+/** All orders of the numbers below `length`. */
+function permutationsOf(length: number): number[][] {
+  if (length === 0) return [[]];
+  return permutationsOf(length - 1).flatMap((shorter) =>
+    Array.from({ length }, (_, place) => shorter.toSpliced(place, 0, length - 1)),
+  );
+}
