@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { SessionActivityEventSchema } from "../src/index.js";
 import { environmentTable } from "../src/kafka/environment.js";
-import { startEmbeddedKafka } from "../src/kafka/index.js";
+import { createKafkaPublisher, startEmbeddedKafka } from "../src/kafka/index.js";
+import { eventOf } from "./history/fixtures.js";
 import { accountClient, eventually, marks } from "./support/account-server.js";
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -26,7 +29,7 @@ describe("the README's code", () => {
   });
 
   it("has no block that nothing runs", () => {
-    expect(blocks).toHaveLength(3);
+    expect(blocks).toHaveLength(4);
     expect(readme.match(/```ts/g)).toHaveLength(blocks.length);
   });
 
@@ -50,6 +53,26 @@ describe("the README's code", () => {
     expect(await service.stop()).toBe(0);
     expect(await reader.stop()).toBe(0);
     expect(service.output()).not.toContain("connect-session-activity");
+  });
+
+  it("works: the signal history as a process", { timeout: 90_000 }, async () => {
+    const kafka = await startEmbeddedKafka();
+    onTestFinished(() => kafka.close());
+    const folder = mkdtempSync(join(tmpdir(), "readme-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const { brokers } = kafka;
+    const reader = run("quickstart/history.js", {
+      SESSION_TRACKING_KAFKA_BROKERS: brokers,
+      DATABASE_URL: join(folder, "database"),
+    });
+    // One key, so one partition: they come in their order.
+    const publisher = createKafkaPublisher({ brokers, key: () => "session-1" });
+    publisher.publish(eventOf({ id: "a", at: 1_000, country: "DE" }));
+    publisher.publish(eventOf({ id: "b", at: 2_000, country: "FR" }));
+    await publisher.close();
+    await eventually(() => reader.output().includes("action-b changed country from DE to FR"), 60_000);
+    expect(reader.output()).toContain("action-a changed country from nothing to DE");
+    expect(await reader.stop()).toBe(0);
   });
 });
 
