@@ -25,11 +25,12 @@ export interface Activity {
  * - `not_accepted`: `accept` says no
  * - `no_session`: there is no session context in it, or none that says which session it is
  * - `no_signals`: it says nothing about its session
- * - `invalid`: it has no id or no start, or one that cannot be, its session id is too long, or it has too many signals
+ * - `invalid`: it has no id or no start, or one that cannot be, or its ids are too long, or its signals too many
  * - `error`: `accept`, `signals` or `normalize` threw, as the default does for a context that it cannot decode
  */
 export type NotRecordedReason = "not_accepted" | "no_session" | "no_signals" | "invalid" | "error";
 
+/** With these, what stands in an index fits into it, whatever the characters are. */
 const maxIdLength = 256;
 const maxSignals = 64;
 const maxNameLength = 128;
@@ -60,6 +61,8 @@ function build(
   const completedAt = timeOf(event.completedAt) ?? startedAt;
   if (!isId(event.eventId) || !isId(sessionId) || startedAt === undefined || completedAt === undefined)
     return "invalid";
+  const user = userId ? userId : undefined;
+  if (user !== undefined && !isId(user)) return "invalid";
   const entries: [string, string][] = [];
   for (const [name, value] of Object.entries(signals)) {
     const normal = value ? storable(normalize(name, value)).slice(0, maxValueLength) : "";
@@ -67,7 +70,6 @@ function build(
   }
   if (entries.length === 0) return "no_signals";
   if (entries.length > maxSignals || entries.some(([name]) => name.length > maxNameLength)) return "invalid";
-  const user = userId ? storable(userId) : undefined;
   return {
     event_id: event.eventId,
     session_id: sessionId,

@@ -244,6 +244,25 @@ describe("what is taken", () => {
     expect(await linesOf(history, "own")).toEqual(["Plan=pro by 1", "Plan=free by 3"]);
   });
 
+  it("holds what is as long as allowed, in characters of three bytes, and refuses what is longer", async () => {
+    const long = (length: number, seed: number): string =>
+      Array.from({ length }, (_, n) => String.fromCharCode(0x4e00 + ((n * 7_919 + seed * 104_729) % 20_000))).join("");
+    const signals = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [long(128, n), long(1_024, n)]));
+    let userLength = 256;
+    const history = await newHistory({
+      signals: () => ({ sessionId: long(256, 1), userId: long(userLength, 2), signals }),
+    });
+    const id = long(256, 3);
+    await history.record(eventOf({ id, at: ten }));
+    expect(await history.triggeredBy(id)).toHaveLength(64);
+    userLength = 257;
+    await history.record(eventOf({ id: "user-too-long", at: ten }));
+    signals["one more"] = "x";
+    userLength = 256;
+    await history.record(eventOf({ id: "signals-too-many", at: ten }));
+    expect(history.stats()).toMatchObject({ recorded: 1, notRecorded: { invalid: 2 } });
+  });
+
   it("survives NUL and half surrogate pairs, which PostgreSQL cannot hold", async () => {
     const history = await newHistory({
       signals: () => ({ sessionId: "odd", signals: { a: "x\0y", b: "\ud800", c: "long".repeat(1_000) } }),
@@ -329,6 +348,24 @@ describe("compact", () => {
     expect(history.stats()).toMatchObject({ duplicates: 1, late: { conflicting: 1 } });
     // As a whole: its device is not recorded either.
     expect(await linesOf(history, "session-1")).toEqual(["country=DE by a"]);
+  });
+
+  it("still knows what was compacted, after an activity in it that said the same and something new", async () => {
+    const history = await newHistory({ latenessMs: hour });
+    await history.recordBatch(
+      [
+        { id: "a", at: ten, country: "DE" },
+        { id: "b", at: ten + hour, country: "DE" },
+        { id: "z", at: ten + 5 * hour, country: "DE" },
+      ].map(eventOf),
+    );
+    await history.compact();
+    await history.record(
+      eventOf({ id: "new", at: ten + 1_000, until: ten + 5 * hour, country: "DE", device: "phone" }),
+    );
+    await history.record(eventOf({ id: "other", at: ten + 2_000, until: ten + 5 * hour, country: "IT" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "device_id=phone by new"]);
+    expect(history.stats().late).toEqual({ conflicting: 1 });
   });
 
   it("does not let a clock that is days ahead close the time of the others", async () => {
