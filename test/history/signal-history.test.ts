@@ -336,7 +336,8 @@ describe("compact", () => {
     await history.recordBatch(
       [
         { id: "a", at: ten, country: "DE" },
-        { id: "b", at: ten + hour, country: "DE" },
+        { id: "b", at: ten + 500, country: "DE" },
+        { id: "c", at: ten + hour, country: "DE" },
         { id: "z", at: ten + 5 * hour, country: "DE" },
       ].map(eventOf),
     );
