@@ -90,9 +90,9 @@ describe("a session's history", () => {
       if (event.startedAt) event.startedAt.nanos = nanos;
       return event;
     };
-    await history.recordBatch([at("a", 2_000, "FR"), at("B", 1_000, "DE"), at("b", 2_000, "IT"), at("C", 2_000, "ES")]);
+    await history.recordBatch([at("a", 2_000, "FR"), at("z", 1_000, "DE"), at("b", 2_000, "IT"), at("C", 2_000, "ES")]);
     expect(await linesOf(history, "session-1")).toEqual([
-      "country=DE by B",
+      "country=DE by z",
       "country=ES by C",
       "country=FR by a",
       "country=IT by b",
