@@ -10,6 +10,7 @@ import {
   sessionHeaders,
 } from "../src/index.js";
 import { startAccountServer } from "./support/account-server.js";
+import { shortenPatience } from "./support/patience.js";
 import { protocols, transportTo } from "./support/transport.js";
 
 const { login, changePassword, importDevices, watchSessions, syncDevices } = AccountService.method;
@@ -164,9 +165,7 @@ describe("createSessionGatewayInterceptor", () => {
   });
 
   it("sends the signature, and the mark without one where it cannot be made", async () => {
-    const wait = globalThis.setTimeout;
-    vi.spyOn(globalThis, "setTimeout").mockImplementation(((fn: () => void, ms?: number) =>
-      wait(fn, ms === 5_000 ? 20 : ms)) as typeof setTimeout);
+    shortenPatience();
     const sign = vi
       .fn()
       .mockResolvedValueOnce("a.b.c")

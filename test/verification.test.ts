@@ -13,6 +13,7 @@ import {
   sessionHeaders,
 } from "../src/index.js";
 import { accountClient, eventually, marks, startAccountServer } from "./support/account-server.js";
+import { shortenPatience } from "./support/patience.js";
 import { transportTo } from "./support/transport.js";
 
 const { changePassword, watchSessions } = AccountService.method;
@@ -137,9 +138,7 @@ describe("verify", () => {
   });
 
   it("a verifier that hangs, against its contract: not verified, and the call goes on", async () => {
-    const wait = globalThis.setTimeout;
-    vi.spyOn(globalThis, "setTimeout").mockImplementation(((fn: () => void, ms?: number) =>
-      wait(fn, ms === 5_000 ? 20 : ms)) as typeof setTimeout);
+    shortenPatience();
     const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise(() => {}) };
     const { client, events, seen, warn } = await start({ verify });
     await client.changePassword({}, { headers: signed });
@@ -150,11 +149,8 @@ describe("verify", () => {
   });
 
   it("a shutdown while a signature is verified: the event does not look like one that is believed", async () => {
-    let answer: (problem: SignatureProblem | undefined) => void = () => {};
-    const verify: SessionVerifier = {
-      unmarked: "keep",
-      verify: () => new Promise((resolve) => void (answer = resolve)),
-    };
+    const answers: ((problem: SignatureProblem | undefined) => void)[] = [];
+    const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise((resolve) => answers.push(resolve)) };
     const { client, events, interceptor } = await start({ verify });
     const call = client.changePassword({}, { headers: signed });
     await eventually(() => interceptor.stats().open === 1);
@@ -166,7 +162,7 @@ describe("verify", () => {
       action: procedure,
     };
     expect(events).toMatchObject([flagged]);
-    answer(undefined);
+    answers[0]?.(undefined);
     await call;
     expect(events).toMatchObject([flagged]);
   });
