@@ -9,6 +9,7 @@ const config: ViteUserConfig = defineConfig({
     alias: [
       { find: /^connect-session-activity$/, replacement: at("src/index.ts") },
       { find: /^connect-session-activity\/kafka$/, replacement: at("src/kafka/index.ts") },
+      { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
     ],
   },
   test: {
