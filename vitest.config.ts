@@ -17,6 +17,8 @@ const config: ViteUserConfig = defineConfig({
     exclude: ["test/kafka-real/**", "test/edge/**"],
     // librdkafka does not work in worker threads.
     pool: "forks",
+    // No test waits as long as this: the time is for machines that have much else to do.
+    testTimeout: 30_000,
     reporters: ["default", at("test/summary-reporter.ts")],
     coverage: { include: ["src/**"], reporter: ["text-summary", "text"] },
   },

@@ -10,12 +10,23 @@ describe("isTrackValue", () => {
   it("takes it at the end of 60 KB of others", () => {
     expect(isTrackValue(`${",0 ".repeat(20_000)},true`)).toBe(true);
   });
-  it.each(["", "false", "0", "1", "TRUE", "True", "truee", "not true", "0, 1", "tr,ue"])(
-    "does not take %j",
-    (value) => {
-      expect(isTrackValue(value)).toBe(false);
-    },
-  );
+  it.each([
+    "",
+    "false",
+    "0",
+    "1",
+    "TRUE",
+    "True",
+    "truee",
+    "not true",
+    "0, 1",
+    "tr,ue",
+    "untrue,0",
+    "0,truee",
+    "0, not true",
+  ])("does not take %j", (value) => {
+    expect(isTrackValue(value)).toBe(false);
+  });
 });
 
 describe("readMark", () => {

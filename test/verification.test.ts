@@ -389,6 +389,7 @@ describe("recordContext", () => {
     ["throws", (context) => JSON.parse(context)],
     ["gives no string", () => JSON.parse("7")],
     ["gives too much", (context) => context.repeat(1_000)],
+    ["gives too many bytes", () => "é".repeat(5_000)],
     ["is async and rejects", () => Promise.reject(new Error("c2Vzc2lvbg")) as unknown as string],
   ];
   it.each(failing)("records nothing, and never the original, where it %s", async (_, recordContext) => {
