@@ -18,6 +18,13 @@ export interface VerificationOptions {
   readonly maxUnverifiedPerMinute: number;
 }
 
+const problems: ReadonlySet<SignatureProblem> = new Set<SignatureProblem>([
+  "signature_missing",
+  "signature_invalid",
+  "signature_expired",
+  "key_unknown",
+]);
+
 /** Tells genuine marks from others. What it finds goes into the event: it is evidence, and no call is refused for it. */
 export interface Verification {
   /**
@@ -74,11 +81,13 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
     if (mark.signature === "") return mark.hasSignature ? "signature_invalid" : "signature_missing";
     const { context, operation, signature } = mark;
     try {
-      return verifier && (await inTime(verifier.verify({ context, operation, procedure }, signature)));
+      const problem = await inTime(Promise.resolve(verifier?.verify({ context, operation, procedure }, signature)));
+      if (problem === undefined || problems.has(problem)) return problem;
     } catch {
-      log.warn("verifier", { procedure }, "the verifier threw or took too long, against its contract");
-      return "signature_invalid";
+      // It threw or took too long. The error could quote the context.
     }
+    log.warn("verifier", { procedure }, "the verifier threw, took too long or gave no answer, against its contract");
+    return "signature_invalid";
   }
 
   return {

@@ -123,18 +123,20 @@ describe("verify", () => {
     ]);
   });
 
-  it("a verifier that rejects, against its contract: not verified, no harm", async () => {
+  it("a verifier that rejects or gives no answer, against its contract: not verified, no harm", async () => {
     const verify = verifier(undefined);
     vi.mocked(verify.verify)
-      .mockRejectedValueOnce(new Error("broken"))
+      .mockRejectedValueOnce(new Error("c2Vzc2lvbg"))
       .mockImplementationOnce(() => {
-        throw new Error("broken");
-      });
-    const { client, events } = await start({ verify });
-    await client.changePassword({}, { headers: signed });
-    await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 2);
-    expect(events.map(({ contextProblem }) => contextProblem)).toEqual(["signature_invalid", "signature_invalid"]);
+        throw new Error("c2Vzc2lvbg");
+      })
+      .mockResolvedValueOnce(JSON.parse("true"))
+      .mockResolvedValueOnce(JSON.parse("null"));
+    const { client, events, warn } = await start({ verify });
+    for (let i = 0; i < 4; i++) await client.changePassword({}, { headers: signed });
+    await eventually(() => events.length === 4);
+    expect(new Set(events.map(({ contextProblem }) => contextProblem))).toEqual(new Set(["signature_invalid"]));
+    expect(JSON.stringify(warn.mock.calls)).not.toContain("c2Vzc2lvbg");
   });
 
   it("a verifier that hangs, against its contract: not verified, and the call goes on", async () => {

@@ -127,7 +127,9 @@ describe("a flood of the largest forged marks that events hold, all through an o
     const options = { ...defences.verify().options, maxUnverifiedPerMinute, log: false } as const;
     const tracking = createSessionActivityInterceptor({ service: "account-service", publisher: counting, ...options });
     const now = vi.spyOn(performance, "now");
-    onTestFinished(() => void now.mockRestore());
+    onTestFinished(() => {
+      now.mockRestore();
+    });
     for (let minute = 0; minute <= 5; minute++) {
       now.mockReturnValue(1_000 + minute * 60_000);
       await Promise.all(Array.from({ length: 600 }, () => tracking(answer)(callWith(forged)).catch(() => {})));
