@@ -16,7 +16,7 @@ const genuineCalls = 20;
 const queueLength = 100;
 
 /** A publisher whose broker is down: a queue with a bound, as that of Kafka's publisher. */
-function createStalledPublisher(queueLength: number) {
+function createStalledPublisher() {
   const queue: SessionActivityEvent[] = [];
   let dropped = 0;
   const stats = () => ({
@@ -59,7 +59,7 @@ function callWith(header: Headers): Call {
 
 /** A stranger's calls with contexts of 60 KB, and then the gateway's. */
 async function flood(defence: "none" | "verify") {
-  const { publisher, queue } = createStalledPublisher(queueLength);
+  const { publisher, queue } = createStalledPublisher();
   const target = await startTarget(defences[defence](), {
     httpVersion: "2",
     publisher,
@@ -117,7 +117,7 @@ describe("a flood of the largest forged marks that events hold, all through an o
   /** The bytes of the events that wait for Kafka at the end. The interceptor is called as Connect calls it. */
   async function bytesWaiting(maxUnverifiedPerMinute: number | undefined): Promise<number> {
     let bytes = 0;
-    const { publisher } = createStalledPublisher(0);
+    const { publisher } = createStalledPublisher();
     const counting: Publisher = {
       ...publisher,
       publish(event) {
