@@ -10,13 +10,16 @@ const config: ViteUserConfig = defineConfig({
       { find: /^connect-session-activity$/, replacement: at("src/index.ts") },
       { find: /^connect-session-activity\/kafka$/, replacement: at("src/kafka/index.ts") },
       { find: /^connect-session-activity\/history$/, replacement: at("src/history/index.ts") },
+      { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
     ],
   },
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/kafka-real/**"],
+    exclude: ["test/kafka-real/**", "test/edge/**"],
     // librdkafka does not work in worker threads.
     pool: "forks",
+    // No test waits as long as this: the time is for machines that have much else to do.
+    testTimeout: 30_000,
     reporters: ["default", at("test/summary-reporter.ts")],
     coverage: { include: ["src/**"], reporter: ["text-summary", "text"] },
   },

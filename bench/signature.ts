@@ -1,4 +1,4 @@
-// What signing and verifying marks costs per marked call: `npm run build && node dist/bench/signature.js`.
+// What signing and verifying marks costs per marked call: `npm run bench:signature`.
 //
 // jose signs and verifies on Node's thread pool, so the main thread's CPU is less than that of all threads. First the
 // operations by themselves, then a server that verifies against one that believes, and against one without us, and last a
@@ -147,6 +147,7 @@ async function measureServers(): Promise<void> {
       [sessionHeaders.signature]: await signers[algorithm].sign(mark),
     };
     const ratios = { toTracked: [] as number[], toPlain: [] as number[], main: [] as number[], all: [] as number[] };
+    const mainUs = { plain: [] as number[], tracked: [] as number[], verified: [] as number[] };
     for (let round = -2; round < rounds; round++) {
       const measured = new Map<string, Awaited<ReturnType<typeof run>>>();
       // Who goes first changes, so that a drifting machine favours nobody.
@@ -156,6 +157,7 @@ async function measureServers(): Promise<void> {
       }
       const [plain, tracked, verified] = names.map((name) => measured.get(name));
       if (round < 0 || plain === undefined || tracked === undefined || verified === undefined) continue;
+      for (const name of names) mainUs[name].push(measured.get(name)?.mainUs ?? Number.NaN);
       ratios.toTracked.push(verified.rate / tracked.rate);
       ratios.toPlain.push(verified.rate / plain.rate);
       ratios.main.push(verified.mainUs - tracked.mainUs);
@@ -166,6 +168,7 @@ async function measureServers(): Promise<void> {
         `${spread(ratios.toPlain, 3)} of one without us; ${spread(ratios.main, 1)} us more main-thread CPU per call, ` +
         `${spread(ratios.all, 1)} us of all threads`,
     );
+    for (const name of names) console.log(`  ${name}: ${spread(mainUs[name], 1)} us of main-thread CPU per call`);
   }
   for (const { process: child, session } of Object.values(servers)) {
     session.close();

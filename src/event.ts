@@ -25,7 +25,7 @@ export function beginEvent(source: EventSource, procedure: string, mark: Session
   const now = Date.now();
   const event = create(SessionActivityEventSchema);
   event.eventId = uuidv7(now);
-  if (mark.context.length > source.maxContextBytes) event.contextProblem = "too_large";
+  if (Buffer.byteLength(mark.context) > source.maxContextBytes) event.contextProblem = "too_large";
   else event.encodedSessionContext = mark.context;
   event.service = source.service;
   event.action = mark.operation ?? procedure;

@@ -2,9 +2,10 @@ import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 import { encodeSessionContext } from "./context.js";
-import { isOperation, sessionHeaders, stripSessionHeaders } from "./headers.js";
+import { isContext, isOperation, isSignature, sessionHeaders, stripSessionHeaders } from "./headers.js";
 import { createTroubleLog } from "./log.js";
 import { readCount, readLog, wrongOption } from "./options.js";
+import { inTime } from "./patience.js";
 import { procedureOf } from "./procedure.js";
 import type { Logger, SessionSigner, SignedMark } from "./tracking.js";
 
@@ -53,9 +54,6 @@ export type SessionGatewayInterceptor = Interceptor & {
   stats(): SessionGatewayStats;
 };
 
-// Visible ASCII, with spaces inside only: HTTP strips them at the ends, and mangles or refuses other characters.
-const headerValuePattern = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
-
 /**
  * Creates the client interceptor of a gateway: it marks the calls of chosen methods, so that the service records them.
  *
@@ -98,10 +96,12 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
       return leaveUnmarked("session_error", procedure);
     }
     if (given === undefined) return leaveUnmarked("no_session", procedure);
+    // Async in spite of its type: its rejection must not end the process.
+    if (given instanceof Promise) given.catch(() => {});
     const encoded = typeof given === "string" ? given : encode(given);
     if (typeof encoded !== "string") return leaveUnmarked(encoded.problem, procedure);
     if (encoded.length > maxContextBytes) return leaveUnmarked("context_too_large", procedure);
-    return headerValuePattern.test(encoded) ? encoded : leaveUnmarked("context_invalid", procedure);
+    return isContext(encoded) ? encoded : leaveUnmarked("context_invalid", procedure);
   }
 
   function leaveUnmarked(reason: UnmarkedReason, procedure: string): undefined {
@@ -110,17 +110,27 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
   }
 
   async function addSignature(signer: SessionSigner, header: Headers, mark: SignedMark): Promise<void> {
-    try {
-      header.set(sessionHeaders.signature, await signer.sign(mark));
-    } catch {
-      counts.unsigned += 1;
-      log.warn("unsigned", { procedure: mark.procedure }, "a mark could not be signed: it is sent without a signature");
+    const signature = await signOrNot(signer, mark);
+    if (signature !== undefined) {
+      header.set(sessionHeaders.signature, signature);
+      return;
     }
+    counts.unsigned += 1;
+    log.warn("unsigned", { procedure: mark.procedure }, "a mark could not be signed: it is sent without a signature");
   }
 
   return Object.assign(interceptor, {
     stats: (): SessionGatewayStats => ({ ...counts, unmarked: { ...unmarked } }),
   });
+}
+
+async function signOrNot(signer: SessionSigner, mark: SignedMark): Promise<string | undefined> {
+  try {
+    const signature: unknown = await inTime(signer.sign(mark));
+    return typeof signature === "string" && isSignature(signature) ? signature : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function encode(context: MessageInitShape<typeof SessionContextSchema>): string | { problem: UnmarkedReason } {

@@ -29,6 +29,12 @@ export type MarkReading = SessionMark | "unmarked" | "context_empty";
 
 const operationPattern = /^[A-Za-z0-9_.:/-]{1,128}$/;
 
+// A stranger may send 60 KB of commas: no array of all the parts.
+const trackPattern = /(?:^|,)[ \t]*true[ \t]*(?:,|$)/;
+
+// Visible ASCII, with spaces inside only: HTTP strips them at the ends, and mangles or refuses other characters.
+const contextPattern = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
+
 // RFC 7515, section 7.1: three parts in base64url. The bound is several times what our claims need.
 const signaturePattern = /^[\w-]{1,512}\.[\w-]{1,2048}\.[\w-]{1,512}$/;
 
@@ -41,12 +47,22 @@ const traceparentPattern = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da
  * Appending proxies join what they add to what a client sent, and a client must not be able to switch the mark off.
  */
 export function isTrackValue(value: string): boolean {
-  return value === "true" || (value.includes(",") && value.split(",").some((part) => part.trim() === "true"));
+  return value === "true" || (value.includes(",") && trackPattern.test(value));
 }
 
 /** Whether this can be the label of a call: 1 to 128 of `[A-Za-z0-9_.:/-]`. */
 export function isOperation(label: string): boolean {
   return operationPattern.test(label);
+}
+
+/** Whether a header carries this context as it is. */
+export function isContext(context: string): boolean {
+  return contextPattern.test(context);
+}
+
+/** Whether this can be a signature, a compact JWS. */
+export function isSignature(signature: string): boolean {
+  return signaturePattern.test(signature);
 }
 
 /** Reads the mark of a call. */
@@ -61,7 +77,7 @@ export function readMark(header: Headers): MarkReading {
     context,
     operation: operation !== null && isOperation(operation) ? operation : undefined,
     hasSignature: Boolean(signature),
-    signature: signature !== null && signaturePattern.test(signature) ? signature : "",
+    signature: signature !== null && isSignature(signature) ? signature : "",
     traceparent: readTraceparent(header),
   };
 }

@@ -30,7 +30,7 @@ export {
   type Publisher,
   type PublisherStats,
 } from "./publisher.js";
-export { createSessionRelay, type SessionRelay } from "./relay.js";
+export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./relay.js";
 export { statusName } from "./status.js";
 export type { Logger, SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./tracking.js";
 export type { UnverifiedReason } from "./verification.js";

@@ -10,7 +10,7 @@ export function recordedContext(
   if (context === "") return "";
   try {
     const recorded: unknown = recordContext(context);
-    if (typeof recorded === "string") return recorded.length <= maxBytes ? recorded : undefined;
+    if (typeof recorded === "string") return Buffer.byteLength(recorded) <= maxBytes ? recorded : undefined;
     // Async in spite of its type: its rejection must not end the process.
     if (recorded instanceof Promise) recorded.catch(() => {});
   } catch {

@@ -1,7 +1,22 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import { sessionContextKey } from "./context.js";
-import { sessionHeaders } from "./headers.js";
+import { isContext, sessionHeaders } from "./headers.js";
+import { createTroubleLog } from "./log.js";
+import { readCount, readLog } from "./options.js";
+import { procedureOf } from "./procedure.js";
+import type { Logger } from "./tracking.js";
+
+/** Options of {@link createSessionRelay}. */
+export interface SessionRelayOptions {
+  /**
+   * The size of the largest context handed on, in bytes. By default, 8,192, as in gateways and services. A larger one, which a
+   * stranger may have sent, stays here: with it, the downstream service could refuse the call.
+   */
+  maxContextBytes?: number | undefined;
+  /** Takes warnings. By default, a line each on stderr; false silences them. */
+  log?: Logger | false | undefined;
+}
 
 /** Two interceptors that belong together. */
 export interface SessionRelay {
@@ -25,9 +40,12 @@ interface Inbound {
  * client whose service is inside the mesh. A client call that sets the header itself keeps it; a call made outside of any
  * handler gets none.
  *
- * The price is that of an AsyncLocalStorage, and a run of it per streamed message.
+ * The price is that of an AsyncLocalStorage, and a run of it per streamed message. Throws a TypeError for options that are
+ * wrong, and on calls never.
  */
-export function createSessionRelay(): SessionRelay {
+export function createSessionRelay(options: SessionRelayOptions = {}): SessionRelay {
+  const maxContextBytes = readCount("maxContextBytes", options.maxContextBytes, 8_192);
+  const log = createTroubleLog(readLog(options.log));
   const current = new AsyncLocalStorage<Inbound>();
 
   const server: Interceptor = (next) => async (call) => {
@@ -39,7 +57,13 @@ export function createSessionRelay(): SessionRelay {
 
   const client: Interceptor = (next) => (call) => {
     const context = contextOf(current.getStore());
-    if (context && !call.header.has(sessionHeaders.context)) call.header.set(sessionHeaders.context, context);
+    if (!context || call.header.has(sessionHeaders.context)) return next(call);
+    if (context.length <= maxContextBytes && isContext(context)) {
+      call.header.set(sessionHeaders.context, context);
+    } else {
+      const details = { procedure: procedureOf(call.method), maxContextBytes };
+      log.warn("not_relayed", details, "a session context is too large, or no visible ASCII: it is not handed on");
+    }
     return next(call);
   };
 

@@ -49,9 +49,9 @@ export interface SignedMark {
 /** Signs marks, for a gateway. See `connect-session-activity/signature`. */
 export interface SessionSigner {
   /**
-   * Gives the value of x-session-signature. The call waits for it, so the key must be in memory.
+   * Gives the value of x-session-signature, a compact JWS. The call waits for it, so the key must be in memory.
    *
-   * Where this rejects, the call is sent without a signature.
+   * Where this rejects, gives something else or takes more than 5 s, the call is sent without a signature.
    */
   sign(mark: SignedMark): Promise<string>;
 }
@@ -70,6 +70,9 @@ export type SignatureProblem = "signature_missing" | "signature_invalid" | "sign
 export interface SessionVerifier {
   /** What becomes of a context that comes without a mark, as relayed inside the mesh: it stays, or is deleted. */
   readonly unmarked: "keep" | "drop";
-  /** Resolves to what is wrong, or to undefined where the signature holds. The call waits for it. Never rejects. */
+  /**
+   * Resolves to what is wrong, or to undefined where the signature holds. Never rejects. The call waits for it, so the keys
+   * must be in memory: what takes more than 5 s counts as `signature_invalid`.
+   */
   verify(mark: SignedMark, signature: string): Promise<SignatureProblem | undefined>;
 }

@@ -3,6 +3,7 @@ import type { Call } from "./caller.js";
 import { sessionContextKey } from "./context.js";
 import { readTraceparent, type SessionMark, sessionHeaders } from "./headers.js";
 import type { TroubleLog } from "./log.js";
+import { inTime } from "./patience.js";
 import { procedureOf } from "./procedure.js";
 import { createQuota } from "./quota.js";
 import type { SessionVerifier, SignatureProblem } from "./tracking.js";
@@ -16,6 +17,13 @@ export interface VerificationOptions {
   readonly verify: SessionVerifier | undefined;
   readonly maxUnverifiedPerMinute: number;
 }
+
+const problems: ReadonlySet<SignatureProblem> = new Set<SignatureProblem>([
+  "signature_missing",
+  "signature_invalid",
+  "signature_expired",
+  "key_unknown",
+]);
 
 /** Tells genuine marks from others. What it finds goes into the event: it is evidence, and no call is refused for it. */
 export interface Verification {
@@ -50,26 +58,36 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
   }
 
   async function verifyMark(event: SessionActivityEvent, mark: SessionMark, call: Call): Promise<boolean> {
+    const { action, contextProblem } = event;
+    // A shutdown may publish the event meanwhile, and what was not found to hold does not hold.
+    event.action = event.procedure;
+    if (contextProblem === "") event.contextProblem = "signature_invalid";
     const problem = await problemOf(mark, event.procedure);
     if (problem !== undefined) {
       // Neither the handler nor a downstream service sees a context that is not believed.
       call.header.delete(sessionHeaders.context);
       call.contextValues.delete(sessionContextKey);
-      return doubt(problem, event);
     }
+    if (isPublished(event)) return true;
+    event.contextProblem = contextProblem;
+    if (problem !== undefined) return doubt(problem, event);
     verified += 1;
+    event.action = action;
     event.contextVerified = true;
     return true;
   }
 
   async function problemOf(mark: SessionMark, procedure: string): Promise<SignatureProblem | undefined> {
     if (mark.signature === "") return mark.hasSignature ? "signature_invalid" : "signature_missing";
+    const { context, operation, signature } = mark;
     try {
-      return await verifier?.verify({ context: mark.context, operation: mark.operation, procedure }, mark.signature);
+      const problem = await inTime(Promise.resolve(verifier?.verify({ context, operation, procedure }, signature)));
+      if (problem === undefined || problems.has(problem)) return problem;
     } catch {
-      // Against its contract. What was not found to hold does not hold.
-      return "signature_invalid";
+      // It threw or took too long. The error could quote the context.
     }
+    log.warn("verifier", { procedure }, "the verifier threw, took too long or gave no answer, against its contract");
+    return "signature_invalid";
   }
 
   return {
@@ -85,4 +103,9 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
     },
     stats: () => ({ verified, unverified }),
   };
+}
+
+/** Events get their number when they are published. */
+function isPublished(event: SessionActivityEvent): boolean {
+  return event.sequence > 0n;
 }

@@ -48,5 +48,7 @@ it("takes the label as the action, else the procedure, and leaves out a context 
   expect(beginEvent(source, "/a.B/C", { ...mark, operation: "login" }).action).toBe("login");
   const large = beginEvent(source, "/a.B/C", { ...mark, context: "x".repeat(101) });
   expect(large).toMatchObject({ encodedSessionContext: "", contextProblem: "too_large" });
+  // In UTF-8, a context that is not ASCII has twice as many bytes.
+  expect(beginEvent(source, "/a.B/C", { ...mark, context: "é".repeat(51) }).contextProblem).toBe("too_large");
   expect(timestampMs(large.startedAt!)).toBeLessThanOrEqual(Date.now());
 });

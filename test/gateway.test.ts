@@ -1,6 +1,6 @@
 import { create, type DescMethod } from "@bufbuild/protobuf";
 import { createClient, type HandlerContext, type Interceptor } from "@connectrpc/connect";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import {
   createSessionGatewayInterceptor,
@@ -10,6 +10,7 @@ import {
   sessionHeaders,
 } from "../src/index.js";
 import { startAccountServer } from "./support/account-server.js";
+import { shortenPatience } from "./support/patience.js";
 import { protocols, transportTo } from "./support/transport.js";
 
 const { login, changePassword, importDevices, watchSessions, syncDevices } = AccountService.method;
@@ -53,6 +54,10 @@ async function startGateway(options: Partial<SessionGatewayOptions>, before: Int
     createClient(AccountService, transportTo(server.baseUrl, [...before, gateway], protocol));
   return { gateway, client, received };
 }
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 async function* oneDevice() {
   yield { deviceId: "phone" };
@@ -138,6 +143,13 @@ describe("createSessionGatewayInterceptor", () => {
     },
   );
 
+  it("survives a `session` that is async and rejects, against its type", async () => {
+    const session = (): string => Promise.reject(new Error("secret")) as unknown as string;
+    const { client, gateway } = await startGateway({ session });
+    await client().changePassword({});
+    expect(gateway.stats().unmarked).toEqual({ context_invalid: 1 });
+  });
+
   it("survives a `session` that throws, and does not log what it threw", async () => {
     const warn = vi.fn();
     const session = (): never => {
@@ -153,19 +165,25 @@ describe("createSessionGatewayInterceptor", () => {
   });
 
   it("sends the signature, and the mark without one where it cannot be made", async () => {
+    shortenPatience();
     const sign = vi
       .fn()
-      .mockResolvedValueOnce("first")
+      .mockResolvedValueOnce("a.b.c")
       .mockRejectedValueOnce(new Error("no key"))
-      .mockResolvedValueOnce("no\r\nheader");
+      .mockResolvedValueOnce("no\r\nheader")
+      .mockResolvedValueOnce(undefined)
+      .mockResolvedValueOnce(`a.${"b".repeat(20_000)}.c`)
+      .mockImplementationOnce(() => {
+        throw new Error("no key");
+      })
+      .mockReturnValueOnce(new Promise(() => {}));
     const { client, received, gateway } = await startGateway({ sign: { sign } });
-    for (let i = 0; i < 3; i++) await client().changePassword({});
+    for (let i = 0; i < 7; i++) await client().changePassword({});
     expect(received.map(({ track, signature }) => [track, signature])).toEqual([
-      ["true", "first"],
-      ["true", null],
-      ["true", null],
+      ["true", "a.b.c"],
+      ...Array.from({ length: 6 }, () => ["true", null]),
     ]);
-    expect(gateway.stats()).toEqual({ marked: 3, unsigned: 2, unmarked: {} });
+    expect(gateway.stats()).toEqual({ marked: 7, unsigned: 6, unmarked: {} });
     const procedure = "/example.account.v1.AccountService/ChangePassword";
     expect(sign).toHaveBeenCalledWith({ context: "c2Vzc2lvbg", operation: "change_password", procedure });
   });

@@ -1,6 +1,9 @@
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import type { AddressInfo } from "node:net";
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
-import { describe, expect, it } from "vitest";
+import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import {
   createMemoryPublisher,
@@ -9,7 +12,7 @@ import {
   sessionHeaders,
   stripSessionHeaders,
 } from "../src/index.js";
-import { startAccountServer } from "./support/account-server.js";
+import { accountClient, startAccountServer } from "./support/account-server.js";
 
 const forged = {
   "X-Session-Track": "true",
@@ -62,6 +65,37 @@ describe("stripSessionHeaders", () => {
     expect(stripSessionHeaders(headers)).toBe(4);
     expect([...headers.keys()]).toEqual(["x-session-context-2", "x-session-id"]);
     expect(stripSessionHeaders(headers)).toBe(0);
+  });
+
+  it.each(["1.1", "2"] as const)("takes those of a request of Node's, over HTTP/%s", async (httpVersion) => {
+    const seen: Headers[] = [];
+    const handler = connectNodeAdapter({
+      routes: (router) =>
+        router.service(AccountService, {
+          login(_, { requestHeader }) {
+            seen.push(requestHeader);
+            return {};
+          },
+        }),
+    });
+    const server =
+      httpVersion === "2"
+        ? http2.createServer((request, response) => {
+            stripSessionHeaders(request.headers);
+            handler(request, response);
+          })
+        : http.createServer((request, response) => {
+            stripSessionHeaders(request.headers);
+            handler(request, response);
+          });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const running = { port, baseUrl: `http://127.0.0.1:${port}`, close: () => Promise.resolve() };
+    onTestFinished(() => void server.close());
+    await accountClient(running, "connect", httpVersion).login({}, { headers: forged });
+    expect(seen).toHaveLength(1);
+    expect(Object.values(sessionHeaders).filter((name) => seen[0]?.has(name))).toEqual([]);
+    expect(seen[0]?.get("x-session-id")).toBe("of another application");
   });
 
   it("takes Node's headers, and any case", () => {

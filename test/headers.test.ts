@@ -7,12 +7,26 @@ describe("isTrackValue", () => {
   it.each(["true", "true, true", "0, true", "true,false", "false,\ttrue"])("takes %j", (value) => {
     expect(isTrackValue(value)).toBe(true);
   });
-  it.each(["", "false", "0", "1", "TRUE", "True", "truee", "not true", "0, 1", "tr,ue"])(
-    "does not take %j",
-    (value) => {
-      expect(isTrackValue(value)).toBe(false);
-    },
-  );
+  it("takes it at the end of 60 KB of others", () => {
+    expect(isTrackValue(`${",0 ".repeat(20_000)},true`)).toBe(true);
+  });
+  it.each([
+    "",
+    "false",
+    "0",
+    "1",
+    "TRUE",
+    "True",
+    "truee",
+    "not true",
+    "0, 1",
+    "tr,ue",
+    "untrue,0",
+    "0,truee",
+    "0, not true",
+  ])("does not take %j", (value) => {
+    expect(isTrackValue(value)).toBe(false);
+  });
 });
 
 describe("readMark", () => {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createClient, createRouterTransport, type Interceptor } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import { NotificationService } from "../gen/example/notification/v1/notification_pb.js";
 import {
@@ -151,6 +151,28 @@ describe("createSessionRelay", () => {
     const account = createClient(AccountService, transportTo(server.baseUrl));
     await callNumber(account, 0);
     expect(arrivals).toEqual(Array.from({ length: 3 }, () => ({ text: "0", context: "context-0", marks: 0 })));
+  });
+
+  it.each([
+    ["a context of 60 KB, by which a downstream service could refuse the call", "x".repeat(60_000)],
+    ["a context that is not ASCII", "forg\xe9d"],
+  ])("does not hand on %s, and says so once", async (_, context) => {
+    const warn = vi.fn();
+    const relay = createSessionRelay({ log: { debug() {}, info() {}, warn, error() {} } });
+    const { server, arrivals } = await startServices(relay, without);
+    const account = createClient(AccountService, transportTo(server.baseUrl));
+    await account.changePassword({ newPassword: "0" }, { headers: marks(context) });
+    expect(arrivals).toEqual(Array.from({ length: 3 }, () => ({ text: "0", context: null, marks: 0 })));
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(JSON.stringify(warn.mock.calls)).not.toContain(context);
+  });
+
+  it("takes the bound from its option, and refuses a wrong one", async () => {
+    const { server, arrivals } = await startServices(createSessionRelay({ maxContextBytes: 60_000 }), without);
+    const account = createClient(AccountService, transportTo(server.baseUrl));
+    await account.changePassword({ newPassword: "0" }, { headers: marks("x".repeat(60_000)) });
+    expect(arrivals.map(({ context }) => context?.length)).toEqual([60_000, 60_000, 60_000]);
+    expect(() => createSessionRelay({ maxContextBytes: 0 })).toThrow("maxContextBytes must be a whole number");
   });
 
   it("sends nothing where the call has no context, and outside of any handler", async () => {

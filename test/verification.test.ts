@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClient, type HandlerContext } from "@connectrpc/connect";
+import { createClient, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import {
@@ -13,6 +13,7 @@ import {
   sessionHeaders,
 } from "../src/index.js";
 import { accountClient, eventually, marks, startAccountServer } from "./support/account-server.js";
+import { shortenPatience } from "./support/patience.js";
 import { transportTo } from "./support/transport.js";
 
 const { changePassword, watchSessions } = AccountService.method;
@@ -122,18 +123,50 @@ describe("verify", () => {
     ]);
   });
 
-  it("a verifier that rejects, against its contract: not verified, no harm", async () => {
+  it("a verifier that rejects or gives no answer, against its contract: not verified, no harm", async () => {
     const verify = verifier(undefined);
     vi.mocked(verify.verify)
-      .mockRejectedValueOnce(new Error("broken"))
+      .mockRejectedValueOnce(new Error("c2Vzc2lvbg"))
       .mockImplementationOnce(() => {
-        throw new Error("broken");
-      });
-    const { client, events } = await start({ verify });
+        throw new Error("c2Vzc2lvbg");
+      })
+      .mockResolvedValueOnce(JSON.parse("true"))
+      .mockResolvedValueOnce(JSON.parse("null"));
+    const { client, events, warn } = await start({ verify });
+    for (let i = 0; i < 4; i++) await client.changePassword({}, { headers: signed });
+    await eventually(() => events.length === 4);
+    expect(new Set(events.map(({ contextProblem }) => contextProblem))).toEqual(new Set(["signature_invalid"]));
+    expect(JSON.stringify(warn.mock.calls)).not.toContain("c2Vzc2lvbg");
+  });
+
+  it("a verifier that hangs, against its contract: not verified, and the call goes on", async () => {
+    shortenPatience();
+    const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise(() => {}) };
+    const { client, events, seen, warn } = await start({ verify });
     await client.changePassword({}, { headers: signed });
-    await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 2);
-    expect(events.map(({ contextProblem }) => contextProblem)).toEqual(["signature_invalid", "signature_invalid"]);
+    await eventually(() => events.length === 1);
+    expect(events[0]).toMatchObject({ status: "OK", contextVerified: false, contextProblem: "signature_invalid" });
+    expect(seen).toEqual([[null, undefined]]);
+    expect(warn.mock.calls.map(([, message]) => message)).toContainEqual(expect.stringMatching(/^the verifier threw/));
+  });
+
+  it("a shutdown while a signature is verified: the event does not look like one that is believed", async () => {
+    const answers: ((problem: SignatureProblem | undefined) => void)[] = [];
+    const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise((resolve) => answers.push(resolve)) };
+    const { client, events, interceptor } = await start({ verify });
+    const call = client.changePassword({}, { headers: signed });
+    await eventually(() => interceptor.stats().open === 1);
+    await interceptor.drain(0);
+    const flagged = {
+      status: "UNSETTLED",
+      contextVerified: false,
+      contextProblem: "signature_invalid",
+      action: procedure,
+    };
+    expect(events).toMatchObject([flagged]);
+    answers[0]?.(undefined);
+    await call;
+    expect(events).toMatchObject([flagged]);
   });
 
   it.each([
@@ -146,24 +179,88 @@ describe("verify", () => {
     expect(events).toEqual([]);
   });
 
-  it("the caller that leaves while a signature is verified: CANCELLED", async () => {
-    let entered = false;
-    const verify: SessionVerifier = {
-      unmarked: "keep",
-      async verify() {
-        entered = true;
-        await sleep(100);
-        return undefined;
-      },
-    };
-    const { client, events } = await start({ verify });
-    const cancel = new AbortController();
-    const call = client.changePassword({}, { headers: signed, signal: cancel.signal });
-    await eventually(() => entered);
-    cancel.abort();
-    await expect(call).rejects.toThrow();
-    await eventually(() => events.length === 1);
-    expect(events[0]).toMatchObject({ status: "CANCELLED", contextVerified: true });
+  describe.each([
+    ["1.1", true],
+    ["1.1", false],
+    ["2", true],
+    ["2", false],
+  ] as const)("while a signature is verified, over HTTP/%s, with contextValues: %s", (httpVersion, withValues) => {
+    /** A service whose verification lasts until the test says so. */
+    async function startSlow() {
+      const verifying: (() => void)[] = [];
+      const verify: SessionVerifier = {
+        unmarked: "keep",
+        verify: () => new Promise((resolve) => verifying.push(() => resolve(undefined))),
+      };
+      const publisher = createMemoryPublisher();
+      const options = { service: "account-service", publisher, log: false, verify } as const;
+      const interceptor = createSessionActivityInterceptor(options);
+      const signals: AbortSignal[] = [];
+      const note: Interceptor = (next) => (call) => {
+        signals.push(call.signal);
+        return next(call);
+      };
+      let handled = 0;
+      const server = await startAccountServer(
+        {
+          changePassword() {
+            handled += 1;
+            return {};
+          },
+          async *watchSessions() {
+            handled += 1;
+            yield {};
+          },
+        },
+        { interceptors: [note, interceptor], ...(withValues && { contextValues: interceptor.contextValues }) },
+        httpVersion,
+      );
+      const client = accountClient(server, "connect", httpVersion);
+      const left = (): boolean => signals.every(({ aborted }) => aborted);
+      return { client, verifying, left, events: publisher.events, handled: () => handled };
+    }
+
+    it("a caller that leaves has CANCELLED, and the handler runs as it would have", async () => {
+      const { client, events, verifying, left, handled } = await startSlow();
+      const cancel = new AbortController();
+      const given = { headers: signed, signal: cancel.signal };
+      const unary = client.changePassword({}, given);
+      const stream = client.watchSessions({}, given)[Symbol.asyncIterator]().next();
+      await eventually(() => verifying.length === 2);
+      cancel.abort();
+      await expect(unary).rejects.toThrow();
+      await expect(stream).rejects.toThrow();
+      await eventually(left);
+      for (const finish of verifying) finish();
+      await eventually(() => events.length === 2);
+      const cancelled = { status: "CANCELLED", contextVerified: true, contextProblem: "", action: "change_password" };
+      expect(events).toMatchObject([cancelled, cancelled]);
+      expect(handled()).toBeGreaterThan(0);
+    });
+
+    it("a deadline that passes is DEADLINE_EXCEEDED", async () => {
+      const { client, events, verifying, left } = await startSlow();
+      const call = client.changePassword({}, { headers: signed, timeoutMs: 60 });
+      await eventually(() => verifying.length === 1);
+      await expect(call).rejects.toThrow(/deadline/);
+      await eventually(left);
+      verifying[0]?.();
+      await eventually(() => events.length === 1);
+      expect(events[0]).toMatchObject({ status: "DEADLINE_EXCEEDED", contextVerified: true });
+    });
+
+    it("a caller that waits has what the handler gives", async () => {
+      const { client, events, verifying } = await startSlow();
+      const call = client.changePassword({}, { headers: signed });
+      await eventually(() => verifying.length === 1);
+      await sleep(20);
+      verifying[0]?.();
+      await call;
+      await eventually(() => events.length === 1);
+      expect(events[0]).toMatchObject({ status: "OK", handlerStatus: "" });
+      const { seconds = 0n, nanos = 0 } = events[0]?.duration ?? {};
+      expect(Number(seconds) * 1e9 + nanos).toBeGreaterThan(10e6);
+    });
   });
 });
 
@@ -188,6 +285,18 @@ describe("required", () => {
     expect(seen[0]).toEqual(["cmVsYXllZA", "cmVsYXllZA"]);
     expect(interceptor.stats()).toMatchObject({ tracked: 4, unverified: { missing: 3 }, skipped: {} });
     expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it("a mark whose context is too large, or empty, is one: the event says so", async () => {
+    const { client, events, interceptor } = await start({ required: [changePassword], maxContextBytes: 5 });
+    await client.changePassword({}, { headers: signed });
+    await client.changePassword({}, { headers: { "x-session-track": "true", "x-session-context": "" } });
+    await eventually(() => events.length === 2);
+    expect(events).toMatchObject([
+      { contextProblem: "too_large", action: "change_password", encodedSessionContext: "" },
+      { contextProblem: "missing", action: procedure, encodedSessionContext: "" },
+    ]);
+    expect(interceptor.stats()).toMatchObject({ unverified: { missing: 1 }, skipped: {} });
   });
 
   it("methods are told by their procedure, and others stay silent", async () => {
@@ -254,6 +363,13 @@ describe("the quota of events that are not verified", () => {
 });
 
 describe("recordContext", () => {
+  it("replaces a context that is kept as evidence, too, and leaves its signature", async () => {
+    const { client, events } = await start({ verify: verifier("signature_invalid"), recordContext: () => "pseudonym" });
+    await client.changePassword({}, { headers: signed });
+    await eventually(() => events.length === 1);
+    expect(events[0]).toMatchObject({ encodedSessionContext: "pseudonym", markSignature: jws, contextVerified: false });
+  });
+
   it("replaces the context in the event, and nowhere else", async () => {
     const verify = verifier(undefined);
     const { client, events, seen } = await start({
@@ -275,6 +391,7 @@ describe("recordContext", () => {
     ["throws", (context) => JSON.parse(context)],
     ["gives no string", () => JSON.parse("7")],
     ["gives too much", (context) => context.repeat(1_000)],
+    ["gives too many bytes", () => "é".repeat(5_000)],
     ["is async and rejects", () => Promise.reject(new Error("c2Vzc2lvbg")) as unknown as string],
   ];
   it.each(failing)("records nothing, and never the original, where it %s", async (_, recordContext) => {

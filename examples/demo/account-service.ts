@@ -1,38 +1,44 @@
 import { createServer } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Code, ConnectError, type ConnectRouter, createClient, type HandlerContext } from "@connectrpc/connect";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createClient,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { annotateSessionActivity, sessionContextKey, sessionHeaders } from "connect-session-activity";
+import { annotateSessionActivity, createSessionRelay } from "connect-session-activity";
 import type { SessionTracking } from "connect-session-activity/kafka";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
 import { listen, type Running } from "./notification-service.js";
 import { say, sessionHeadersIn } from "./print.js";
 
-/** The service under watch. The interceptor is one line; the handlers do not know of it, but for one annotation. */
+/**
+ * The service under watch. The interceptor is one line, the relay of the session context to other services two; the
+ * handlers do not know of them, but for one annotation.
+ */
 export async function startAccountService(
   tracking: SessionTracking,
   shutdownSignal: AbortSignal,
   notificationUrl: string,
 ): Promise<Running> {
   const downstream = new Http2SessionManager(notificationUrl);
-  const transport = createGrpcTransport({ baseUrl: notificationUrl, sessionManager: downstream });
+  const relay = createSessionRelay();
+  const transport = createGrpcTransport({
+    baseUrl: notificationUrl,
+    sessionManager: downstream,
+    interceptors: [relay.client],
+  });
   const notifications = createClient(NotificationService, transport);
-
-  async function notify(text: string, context: HandlerContext): Promise<void> {
-    // The session context goes on by hand.
-    const session = context.values.get(sessionContextKey);
-    await notifications.notify(
-      { text },
-      { headers: session === undefined ? {} : { [sessionHeaders.context]: session } },
-    );
-  }
 
   const running = await listen(
     createServer(
       connectNodeAdapter({
-        routes: (router) => routes(router, notify),
-        interceptors: [tracking.interceptor],
+        routes: (router) => routes(router, notifications),
+        interceptors: [tracking.interceptor, relay.server],
         contextValues: tracking.interceptor.contextValues,
         shutdownSignal,
       }),
@@ -47,7 +53,7 @@ export async function startAccountService(
   };
 }
 
-function routes(router: ConnectRouter, notify: (text: string, context: HandlerContext) => Promise<void>): void {
+function routes(router: ConnectRouter, notifications: Client<typeof NotificationService>): void {
   const sawHeaders = (context: HandlerContext): void => {
     say("handler", `saw ${sessionHeadersIn(context.requestHeader)}`);
   };
@@ -60,7 +66,7 @@ function routes(router: ConnectRouter, notify: (text: string, context: HandlerCo
     },
     async changePassword(_, context) {
       sawHeaders(context);
-      await notify("your password was changed", context);
+      await notifications.notify({ text: "your password was changed" });
       return { revision: 2 };
     },
     async updateProfile({ displayName }, context) {

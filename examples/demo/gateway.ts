@@ -1,90 +1,81 @@
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { sessionHeaders } from "connect-session-activity";
+import { createServer } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { type CallOptions, createClient, createContextKey, createContextValues } from "@connectrpc/connect";
+import { connectNodeAdapter, createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import {
+  createSessionGatewayInterceptor,
+  createSessionGuardInterceptor,
+  type SessionGuardStats,
+  type SessionSigner,
+} from "connect-session-activity";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
-import { say, sessionHeadersIn, title } from "./print.js";
+import { listen, type Running } from "./notification-service.js";
 
-/** What the demo expects of the event of one call. Null: no event. */
-export type Expected = { readonly action: string; readonly status: string; readonly handlerStatus: string } | null;
+const { login, changePassword, updateProfile, watchSessions } = AccountService.method;
 
-/** Makes the calls of the demo as a gateway would, and returns the events that must come of them. */
-export async function makeCalls(accountUrl: string): Promise<Expected[]> {
+const operations = new Map<DescMethod, string>([
+  [login, "login"],
+  [changePassword, "change_password"],
+  [updateProfile, "update_profile"],
+  [watchSessions, "watch_sessions"],
+]);
+
+/** The session of the call that is handed on. */
+const sessionKey = createContextKey<ReturnType<typeof sessionOf> | undefined>(undefined);
+
+/** A real gateway finds these out: by its session store, the device's cookie, the country of the address. */
+function sessionOf(header: Headers) {
+  return {
+    sessionId: header.get("demo-session") ?? "",
+    userId: "ada",
+    deviceId: header.get("demo-device") ?? "",
+    country: header.get("demo-country") ?? "",
+    userAgent: header.get("user-agent") ?? "",
+  };
+}
+
+/** What clients reach: it drops session headers from outside, and hands calls on with a signed mark of its own. */
+export async function startGateway(
+  accountUrl: string,
+  sign: SessionSigner,
+): Promise<Running & { dropped(): SessionGuardStats }> {
+  const guard = createSessionGuardInterceptor();
+  const marking = createSessionGatewayInterceptor({
+    session: ({ contextValues }) => contextValues.get(sessionKey),
+    operations,
+    sign,
+  });
   const sessionManager = new Http2SessionManager(accountUrl);
-  const transport = createConnectTransport({ baseUrl: accountUrl, httpVersion: "2", sessionManager });
-  const account = createClient(AccountService, transport);
-  const expected: Expected[] = [];
-
-  async function call(
-    what: string,
-    headers: Headers,
-    run: (headers: Headers) => Promise<unknown>,
-    event: Expected,
-  ): Promise<void> {
-    title(what);
-    say("gateway", `sends ${sessionHeadersIn(headers)}`);
-    const outcome = await run(headers).then(
-      () => "OK",
-      (error: unknown) => Code[ConnectError.from(error).code] ?? "",
-    );
-    say("gateway", `received ${outcome}`);
-    expected.push(event);
-  }
-
-  try {
-    await call(
-      "Login with a wrong password, marked",
-      marked("login"),
-      (headers) => account.login({ user: "ada", password: "guess" }, { headers }),
-      { action: "login", status: "UNAUTHENTICATED", handlerStatus: "" },
-    );
-    await call(
-      "Login, marked",
-      marked("login"),
-      (headers) => account.login({ user: "ada", password: "correct horse" }, { headers }),
-      { action: "login", status: "OK", handlerStatus: "" },
-    );
-    await call(
-      "ChangePassword, marked: calls the notification service in turn",
-      marked("change_password"),
-      (headers) => account.changePassword({}, { headers }),
-      { action: "change_password", status: "OK", handlerStatus: "" },
-    );
-    await call(
-      "UpdateProfile, marked, with a deadline that is too short",
-      marked("update_profile"),
-      (headers) => account.updateProfile({ displayName: "Ada" }, { headers, timeoutMs: 200 }),
-      { action: "update_profile", status: "DEADLINE_EXCEEDED", handlerStatus: "OK" },
-    );
-    await call(
-      "WatchSessions, marked without a label, cancelled by the caller",
-      marked(),
-      (headers) => watchAndCancel(account, headers),
-      { action: "/example.account.v1.AccountService/WatchSessions", status: "CANCELLED", handlerStatus: "" },
-    );
-    await call(
-      "ChangePassword, not marked: an internal call",
-      new Headers(),
-      (headers) => account.changePassword({}, { headers }),
-      null,
-    );
-  } finally {
-    sessionManager.abort();
-  }
-  return expected;
-}
-
-function marked(operation?: string): Headers {
-  const headers = new Headers({ [sessionHeaders.track]: "true", [sessionHeaders.context]: "c2Vzc2lvbi0x" });
-  if (operation !== undefined) headers.set(sessionHeaders.operation, operation);
-  return headers;
-}
-
-async function watchAndCancel(
-  account: ReturnType<typeof createClient<typeof AccountService>>,
-  headers: Headers,
-): Promise<void> {
-  const cancel = new AbortController();
-  for await (const { revision } of account.watchSessions({ limit: 1_000 }, { headers, signal: cancel.signal })) {
-    if (revision === 3) cancel.abort();
-  }
+  const account = createClient(
+    AccountService,
+    createConnectTransport({ baseUrl: accountUrl, httpVersion: "2", sessionManager, interceptors: [marking] }),
+  );
+  const onward = ({ requestHeader, signal, timeoutMs }: HandlerContext): CallOptions => {
+    const left = timeoutMs();
+    const contextValues = createContextValues().set(sessionKey, sessionOf(requestHeader));
+    return { signal, contextValues, ...(left !== undefined && { timeoutMs: left }) };
+  };
+  const running = await listen(
+    createServer(
+      connectNodeAdapter({
+        interceptors: [guard],
+        routes: (router) =>
+          router.service(AccountService, {
+            login: (request, context) => account.login(request, onward(context)),
+            changePassword: (request, context) => account.changePassword(request, onward(context)),
+            updateProfile: (request, context) => account.updateProfile(request, onward(context)),
+            watchSessions: (request, context) => account.watchSessions(request, onward(context)),
+          }),
+      }),
+    ),
+  );
+  return {
+    url: running.url,
+    dropped: () => guard.stats(),
+    close() {
+      sessionManager.abort();
+      running.close();
+    },
+  };
 }

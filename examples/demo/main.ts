@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { type SessionActivityEvent, sessionHeaders } from "connect-session-activity";
 import {
   createSessionActivityConsumer,
@@ -5,12 +6,20 @@ import {
   startEmbeddedKafka,
   startSessionTracking,
 } from "connect-session-activity/kafka";
+import {
+  createSessionKeySet,
+  createSessionSigner,
+  createSessionVerifier,
+  verifySessionActivity,
+} from "connect-session-activity/signature";
 import { startAccountService } from "./account-service.js";
-import { type Expected, makeCalls } from "./gateway.js";
+import { type Expected, makeCalls } from "./client.js";
+import { startGateway } from "./gateway.js";
 import { startNotificationService } from "./notification-service.js";
-import { say, sayEvent, sayJson, title } from "./print.js";
+import { contextOf, say, sayEvent, sayJson, title } from "./print.js";
 
 const patienceMs = 30_000;
+const audience = "account-service";
 
 async function main(): Promise<boolean> {
   const configured = sessionTrackingFromEnv();
@@ -18,43 +27,42 @@ async function main(): Promise<boolean> {
   const brokers = embedded?.brokers ?? configured.kafka?.brokers ?? "";
   title(`Kafka: ${embedded === undefined ? brokers : `embedded, on ${brokers}`}`);
 
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const keys = createSessionKeySet({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "gateway-1" }] });
   const shutdown = new AbortController();
   const tracking = startSessionTracking({
     ...configured,
     service: "account-service",
     shutdownSignal: shutdown.signal,
     kafka: { ...configured.kafka, brokers },
+    verify: createSessionVerifier({ keys, audience, unmarked: "drop" }),
   });
-  const instanceEvents: SessionActivityEvent[] = [];
+  const consumed: SessionActivityEvent[] = [];
   const consumer = createSessionActivityConsumer({
     brokers,
     topic: configured.kafka?.topic,
     groupId: `demo-${Date.now()}`,
     properties: { ...configured.kafka?.properties, ...(embedded && { "group.protocol": "consumer" }) },
     handle(event) {
-      instanceEvents.push(event);
+      consumed.push(event);
     },
     onInvalid: ({ partition, offset }, reason) =>
       say("from Kafka", `partition ${partition}, offset ${offset}: ${reason}`),
   });
 
-  const leaked: string[] = [];
-  let contextSeen = false;
-  const notifications = await startNotificationService((headers) => {
-    const { context, ...marks } = sessionHeaders;
-    contextSeen ||= headers.has(context);
-    leaked.push(...Object.values(marks).filter((name) => headers.has(name)));
-  });
+  const received: Headers[] = [];
+  const notifications = await startNotificationService((headers) => received.push(headers));
   const account = await startAccountService(tracking, shutdown.signal, notifications.url);
+  const signer = createSessionSigner({ key: privateKey, keyId: "gateway-1", audience });
+  const gateway = await startGateway(account.url, signer);
 
-  const expected = (await makeCalls(account.url)).filter((event) => event !== null);
+  const expected = await makeCalls(gateway.url, account.url);
   shutdown.abort();
-  account.close();
-  notifications.close();
+  for (const server of [gateway, account, notifications]) server.close();
   const published = await tracking.close();
 
   title("What arrived");
-  const mine = (): SessionActivityEvent[] => instanceEvents.filter(({ service }) => service === "account-service");
+  const mine = (): SessionActivityEvent[] => consumed.filter(({ service }) => service === "account-service");
   await until(() => mine().length >= expected.length);
   const events = mine().sort((a, b) => Number(a.sequence - b.sequence));
   for (const event of events) sayEvent(event);
@@ -63,22 +71,45 @@ async function main(): Promise<boolean> {
   await consumer.close();
   await embedded?.close();
 
+  const byReader = await Promise.all(events.map((event) => verifySessionActivity(event, keys, { audience })));
+  const marks = [sessionHeaders.track, sessionHeaders.operation, sessionHeaders.signature];
+  const contexts = received.map((headers) => headers.get(sessionHeaders.context));
   return report([
     [
       `the publisher delivered ${published.delivered} of ${published.offered} events`,
       published.delivered === expected.length,
     ],
-    [`${events.length} events arrived for ${expected.length} marked calls`, equal(events, expected)],
-    ["the notification service saw the session context", contextSeen],
-    [`the notification service saw no marks${leaked.map((name) => `, but ${name}`).join("")}`, leaked.length === 0],
+    [`${events.length} events arrived, as the calls ended`, equal(events, expected)],
+    [
+      "the gateway's signature holds for the service and for a reader, on all events but the forged one",
+      events.every(({ contextVerified, contextProblem }, i) =>
+        [contextVerified, byReader[i]?.verified].every((holds) => holds === (contextProblem === "")),
+      ),
+    ],
+    [`the gateway dropped ${gateway.dropped().headers} forged headers of a call`, gateway.dropped().headers === 2],
+    ["the country changed at the login, and the device at the change of the password", changesShow(events)],
+    [
+      "the notification service saw the session's context, and none that was forged",
+      contexts.length === 3 && contexts[0] === events[2]?.encodedSessionContext && !contexts[1] && !contexts[2],
+    ],
+    ["the notification service saw no marks", !received.some((headers) => marks.some((name) => headers.has(name)))],
   ]);
 }
 
 function equal(events: SessionActivityEvent[], expected: Expected[]): boolean {
-  const text = ({ action, status, handlerStatus }: NonNullable<Expected>): string =>
-    `${action} ${status} ${handlerStatus}`;
-  const wanted = expected.map((event) => (event === null ? "" : text(event))).sort();
-  return JSON.stringify(events.map(text).sort()) === JSON.stringify(wanted);
+  const got = events.map(({ action, status, handlerStatus, contextProblem }) =>
+    [action, status, handlerStatus, contextProblem].join(" "),
+  );
+  const wanted = expected.map(({ action, status, handlerStatus = "", problem = "" }) =>
+    [action, status, handlerStatus, problem].join(" "),
+  );
+  return JSON.stringify(got.sort()) === JSON.stringify(wanted.sort());
+}
+
+function changesShow([wrongLogin, login, change]: SessionActivityEvent[]): boolean {
+  const contexts = [wrongLogin, login, change].map((event) => event && contextOf(event));
+  const seen = contexts.map((context) => [context?.sessionId, context?.country, context?.deviceId].join(" "));
+  return JSON.stringify(seen) === JSON.stringify(["session-1 DE phone", "session-1 FR phone", "session-1 FR laptop"]);
 }
 
 function report(checks: [text: string, holds: boolean][]): boolean {

@@ -1,5 +1,10 @@
 import { toJson } from "@bufbuild/protobuf";
-import { type SessionActivityEvent, SessionActivityEventSchema } from "connect-session-activity";
+import {
+  decodeSessionContext,
+  type SessionActivityEvent,
+  SessionActivityEventSchema,
+  type SessionContext,
+} from "connect-session-activity";
 
 const width = 14;
 
@@ -18,10 +23,24 @@ export function sessionHeadersIn(headers: Headers): string {
   return ours.length === 0 ? "no session headers" : ours.map(([name, value]) => `${name}: ${value}`).join("  ");
 }
 
+/** The context that the gateway encoded. A stranger's can be anything. */
+export function contextOf(event: SessionActivityEvent): SessionContext | undefined {
+  try {
+    return decodeSessionContext(event.encodedSessionContext);
+  } catch {
+    return undefined;
+  }
+}
+
 export function sayEvent(event: SessionActivityEvent): void {
   const ended =
     event.handlerStatus === "" ? event.status : `${event.status} (the handler ended with ${event.handlerStatus})`;
-  say("from Kafka", `#${event.sequence} ${event.action}: ${ended}, session ${event.encodedSessionContext}`);
+  const context = event.contextVerified ? contextOf(event) : undefined;
+  const who =
+    context === undefined
+      ? `NOT VERIFIED: ${event.contextProblem}`
+      : `${context.sessionId} of ${context.userId}, ${context.deviceId}, ${context.country}`;
+  say("from Kafka", `#${event.sequence} ${event.action}: ${ended}, ${who}`);
 }
 
 export function sayJson(event: SessionActivityEvent): void {

@@ -2,7 +2,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { readMs, wrongOption } from "../options.js";
 import type { SignatureProblem } from "../tracking.js";
-import { areClaimsOf, checkSignature } from "./check.js";
+import { areClaimsOf, checkSignature, readMaxAge } from "./check.js";
 import { signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
 
@@ -58,7 +58,7 @@ export async function verifySessionActivity(
     keys,
     algorithms: signatureAlgorithms,
     audience: options.audience,
-    maxAgeMs: readMs("maxAgeMs", options.maxAgeMs, 60_000),
+    maxAgeMs: readMaxAge(options.maxAgeMs),
     clockSkewMs: readMs("clockSkewMs", options.clockSkewMs, 10_000),
   });
   if (typeof checked === "string") return { verified: false, problem: checked };

@@ -1,4 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from "jose";
+import { readMs, wrongOption } from "../options.js";
 import type { SignatureProblem, SignedMark } from "../tracking.js";
 import { claimsOf, type MarkClaims, maxSignatureLength, type SignatureAlgorithm, signatureType } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
@@ -18,6 +19,13 @@ export interface CheckedSignature {
   readonly keyId: string;
   readonly claims: JWTPayload &
     MarkClaims & { readonly jti: string; readonly iat: number; readonly aud: string | string[] };
+}
+
+/** Checks the age allowed. Not 0: jose 6.0 takes that for no bound. */
+export function readMaxAge(maxAgeMs: number | undefined): number {
+  const read = readMs("maxAgeMs", maxAgeMs, 60_000);
+  if (read < 1) throw wrongOption("maxAgeMs", "at least 1", read);
+  return read;
 }
 
 class UnknownKey extends Error {}

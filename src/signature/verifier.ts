@@ -1,6 +1,6 @@
 import { readMs, wrongOption } from "../options.js";
 import type { SessionVerifier } from "../tracking.js";
-import { areClaimsOf, type CheckOptions, checkSignature } from "./check.js";
+import { areClaimsOf, type CheckOptions, checkSignature, readMaxAge } from "./check.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
 
@@ -59,7 +59,7 @@ function readOptions(options: SessionVerifierOptions): CheckOptions {
     keys,
     audience: audiences,
     algorithms: [...algorithms],
-    maxAgeMs: readMs("maxAgeMs", options.maxAgeMs, 60_000),
+    maxAgeMs: readMaxAge(options.maxAgeMs),
     clockSkewMs: readMs("clockSkewMs", options.clockSkewMs, 10_000),
   };
 }

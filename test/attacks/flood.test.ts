@@ -1,5 +1,13 @@
-import { describe, expect, it } from "vitest";
-import type { Publisher, SessionActivityEvent } from "../../src/index.js";
+import { toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+import {
+  createSessionActivityInterceptor,
+  type Publisher,
+  type SessionActivityEvent,
+  SessionActivityEventSchema,
+} from "../../src/index.js";
 import type { RawHeader } from "./raw-http1.js";
 import { defences, genuineMark, procedures, startTarget } from "./target.js";
 
@@ -29,6 +37,24 @@ function createStalledPublisher() {
     close: () => Promise.resolve(stats()),
   };
   return { publisher, queue };
+}
+
+type Next = Parameters<Interceptor>[0];
+type Call = Parameters<Next>[0];
+
+const answer: Next = () => Promise.reject(new ConnectError("no", Code.PermissionDenied));
+
+function callWith(header: Headers): Call {
+  const call = {
+    stream: false,
+    service: AccountService,
+    method: AccountService.method.changePassword,
+    signal: new AbortController().signal,
+    header: new Headers(header),
+    contextValues: createContextValues(),
+    message: {},
+  };
+  return call as unknown as Call;
 }
 
 /** A stranger's calls with contexts of 60 KB, and then the gateway's. */
@@ -77,6 +103,47 @@ describe("a flood of forged marks with contexts of 60 KB, while Kafka is down", 
     expect(unverified).toEqual({ signature_invalid: forgedCalls });
     expect(skipped.too_many_unverified).toBe(forgedCalls + genuineCalls - tracked);
     expect(skipped.too_many_unverified).toBeGreaterThan(forgedCalls - 100);
+  });
+});
+
+describe("a flood of the largest forged marks that events hold, all through an outage of five minutes", () => {
+  const queueBytes = 32 * 2 ** 20;
+  const forged = new Headers({
+    "x-session-track": "true",
+    "x-session-context": "f".repeat(8_192),
+    "x-session-signature": `${"a".repeat(512)}.${"b".repeat(2_048)}.${"c".repeat(512)}`,
+  });
+
+  /** The bytes of the events that wait for Kafka at the end. The interceptor is called as Connect calls it. */
+  async function bytesWaiting(maxUnverifiedPerMinute: number | undefined): Promise<number> {
+    let bytes = 0;
+    const { publisher } = createStalledPublisher();
+    const counting: Publisher = {
+      ...publisher,
+      publish(event) {
+        bytes += toBinary(SessionActivityEventSchema, event).length;
+      },
+    };
+    const options = { ...defences.verify().options, maxUnverifiedPerMinute, log: false } as const;
+    const tracking = createSessionActivityInterceptor({ service: "account-service", publisher: counting, ...options });
+    const now = vi.spyOn(performance, "now");
+    onTestFinished(() => {
+      now.mockRestore();
+    });
+    for (let minute = 0; minute <= 5; minute++) {
+      now.mockReturnValue(1_000 + minute * 60_000);
+      await Promise.all(Array.from({ length: 600 }, () => tracking(answer)(callWith(forged)).catch(() => {})));
+    }
+    await tracking.drain(0);
+    return bytes;
+  }
+
+  it("is more than the publisher holds, where there is no quota", async () => {
+    expect(await bytesWaiting(1e9)).toBeGreaterThan(queueBytes);
+  });
+
+  it("leaves a third of the room to genuine events by default", async () => {
+    expect(await bytesWaiting(undefined)).toBeLessThan((queueBytes * 2) / 3);
   });
 });
 

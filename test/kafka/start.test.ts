@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { sessionTrackingFromEnv, startEmbeddedKafka, startSessionTracking } from "../../src/kafka/index.js";
 import { accountClient, eventually, marks, startAccountServer } from "../support/account-server.js";
 
@@ -22,6 +24,39 @@ describe("startSessionTracking", () => {
     );
     for (let i = 0; i < 5; i++) await accountClient(server).changePassword({}, { headers: marks() });
     expect(await tracking.close()).toEqual({ offered: 5, delivered: 5, dropped: {}, queued: 0 });
+  });
+
+  it("gives the interceptor's options on to it: signatures, required methods, the quota, what is recorded", async () => {
+    const { changePassword } = AccountService.method;
+    const tracking = startSessionTracking({
+      service: "account-service",
+      log: false,
+      verify: { unmarked: "drop", verify: () => Promise.resolve("key_unknown") },
+      required: [changePassword],
+      maxUnverifiedPerMinute: 2,
+      recordContext: () => {
+        throw new Error("not recorded");
+      },
+    });
+    const seen: (string | null)[] = [];
+    const note = (_: unknown, { requestHeader }: HandlerContext): object => {
+      seen.push(requestHeader.get("x-session-context"));
+      return {};
+    };
+    const server = await startAccountServer({ changePassword: note }, { interceptors: [tracking.interceptor] });
+    const client = accountClient(server);
+    await client.changePassword({}, { headers: { ...marks(), "x-session-signature": "a.b.c" } });
+    await client.changePassword({}, { headers: { "x-session-context": "relayed" } });
+    await client.changePassword({});
+    await tracking.close();
+    expect(seen).toEqual([null, null, null]);
+    expect(tracking.interceptor.stats()).toMatchObject({
+      tracked: 2,
+      unverified: { key_unknown: 1, missing: 2 },
+      skipped: { too_many_unverified: 1 },
+      unrecordedContexts: 1,
+    });
+    expect(tracking.publisher.stats().offered).toBe(2);
   });
 
   it("waits in close for the calls that are open, once for all who call it", async () => {

@@ -79,5 +79,7 @@ describe("verifySessionActivity", () => {
   it("rejects for options that are wrong", async () => {
     const noKeys = JSON.parse("{}");
     await expect(verifySessionActivity(await signedEvent(), noKeys)).rejects.toThrow("keys must be a SessionKeySet");
+    const endless = verifySessionActivity(await signedEvent(), keys, { maxAgeMs: 0 });
+    await expect(endless).rejects.toThrow("maxAgeMs must be at least 1, got 0");
   });
 });

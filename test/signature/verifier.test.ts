@@ -74,6 +74,7 @@ describe("createSessionVerifier", () => {
     [{ audience: [] }, "audience must be a string, or some, not empty, got []"],
     [{ algorithms: ["HS256"] }, 'algorithms must be some of EdDSA, ES256, got "HS256"'],
     [{ algorithms: [] }, "algorithms must be an array, got []"],
+    [{ maxAgeMs: 0 }, "maxAgeMs must be at least 1, got 0"],
     [{ maxAgeMs: -1 }, "maxAgeMs must be a duration in milliseconds from 0 to 2147483647, got -1"],
     [{ clockSkewMs: Number.NaN }, "clockSkewMs must be a duration in milliseconds from 0 to 2147483647, got NaN"],
     [{ unmarked: "delete" }, 'unmarked must be "keep" or "drop", got "delete"'],

@@ -1,0 +1,66 @@
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { createClient, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
+import { createSessionGatewayInterceptor, createSessionGuardInterceptor } from "connect-session-activity";
+import { createSessionSigner } from "connect-session-activity/signature";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+
+const privateKey = createPrivateKey(readFileSync(process.env["GATEWAY_KEY_FILE"] ?? "gateway.pem"));
+const keyId = "gateway-1";
+const sessionKey = createContextKey<{ sessionId: string; userId: string } | undefined>(undefined);
+
+const marking = createSessionGatewayInterceptor({
+  session: ({ contextValues }) => contextValues.get(sessionKey), // a SessionContext, or a string of your own; undefined: no mark
+  operations: new Map<DescMethod, string>([
+    [AccountService.method.login, "login"],
+    [AccountService.method.changePassword, "change_password"],
+  ]),
+  sign: createSessionSigner({ key: privateKey, keyId, audience: "account-service" }),
+});
+
+const account = createClient(
+  AccountService,
+  createConnectTransport({
+    baseUrl: process.env["ACCOUNT_URL"] ?? "http://localhost:8081",
+    httpVersion: "2",
+    interceptors: [marking], // last
+  }),
+);
+
+/** Your own: who calls? */
+function sessionOf({ requestHeader }: HandlerContext) {
+  const user = requestHeader.get("demo-user");
+  return user === null ? undefined : { sessionId: `session of ${user}`, userId: user };
+}
+
+const onward = (context: HandlerContext) => ({
+  signal: context.signal,
+  contextValues: createContextValues().set(sessionKey, sessionOf(context)),
+});
+
+const handler = connectNodeAdapter({
+  interceptors: [createSessionGuardInterceptor()], // first
+  routes: (router) =>
+    router.service(AccountService, {
+      login: (request, context) => account.login(request, onward(context)),
+      changePassword: (request, context) => account.changePassword(request, onward(context)),
+    }),
+  // Where services fetch the public key.
+  fallback({ url }, response) {
+    response.statusCode = url === "/jwks" ? 200 : 404;
+    response.end(url === "/jwks" ? JSON.stringify(jwks) : "");
+  },
+});
+
+const publicKey = createPublicKey(privateKey).export({ format: "jwk" });
+const jwks = { keys: [{ ...publicKey, kid: keyId, use: "sig" }] };
+
+const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8080));
+process.once("SIGTERM", () => {
+  server.close();
+  server.closeAllConnections();
+  process.exit();
+});

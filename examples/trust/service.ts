@@ -1,0 +1,46 @@
+import { createServer } from "node:http2";
+import { createClient } from "@connectrpc/connect";
+import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
+import { createSessionRelay } from "connect-session-activity";
+import { sessionTrackingFromEnv, startSessionTracking } from "connect-session-activity/kafka";
+import { createSessionKeySet, createSessionVerifier } from "connect-session-activity/signature";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
+
+const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "http://localhost:8080/jwks" });
+await keys.ready(); // the first fetch succeeded, or failed: marks are `key_unknown` until one succeeds
+
+const tracking = startSessionTracking({
+  ...sessionTrackingFromEnv(),
+  verify: createSessionVerifier({ keys, audience: "account-service", unmarked: "drop" }),
+  required: [AccountService.method.changePassword],
+});
+
+const relay = createSessionRelay();
+const notifications = createClient(
+  NotificationService,
+  createGrpcTransport({
+    baseUrl: process.env["NOTIFICATION_URL"] ?? "http://localhost:8083",
+    interceptors: [relay.client],
+  }),
+);
+
+const handler = connectNodeAdapter({
+  interceptors: [tracking.interceptor, relay.server],
+  contextValues: tracking.interceptor.contextValues,
+  routes: (router) =>
+    router.service(AccountService, {
+      async changePassword() {
+        await notifications.notify({ text: "your password was changed" }); // with the session context
+        return { revision: 2 };
+      },
+    }),
+});
+
+const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8081));
+
+process.once("SIGTERM", () => {
+  server.close();
+  keys.close();
+  void tracking.close().then(() => process.exit());
+});
