@@ -1,0 +1,111 @@
+// What a signal history costs, and whether it grows with the table: `npm run bench:history`.
+//
+// Events have the six signals of a usual session context. PostgreSQL runs on this machine, as durable as it is by itself. It
+// is filled by SQL in steps, and at each of them fresh events of sessions at random are recorded, in batches.
+import { createSignalHistory, openSignalDatabase, type SignalHistory } from "connect-session-activity/history";
+import { startPostgres } from "../test/history-postgres/server.js";
+import { freshEvents, prefill, sessionId, sessionsFor, signalsPerEvent } from "./history-load.js";
+import { mainThreadCpuUs, median, spread } from "./measure.js";
+
+const batchSizes = [100, 500] as const;
+const eventsPerRound = 5_000;
+const rounds = 5;
+const steps = (process.argv[2] ?? "10000,100000,1000000,10000000").split(",").map(Number);
+const random = Math.random;
+
+/** What a round of recording took, per event. */
+interface Cost {
+  readonly perSecond: number;
+  readonly mainUs: number;
+  readonly databaseUs: number;
+}
+
+async function record(
+  history: SignalHistory,
+  sessions: number,
+  batchSize: number,
+  databaseMs: () => Promise<number>,
+): Promise<Cost> {
+  const events = freshEvents(eventsPerRound, sessions, random);
+  const [database, cpu, start] = [await databaseMs(), mainThreadCpuUs(), performance.now()];
+  for (let from = 0; from < events.length; from += batchSize) {
+    await history.recordBatch(events.slice(from, from + batchSize));
+  }
+  const ms = performance.now() - start;
+  const mainUs = (mainThreadCpuUs() - cpu) / eventsPerRound;
+  const databaseUs = (((await databaseMs()) - database) * 1_000) / eventsPerRound;
+  return { perSecond: (eventsPerRound / ms) * 1_000, mainUs, databaseUs };
+}
+
+async function measure(
+  title: string,
+  history: SignalHistory,
+  sessions: number,
+  databaseMs: () => Promise<number>,
+): Promise<void> {
+  for (const batchSize of batchSizes) {
+    const costs: Cost[] = [];
+    for (let round = -1; round < rounds; round += 1) {
+      const cost = await record(history, sessions, batchSize, databaseMs);
+      if (round >= 0) costs.push(cost);
+    }
+    const of = (name: keyof Cost, digits: number): string => spread(costs.map((cost) => cost[name]), digits);
+    console.log(
+      `${title}, batches of ${batchSize}: ${of("perSecond", 0)} events/s; per event ${of("mainUs", 0)} us of ` +
+        `main-thread CPU, ${of("databaseUs", 0)} us in the database`,
+    );
+  }
+  const { recorded, duplicates, late, notRecorded } = history.stats();
+  if (duplicates > 0 || Object.keys({ ...late, ...notRecorded }).length > 0 || recorded === 0) {
+    throw new Error(`not all was recorded: ${JSON.stringify(history.stats())}`);
+  }
+}
+
+async function measureEmbedded(): Promise<void> {
+  const database = openSignalDatabase();
+  const history = createSignalHistory({ database, log: false });
+  await history.migrate();
+  const sessions = sessionsFor(100_000);
+  for (const statement of prefill("signal_history", 0, sessions)) await database.query(statement);
+  // It runs on the main thread, so what it takes is in that.
+  await measure("PGlite in memory, 100000 observations", history, sessions, () => Promise.resolve(Number.NaN));
+  await database.close();
+}
+
+async function measureServer(): Promise<void> {
+  const server = await startPostgres({
+    settings: { track_functions: "pl", shared_buffers: "512MB", max_wal_size: "4GB" },
+  });
+  try {
+    const database = openSignalDatabase({ url: server.url(), maxConnections: 1, timeoutMs: 3_600_000 });
+    const history = createSignalHistory({ database, log: false });
+    await history.migrate();
+    const databaseMs = async (): Promise<number> => {
+      // Otherwise the connection's counts come later.
+      await database.query("select pg_stat_force_next_flush()");
+      const [row] = await server.sql(
+        "postgres",
+        "select coalesce(sum(total_time), 0) as ms from pg_stat_user_functions where funcname = 'record_activities'",
+      );
+      return Number(row?.["ms"]);
+    };
+    let sessions = 0;
+    for (const step of steps) {
+      const goal = sessionsFor(step);
+      for (const statement of prefill("signal_history", sessions, goal)) await database.query(statement);
+      sessions = goal;
+      const [size] = await server.sql(
+        "postgres",
+        `select pg_size_pretty(sum(pg_total_relation_size(oid))) as size from pg_class
+        where relnamespace = 'signal_history'::regnamespace and relkind = 'r'`,
+      );
+      await measure(`PostgreSQL, ${step} observations (${size?.["size"]})`, history, sessions, databaseMs);
+    }
+    await database.close();
+  } finally {
+    await server.close();
+  }
+}
+
+if (process.argv[3] !== "server") await measureEmbedded();
+await measureServer();
