@@ -1,4 +1,5 @@
 import { historyLock, sessionLock } from "./lock.js";
+import { planned } from "./plan.js";
 
 /**
  * The function that records a batch of activities, in one transaction with whoever calls it.
@@ -15,7 +16,7 @@ export function recordFunction(schema: string): string {
 create function ${schema}.record_activities(batch jsonb, key_id text)
 returns table (recorded bigint, changed bigint, duplicate bigint, forgotten bigint, late bigint, conflicting bigint, ahead bigint)
 language plpgsql
-set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off
+${planned}
 as $record$
 declare
   closed timestamptz;
