@@ -15,10 +15,15 @@ export function sessionsFor(observations: number): number {
   return Math.ceil(observations / signalsPerEvent / activitiesPerSession);
 }
 
+/** When the first activity of a prefilled session began. */
+export function prefilledAt(session: number): number {
+  return firstAt + session * 100;
+}
+
 /**
  * The statements that bring a history from one number of sessions to another, each session with its ten activities: the first
- * one sets six signals, the network changes with every third after that, and all else stays as it was. So two thirds of a
- * minute of each session are ten activities, sixty observations, and nine changes.
+ * one sets six signals, the network changes with every third after that, and all else stays as it was. So each session
+ * has ten activities, sixty observations, and nine changes.
  */
 export function prefill(schema: string, from: number, to: number): string[] {
   const activity = `

@@ -26,6 +26,10 @@ begin
     raise exception 'a signal history is recorded at the isolation level read committed, not at %',
       current_setting('transaction_isolation');
   end if;
+  if current_setting('transaction_read_only') = 'on' then
+    raise exception 'a signal history cannot be recorded where the database is read only'
+      using errcode = 'read_only_sql_transaction';
+  end if;
   perform pg_advisory_xact_lock_shared(${historyLock(schema)});
   select s.closed_through, s.tombstone_key_id into closed, known_key from ${schema}.state s;
   if known_key is distinct from key_id and known_key is not null then
