@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { encodeSessionContext, type SessionActivityEvent, SessionActivityEventSchema } from "connect-session-activity";
 
 /** Six of them in each event. */
-export const signalsPerEvent = 6;
+const signalsPerEvent = 6;
 /** How many activities a session has that is prefilled. */
 const activitiesPerSession = 10;
 /** When the prefilled activities begin. They are a second apart. */
@@ -57,7 +57,8 @@ const userAgent =
 export function freshEvents(count: number, sessions: number, random: () => number): SessionActivityEvent[] {
   return Array.from({ length: count }, () => {
     const session = Math.floor(random() * sessions);
-    const at = (freshAt += 1);
+    freshAt += 1;
+    const at = freshAt;
     return create(SessionActivityEventSchema, {
       eventId: uuidAt(at, random),
       service: "account-service",

@@ -5,7 +5,9 @@ import type { SessionActivityEvent } from "../../src/index.js";
  * What one would write first: a change is recorded where a value differs from the one recorded last. It takes each event once,
  * and one at a time. The tests must find it wrong.
  */
-export async function createNaiveHistory(database: SignalDatabase) {
+export async function createNaiveHistory(
+  database: SignalDatabase,
+): Promise<{ record(event: SessionActivityEvent): Promise<void> }> {
   await database.query("create schema naive");
   await database.query("create table naive.event (event_id text primary key)");
   await database.query(`create table naive.change (
@@ -22,7 +24,12 @@ export async function createNaiveHistory(database: SignalDatabase) {
         from fresh, jsonb_each_text($4::text::jsonb) s
         where s.value <> '' and s.value is distinct from (
           select c.value from naive.change c where c.session_id = $2 and c.signal = s.key order by c.number desc limit 1)`,
-        [event.eventId, sessionId, Number(event.startedAt!.seconds) + event.startedAt!.nanos / 1e9, JSON.stringify(signals)],
+        [
+          event.eventId,
+          sessionId,
+          Number(event.startedAt!.seconds) + event.startedAt!.nanos / 1e9,
+          JSON.stringify(signals),
+        ],
       );
     },
   };

@@ -24,30 +24,28 @@ afterAll(async () => {
   await server?.close();
 });
 
-it(
-  `${sessionCount} random sessions, duplicated, replayed and in any order, have the histories of the model`,
-  { timeout: 60_000 + sessionCount * 10 },
-  async () => {
-    const history = createSignalHistory({ database, log: false });
-    await history.migrate();
-    const random = createRandom(seed);
-    const seen = { changes: 0, duplicates: 0 };
-    for (let done = 0; done < sessionCount; done += sessionsAtOnce) {
-      const sessions = generateSessions(random, `s${done}`, Math.min(sessionsAtOnce, sessionCount - done));
-      const batches = deliveriesOf(sessions, random);
-      const writer = async (): Promise<void> => {
-        for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) await history.recordBatch(batch);
-      };
-      await Promise.all([writer(), writer()]);
-      expect(await wrongSessions(database, sessions)).toEqual([]);
-      seen.changes = history.stats().changed;
-      seen.duplicates = history.stats().duplicates;
-    }
-    // Otherwise the test would not be about them.
-    expect(seen.changes).toBeGreaterThan(sessionCount);
-    expect(seen.duplicates).toBeGreaterThan(sessionCount);
-  },
-);
+it(`${sessionCount} random sessions, duplicated, replayed and in any order, have the histories of the model`, {
+  timeout: 60_000 + sessionCount * 10,
+}, async () => {
+  const history = createSignalHistory({ database, log: false });
+  await history.migrate();
+  const random = createRandom(seed);
+  const seen = { changes: 0, duplicates: 0 };
+  for (let done = 0; done < sessionCount; done += sessionsAtOnce) {
+    const sessions = generateSessions(random, `s${done}`, Math.min(sessionsAtOnce, sessionCount - done));
+    const batches = deliveriesOf(sessions, random);
+    const writer = async (): Promise<void> => {
+      for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) await history.recordBatch(batch);
+    };
+    await Promise.all([writer(), writer()]);
+    expect(await wrongSessions(database, sessions)).toEqual([]);
+    seen.changes = history.stats().changed;
+    seen.duplicates = history.stats().duplicates;
+  }
+  // Otherwise the test would not be about them.
+  expect(seen.changes).toBeGreaterThan(sessionCount);
+  expect(seen.duplicates).toBeGreaterThan(sessionCount);
+});
 
 it("a recorder that compares with the latest row is found wrong by the same comparison", async () => {
   const naive = await createNaiveHistory(database);

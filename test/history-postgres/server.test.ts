@@ -8,7 +8,10 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 it("is durable, and keeps what was committed when it is killed and when it is stopped", async () => {
-  const [settings] = await server.sql("postgres", "select current_setting('fsync') || current_setting('full_page_writes') || current_setting('synchronous_commit') as all");
+  const [settings] = await server.sql(
+    "postgres",
+    "select current_setting('fsync') || current_setting('full_page_writes') || current_setting('synchronous_commit') as all",
+  );
   expect(settings).toEqual({ all: "ononon" });
   await server.sql("postgres", "create table kept (n int)", "insert into kept values (1)");
   await server.kill();

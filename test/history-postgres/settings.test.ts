@@ -65,12 +65,15 @@ it("what a database sets for its connections changes nothing", async () => {
   expect(await history.changes({ since: new Date(at) })).toEqual([change]);
 });
 
-it.each(["repeatable read", "serializable"])("at the isolation level %s it says so, and records nothing", async (level) => {
-  const name = level.replace(" ", "_");
-  const { database, history } = await historyIn(name, "", `default_transaction_isolation = '${level}'`);
-  await history.migrate();
-  await expect(history.record(eventOf({ id: "one", at: 1, country: "DE" }))).rejects.toThrow(
-    `a signal history is recorded at the isolation level read committed, not at ${level}`,
-  );
-  expect((await database.query("select * from signal_history.activity")).rows).toEqual([]);
-});
+it.each(["repeatable read", "serializable"])(
+  "at the isolation level %s it says so, and records nothing",
+  async (level) => {
+    const name = level.replace(" ", "_");
+    const { database, history } = await historyIn(name, "", `default_transaction_isolation = '${level}'`);
+    await history.migrate();
+    await expect(history.record(eventOf({ id: "one", at: 1, country: "DE" }))).rejects.toThrow(
+      `a signal history is recorded at the isolation level read committed, not at ${level}`,
+    );
+    expect((await database.query("select * from signal_history.activity")).rows).toEqual([]);
+  },
+);

@@ -78,6 +78,7 @@ begin
       (array_agg(p.reach_id order by p.started_at desc, p.event_id desc) filter (where p.is_gone))[1] as reach_id
     from part p group by p.session_id, p.signal, p.number having bool_or(p.is_gone)
   ), cover as (
+    -- By their places in the table, which nobody else changes meanwhile.
     update ${schema}.observation o set covers_until_at = r.reach_at, covers_until_event_id = r.reach_id
     from reach r where o.ctid = r.place
   ), remove_observations as (

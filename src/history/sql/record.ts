@@ -43,8 +43,9 @@ begin
 
   return query
   with event as materialized (
+    -- "offset 0" keeps each of these an index lookup for each event.
     select e.*,
-      exists (select 1 from ${schema}.tombstone t where t.mark = any(e.marks)) as is_forgotten,
+      exists (select 1 from ${schema}.tombstone t where t.mark = any(e.marks) offset 0) as is_forgotten,
       exists (select 1 from ${schema}.activity a where a.event_id = e.event_id offset 0)
         or exists (select 1 from ${schema}.late_activity l where l.event_id = e.event_id offset 0) as is_known
     from jsonb_to_recordset(batch) as e(
@@ -53,25 +54,25 @@ begin
       service text, action text, procedure text, status text, verified boolean, signals jsonb, marks text[]
     )
   ), judged as materialized (
-    select e.*, o.*,
+    -- One row for each event, with its observations in arrays: of steps that are joined, PostgreSQL does not know the sizes.
+    select e.*, o.signal, o.value, o.before_at, o.before_id, o.before_value, o.is_covered,
       case
         when e.is_forgotten then 'forgotten'
         when e.is_known then 'duplicate'
         when e.started_at > now() + interval '1 day' then 'ahead'
-        when e.completed_at <= closed and not o.all_same then 'late'
-        when o.any_conflict then 'conflicting'
+        when e.completed_at <= closed and not o.is_all_same then 'late'
+        when o.is_any_conflicting then 'conflicting'
         -- It changes nothing, wherever it stands: a replay of what the compactor has removed, most likely.
-        when e.completed_at <= closed or o.all_covered then 'duplicate'
+        when e.completed_at <= closed or o.is_all_covered then 'duplicate'
         else 'placed'
       end as verdict
     from event e
     left join lateral (
-      select
-        array_agg(o.signal) as names, array_agg(o.value) as values_said,
-        array_agg(o.before_at) as before_ats, array_agg(o.before_id) as before_ids, array_agg(o.before_value) as before_values,
-        array_agg(o.is_covered) as covered,
-        bool_and(o.is_same) as all_same, bool_and(o.is_covered) as all_covered,
-        bool_or(o.is_covered and not o.is_same) as any_conflict
+      select array_agg(o.signal) as signal, array_agg(o.value) as value,
+        array_agg(o.before_at) as before_at, array_agg(o.before_id) as before_id,
+        array_agg(o.before_value) as before_value, array_agg(o.is_covered) as is_covered,
+        bool_and(o.is_same) as is_all_same, bool_and(o.is_covered) as is_all_covered,
+        bool_or(o.is_covered and not o.is_same) as is_any_conflicting
       from (
         select s.signal, s.value, p.started_at as before_at, p.event_id as before_id, p.value as before_value,
           -- The compactor has removed observations here, of the same value as that before.
@@ -90,7 +91,7 @@ begin
     select j.session_id, j.started_at, j.event_id, o.*,
       lag(j.started_at) over w as beside_at, lag(j.event_id) over w as beside_id, lag(o.value) over w as beside_value
     from judged j
-    cross join lateral unnest(j.names, j.values_said, j.before_ats, j.before_ids, j.before_values, j.covered)
+    cross join lateral unnest(j.signal, j.value, j.before_at, j.before_id, j.before_value, j.is_covered)
       as o(signal, value, before_at, before_id, before_value, is_covered)
     where j.verdict = 'placed' and not o.is_covered
     window w as (partition by j.session_id, o.signal order by j.started_at, j.event_id)
@@ -117,7 +118,7 @@ begin
     ) s
     order by s.session_id, s.signal, s.started_at, s.event_id, p.started_at desc, p.event_id desc
   ), change_successors as (
-    -- By their places: nobody else moves them meanwhile, and no plan can make a scan of the whole table of it.
+    -- Found by their places in the table, which nobody else changes while the locks are held.
     update ${schema}.observation o set is_change = not o.is_change
     where o.ctid = any(array(select s.place from successor s where s.was_change <> s.is_change))
   ), add_activities as (
