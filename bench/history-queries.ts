@@ -1,4 +1,4 @@
-import type { OpenSignalDatabase, SignalHistory } from "connect-session-activity/history";
+import { createSignalHistory, openSignalDatabase, type SignalHistory } from "connect-session-activity/history";
 import type { PostgresServer } from "../test/history-postgres/server.js";
 import { freshEvents, prefilledAt, sessionId } from "./history-load.js";
 import { spread } from "./measure.js";
@@ -39,12 +39,9 @@ const telling =
   /Scan.* on (observation|activity|late_activity|tombstone|session_user)\b|(Insert|Update|Delete) on|on (record_activities|compact)\b/;
 
 /** How PostgreSQL finds rows in the largest history, by its own account. */
-export async function showPlans(
-  server: PostgresServer,
-  database: OpenSignalDatabase,
-  history: SignalHistory,
-  sessions: number,
-): Promise<void> {
+export async function showPlans(server: PostgresServer, sessions: number): Promise<void> {
+  const database = openSignalDatabase({ url: server.url(), maxConnections: 1 });
+  const history = createSignalHistory({ database, log: false });
   const settings = { log_min_duration: 0, log_nested_statements: "on", log_analyze: "on", log_buffers: "on" };
   for (const [name, value] of Object.entries(settings)) await database.query(`set auto_explain.${name} = ${value}`);
   const works: Record<string, () => Promise<unknown>> = {
@@ -60,4 +57,5 @@ export async function showPlans(
       if (telling.test(line)) console.log(`  ${line.trim().replace(/cost=\S+ rows=\d+ width=\d+/, "")}`);
     }
   }
+  await database.close();
 }
