@@ -15,7 +15,7 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/kafka-real/**", "test/edge/**"],
+    exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**"],
     // librdkafka does not work in worker threads.
     pool: "forks",
     // No test waits as long as this: the time is for machines that have much else to do.

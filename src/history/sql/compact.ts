@@ -1,4 +1,5 @@
 import { historyLock } from "./lock.js";
+import { planned } from "./plan.js";
 
 /**
  * The function that closes the history up to a time, and removes what no placing after that needs: observations that are no
@@ -11,7 +12,9 @@ export function compactFunction(schema: string): string {
   return `
 create function ${schema}.compact(horizon interval, max_activities int)
 returns table (removed bigint, closed_through timestamptz, is_done boolean)
-language plpgsql as $compact$
+language plpgsql
+${planned}
+as $compact$
 #variable_conflict use_column
 declare
   closed timestamptz;
@@ -33,36 +36,57 @@ begin
 
   return query
   with candidate as materialized (
-    select a.event_id from ${schema}.activity a where a.completed_at > closed and a.completed_at <= bound
-  ), gone as materialized (
-    select o.session_id, o.signal, o.started_at, o.event_id
-    from candidate c join ${schema}.observation o using (event_id) where not o.is_change
-  ), place as (
+    select a.event_id, a.ctid as place from ${schema}.activity a where a.completed_at > closed and a.completed_at <= bound
+  ), seen as materialized (
+    select c.place as activity, o.* from candidate c left join lateral (
+      select o.ctid as place, o.session_id, o.signal, o.started_at, o.is_change
+      from ${schema}.observation o where o.event_id = c.event_id offset 0
+    ) o on true
+  ), gone as (
+    select s.* from seen s where not s.is_change
+  ), stretch as materialized (
+    -- From what the first that goes follows, to the last that goes.
+    select g.session_id, g.signal, coalesce(b.started_at, g.first_at) as first_at, g.last_at
+    from (
+      select g.session_id, g.signal, min(g.started_at) as first_at, max(g.started_at) as last_at
+      from gone g group by g.session_id, g.signal
+    ) g
+    left join lateral (
+      select b.started_at from ${schema}.observation b
+      where b.session_id = g.session_id and b.signal = g.signal and b.started_at < g.first_at
+      order by b.started_at desc, b.event_id desc limit 1
+    ) b on true
+  ), part as (
     -- Numbers the observations that stay; those that go have the number of the one that they follow.
-    select o.session_id, o.signal, o.started_at, o.event_id, g.event_id is not null as is_gone,
-      coalesce(o.covers_until_at, o.started_at) as reach_at,
-      coalesce(o.covers_until_event_id, o.event_id) as reach_id,
-      count(*) filter (where g.event_id is null)
-        over (partition by o.session_id, o.signal order by o.started_at, o.event_id) as number
-    from (select distinct g.session_id, g.signal from gone g) s
-    join ${schema}.observation o using (session_id, signal)
-    left join gone g using (session_id, signal, started_at, event_id)
-  ), reach as materialized (
-    select distinct on (p.session_id, p.signal, p.number) p.session_id, p.signal, p.number, p.reach_at, p.reach_id
-    from place p where p.is_gone
-    order by p.session_id, p.signal, p.number, p.started_at desc, p.event_id desc
+    select o.*, count(*) filter (where not o.is_gone)
+      over (partition by o.session_id, o.signal order by o.started_at, o.event_id) as number
+    from stretch s cross join lateral (
+      select o.ctid as place, o.session_id, o.signal, o.started_at, o.event_id,
+        coalesce(o.covers_until_at, o.started_at) as reach_at, coalesce(o.covers_until_event_id, o.event_id) as reach_id,
+        not o.is_change and exists (
+          select 1 from ${schema}.activity a
+          where a.event_id = o.event_id and a.completed_at > closed and a.completed_at <= bound offset 0
+        ) as is_gone
+      from ${schema}.observation o
+      where o.session_id = s.session_id and o.signal = s.signal
+        and o.started_at >= s.first_at and o.started_at <= s.last_at
+      offset 0
+    ) o
+  ), reach as (
+    select (array_agg(p.place) filter (where not p.is_gone))[1] as place,
+      (array_agg(p.reach_at order by p.started_at desc, p.event_id desc) filter (where p.is_gone))[1] as reach_at,
+      (array_agg(p.reach_id order by p.started_at desc, p.event_id desc) filter (where p.is_gone))[1] as reach_id
+    from part p group by p.session_id, p.signal, p.number having bool_or(p.is_gone)
   ), cover as (
+    -- By their places in the table, which nobody else changes meanwhile.
     update ${schema}.observation o set covers_until_at = r.reach_at, covers_until_event_id = r.reach_id
-    from place p join reach r using (session_id, signal, number)
-    where not p.is_gone and o.session_id = p.session_id and o.signal = p.signal
-      and o.started_at = p.started_at and o.event_id = p.event_id
+    from reach r where o.ctid = r.place
   ), remove_observations as (
-    delete from ${schema}.observation o using gone g
-    where o.session_id = g.session_id and o.signal = g.signal and o.started_at = g.started_at and o.event_id = g.event_id
+    delete from ${schema}.observation o where o.ctid = any(array(select g.place from gone g))
   ), remove_activities as (
-    delete from ${schema}.activity a using candidate c
-    where a.event_id = c.event_id
-      and not exists (select 1 from ${schema}.observation o where o.event_id = a.event_id and o.is_change)
+    delete from ${schema}.activity a where a.ctid = any(array(
+      select s.activity from seen s group by s.activity having not coalesce(bool_or(s.is_change), false)
+    ))
   ), close as (
     update ${schema}.state s set closed_through = bound
   )

@@ -1,4 +1,5 @@
 import { historyLock } from "./lock.js";
+import { planned } from "./plan.js";
 
 /**
  * The function that erases sessions, and remembers by keyed hashes that they stay erased. It answers with further sessions of
@@ -8,7 +9,9 @@ export function forgetFunction(schema: string): string {
   return `
 create function ${schema}.forget(sessions text[], forgotten_user text, marks text[], key_id text)
 returns table (changes bigint, further_sessions text[])
-language plpgsql as $forget$
+language plpgsql
+${planned}
+as $forget$
 declare
   known_key text;
   erased bigint;

@@ -1,4 +1,5 @@
 import { historyLock, sessionLock } from "./lock.js";
+import { planned } from "./plan.js";
 
 /**
  * The function that records a batch of activities, in one transaction with whoever calls it.
@@ -14,7 +15,9 @@ export function recordFunction(schema: string): string {
   return `
 create function ${schema}.record_activities(batch jsonb, key_id text)
 returns table (recorded bigint, changed bigint, duplicate bigint, forgotten bigint, late bigint, conflicting bigint, ahead bigint)
-language plpgsql as $record$
+language plpgsql
+${planned}
+as $record$
 declare
   closed timestamptz;
   known_key text;
@@ -22,6 +25,10 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'a signal history is recorded at the isolation level read committed, not at %',
       current_setting('transaction_isolation');
+  end if;
+  if current_setting('transaction_read_only') = 'on' then
+    raise exception 'a signal history cannot be recorded where the database is read only'
+      using errcode = 'read_only_sql_transaction';
   end if;
   perform pg_advisory_xact_lock_shared(${historyLock(schema)});
   select s.closed_through, s.tombstone_key_id into closed, known_key from ${schema}.state s;
@@ -36,48 +43,58 @@ begin
 
   return query
   with event as materialized (
-    select e.*, exists (select 1 from ${schema}.tombstone t where t.mark = any(e.marks)) as is_forgotten
+    -- "offset 0" keeps each of these an index lookup for each event.
+    select e.*,
+      exists (select 1 from ${schema}.tombstone t where t.mark = any(e.marks) offset 0) as is_forgotten,
+      exists (select 1 from ${schema}.activity a where a.event_id = e.event_id offset 0)
+        or exists (select 1 from ${schema}.late_activity l where l.event_id = e.event_id offset 0) as is_known
     from jsonb_to_recordset(batch) as e(
       event_id text collate "C", session_id text collate "C", user_id text collate "C",
       started_at timestamptz, completed_at timestamptz,
       service text, action text, procedure text, status text, verified boolean, signals jsonb, marks text[]
     )
-  ), fresh as materialized (
-    select * from event e
-    where not e.is_forgotten
-      and not exists (select 1 from ${schema}.activity a where a.event_id = e.event_id)
-      and not exists (select 1 from ${schema}.late_activity l where l.event_id = e.event_id)
-  ), observed as materialized (
-    select f.event_id, f.session_id, f.started_at, o.signal collate "C" as signal, o.value collate "C" as value,
-      p.started_at as before_at, p.event_id as before_id, p.value as before_value,
-      -- The compactor has removed observations here, of the same value as that before.
-      coalesce((p.covers_until_at, p.covers_until_event_id) > (f.started_at, f.event_id), false) as is_covered,
-      coalesce(p.value = o.value collate "C", false) as is_same
-    from fresh f
-    cross join lateral jsonb_each_text(f.signals) as o(signal, value)
-    left join lateral (
-      select p.* from ${schema}.observation p
-      where p.session_id = f.session_id and p.signal = o.signal collate "C"
-        and (p.started_at, p.event_id) < (f.started_at, f.event_id)
-      order by p.started_at desc, p.event_id desc limit 1
-    ) p on true
   ), judged as materialized (
-    select f.event_id,
+    -- One row for each event, with its observations in arrays: of steps that are joined, PostgreSQL does not know the sizes.
+    select e.*, o.signal, o.value, o.before_at, o.before_id, o.before_value, o.is_covered,
       case
-        when f.started_at > now() + interval '1 day' then 'ahead'
-        when f.completed_at <= closed and not bool_and(o.is_same) then 'late'
-        when bool_or(o.is_covered and not o.is_same) then 'conflicting'
+        when e.is_forgotten then 'forgotten'
+        when e.is_known then 'duplicate'
+        when e.started_at > now() + interval '1 day' then 'ahead'
+        when e.completed_at <= closed and not o.is_all_same then 'late'
+        when o.is_any_conflicting then 'conflicting'
         -- It changes nothing, wherever it stands: a replay of what the compactor has removed, most likely.
-        when f.completed_at <= closed or bool_and(o.is_covered) then 'duplicate'
+        when e.completed_at <= closed or o.is_all_covered then 'duplicate'
         else 'placed'
       end as verdict
-    from fresh f join observed o using (event_id)
-    group by f.event_id, f.started_at, f.completed_at
+    from event e
+    left join lateral (
+      select array_agg(o.signal) as signal, array_agg(o.value) as value,
+        array_agg(o.before_at) as before_at, array_agg(o.before_id) as before_id,
+        array_agg(o.before_value) as before_value, array_agg(o.is_covered) as is_covered,
+        bool_and(o.is_same) as is_all_same, bool_and(o.is_covered) as is_all_covered,
+        bool_or(o.is_covered and not o.is_same) as is_any_conflicting
+      from (
+        select s.signal, s.value, p.started_at as before_at, p.event_id as before_id, p.value as before_value,
+          -- The compactor has removed observations here, of the same value as that before.
+          coalesce((p.covers_until_at, p.covers_until_event_id) > (e.started_at, e.event_id), false) as is_covered,
+          coalesce(p.value = s.value collate "C", false) as is_same
+        from jsonb_each_text(e.signals) as s(signal, value)
+        left join lateral (
+          select p.* from ${schema}.observation p
+          where p.session_id = e.session_id and p.signal = s.signal collate "C"
+            and (p.started_at, p.event_id) < (e.started_at, e.event_id)
+          order by p.started_at desc, p.event_id desc limit 1
+        ) p on true
+      ) o
+    ) o on not e.is_forgotten and not e.is_known
   ), neighbouring as (
-    select o.*, lag(o.started_at) over w as beside_at, lag(o.event_id) over w as beside_id, lag(o.value) over w as beside_value
-    from observed o join judged j using (event_id)
+    select j.session_id, j.started_at, j.event_id, o.*,
+      lag(j.started_at) over w as beside_at, lag(j.event_id) over w as beside_id, lag(o.value) over w as beside_value
+    from judged j
+    cross join lateral unnest(j.signal, j.value, j.before_at, j.before_id, j.before_value, j.is_covered)
+      as o(signal, value, before_at, before_id, before_value, is_covered)
     where j.verdict = 'placed' and not o.is_covered
-    window w as (partition by o.session_id, o.signal order by o.started_at, o.event_id)
+    window w as (partition by j.session_id, o.signal order by j.started_at, j.event_id)
   ), placed as materialized (
     select n.*,
       n.value is distinct from case
@@ -91,45 +108,45 @@ begin
   ), successor as materialized (
     -- The last one placed before it is its new predecessor.
     select distinct on (s.session_id, s.signal, s.started_at, s.event_id)
-      s.session_id, s.signal, s.started_at, s.event_id, s.is_change as was_change, s.value <> p.value as is_change
+      s.ctid as place, s.is_change as was_change, s.value <> p.value as is_change
     from placed p
     cross join lateral (
-      select s.* from ${schema}.observation s
+      select s.ctid, s.* from ${schema}.observation s
       where s.session_id = p.session_id and s.signal = p.signal
         and (s.started_at, s.event_id) > (p.started_at, p.event_id)
       order by s.started_at, s.event_id limit 1
     ) s
     order by s.session_id, s.signal, s.started_at, s.event_id, p.started_at desc, p.event_id desc
   ), change_successors as (
-    update ${schema}.observation o set is_change = s.is_change from successor s
-    where o.session_id = s.session_id and o.signal = s.signal
-      and o.started_at = s.started_at and o.event_id = s.event_id and s.was_change <> s.is_change
+    -- Found by their places in the table, which nobody else changes while the locks are held.
+    update ${schema}.observation o set is_change = not o.is_change
+    where o.ctid = any(array(select s.place from successor s where s.was_change <> s.is_change))
   ), add_activities as (
     insert into ${schema}.activity
       (event_id, session_id, started_at, completed_at, service, action, procedure, status, verified)
-    select f.event_id, f.session_id, f.started_at, f.completed_at, f.service, f.action, f.procedure, f.status, f.verified
-    from fresh f join judged j using (event_id) where j.verdict = 'placed'
+    select j.event_id, j.session_id, j.started_at, j.completed_at, j.service, j.action, j.procedure, j.status, j.verified
+    from judged j where j.verdict = 'placed'
   ), add_late as (
     insert into ${schema}.late_activity
       (event_id, session_id, started_at, completed_at, service, action, procedure, status, verified, signals, reason)
-    select f.event_id, f.session_id, f.started_at, f.completed_at, f.service, f.action, f.procedure, f.status, f.verified,
-      f.signals, j.verdict
-    from fresh f join judged j using (event_id) where j.verdict in ('ahead', 'late', 'conflicting')
+    select j.event_id, j.session_id, j.started_at, j.completed_at, j.service, j.action, j.procedure, j.status, j.verified,
+      j.signals, j.verdict
+    from judged j where j.verdict in ('ahead', 'late', 'conflicting')
   ), add_users as (
     insert into ${schema}.session_user (user_id, session_id)
-    select distinct f.user_id, f.session_id
-    from fresh f join judged j using (event_id) where j.verdict <> 'duplicate' and f.user_id is not null
+    select distinct j.user_id, j.session_id
+    from judged j where j.verdict in ('placed', 'ahead', 'late', 'conflicting') and j.user_id is not null
     on conflict do nothing
   )
   select
     count(*) filter (where j.verdict = 'placed'),
     (select count(*) from placed p where p.is_change),
-    count(*) filter (where not e.is_forgotten and coalesce(j.verdict, 'duplicate') = 'duplicate'),
-    count(*) filter (where e.is_forgotten),
+    count(*) filter (where j.verdict = 'duplicate'),
+    count(*) filter (where j.verdict = 'forgotten'),
     count(*) filter (where j.verdict = 'late'),
     count(*) filter (where j.verdict = 'conflicting'),
     count(*) filter (where j.verdict = 'ahead')
-  from event e left join judged j using (event_id);
+  from judged j;
 end
 $record$;
 `;

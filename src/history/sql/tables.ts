@@ -42,6 +42,7 @@ create table ${schema}.observation (
 );
 create index observation_event on ${schema}.observation (event_id);
 create index observation_change on ${schema}.observation (started_at, event_id, signal) where is_change;
+create index observation_change_signal on ${schema}.observation (signal, started_at, event_id) where is_change;
 
 -- The history: one row for each change of a signal, with the activity that triggered it.
 create view ${schema}.change as

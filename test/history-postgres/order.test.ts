@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createSignalHistory, type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
+import { eventOf } from "../history/fixtures.js";
+import { wrongSessions } from "./comparison.js";
+import { inTrueOrder } from "./model.js";
+import { createNaiveHistory } from "./naive-history.js";
+import { createRandom } from "./random.js";
+import { type PostgresServer, startPostgres } from "./server.js";
+import { deliveriesOf, generateSessions } from "./sessions.js";
+
+const sessionCount = Number(process.env["HISTORY_SESSIONS"] ?? 100_000);
+const seed = Number(process.env["HISTORY_SEED"] ?? 1);
+const sessionsAtOnce = 5_000;
+
+let server: PostgresServer;
+let database: OpenSignalDatabase;
+beforeAll(async () => {
+  // Nothing is killed here, so it need not wait for the disk.
+  server = await startPostgres({ settings: { fsync: false, synchronous_commit: false, full_page_writes: false } });
+  database = openSignalDatabase({ url: server.url() });
+});
+afterAll(async () => {
+  await database?.close();
+  await server?.close();
+});
+
+it(`${sessionCount} random sessions, duplicated, replayed and in any order, have the histories of the model`, {
+  timeout: 60_000 + sessionCount * 10,
+}, async () => {
+  const history = createSignalHistory({ database, log: false });
+  await history.migrate();
+  const random = createRandom(seed);
+  const seen = { changes: 0, duplicates: 0 };
+  for (let done = 0; done < sessionCount; done += sessionsAtOnce) {
+    const sessions = generateSessions(random, `s${done}`, Math.min(sessionsAtOnce, sessionCount - done));
+    const batches = deliveriesOf(sessions, random);
+    const writer = async (): Promise<void> => {
+      for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) await history.recordBatch(batch);
+    };
+    await Promise.all([writer(), writer()]);
+    expect(await wrongSessions(database, sessions)).toEqual([]);
+    seen.changes = history.stats().changed;
+    seen.duplicates = history.stats().duplicates;
+  }
+  // Otherwise the test would not be about them.
+  expect(seen.changes).toBeGreaterThan(sessionCount);
+  expect(seen.duplicates).toBeGreaterThan(sessionCount);
+});
+
+it("a recorder that compares with the latest row is found wrong by the same comparison", async () => {
+  const naive = await createNaiveHistory(database);
+  const random = createRandom(seed);
+  const sessions = generateSessions(random, "naive", 500);
+  for (const event of deliveriesOf(sessions, random).flat()) await naive.record(event);
+  const wrong = await wrongSessions(database, sessions, "naive.change");
+  expect(wrong.length).toBeGreaterThan(sessions.length / 2);
+
+  // In the true order, it is right: so it is the order that it cannot bear, and not the test that it does not fit.
+  const inOrder = generateSessions(random, "in-order", 500);
+  for (const { happened } of inOrder) {
+    for (const told of inTrueOrder(happened)) await naive.record(eventOf(told));
+  }
+  expect(await wrongSessions(database, inOrder, "naive.change")).toEqual([]);
+});
