@@ -7,6 +7,7 @@ import {
   type SignalHistoryStats,
 } from "../history/index.js";
 import { consumerSettings } from "../kafka/consumer-options.js";
+import { type GroupProgress, watchGroup } from "../kafka/group-progress.js";
 import {
   type ConsumerStats,
   createSessionActivityConsumer,
@@ -81,10 +82,11 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
   const compactEveryMs = readMs("compactEveryMs", options.compactEveryMs, 60_000);
   const consumerOptions = consumerOptionsOf(options, history, log, maxBackoffMs);
   // What is wrong with them is told now, and not when the database is there.
-  consumerSettings(consumerOptions);
+  const settings = consumerSettings(consumerOptions);
   const stopping = new AbortController();
   let consumer: SessionActivityConsumer | undefined;
   let compactor: ReturnType<typeof startCompactor> | undefined;
+  let progress: GroupProgress | undefined;
   let ended = false;
 
   async function run(): Promise<void> {
@@ -98,11 +100,12 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
   async function record(): Promise<void> {
     if (!(await migrate(history, maxBackoffMs, stopping.signal))) return;
     consumer = createSessionActivityConsumer(consumerOptions);
+    progress = watchGroup(settings, log);
     compactor = startCompactor({
       everyMs: compactEveryMs,
       log,
       compact: () => history.compact(),
-      isComplete: () => Promise.resolve(true),
+      isComplete: progress.hasCaughtUp,
     });
     await consumer.closed;
   }
@@ -110,7 +113,12 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
   async function end(): Promise<void> {
     ended = true;
     database.stop();
-    await within(stopTimeoutMs, compactor?.stop() ?? Promise.resolve());
+    await within(stopTimeoutMs, stopCompacting());
+  }
+
+  async function stopCompacting(): Promise<void> {
+    await compactor?.stop();
+    await progress?.close();
   }
 
   const closed = run();

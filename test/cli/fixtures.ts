@@ -25,14 +25,15 @@ export function sessionEvents(count: number): SessionActivityEvent[] {
   );
 }
 
-/** Writes events to the four partitions of a topic, by turns. */
+/** Writes events to partitions of a topic, by turns. */
 export function writeSessionEvents(
   brokers: string,
   topic: string,
   events: readonly SessionActivityEvent[],
+  partitions: readonly number[] = [0, 1, 2, 3],
 ): Promise<void> {
   const records = events.map((event, index) => ({
-    partition: index % 4,
+    partition: partitions[index % partitions.length]!,
     value: toBinary(SessionActivityEventSchema, event),
   }));
   return write(brokers, topic, records);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../src/kafka/embedded.js";
+import { eventOf } from "../history/fixtures.js";
 import { write } from "../kafka/consumer-fixtures.js";
 import { readRecords, recordingLogger, until } from "../kafka/fixtures.js";
 import { changesIn, changesOf, flaky, sessionEvents, startWorker, writeSessionEvents } from "./fixtures.js";
@@ -70,6 +71,42 @@ describe("a worker", { timeout: 60_000 }, () => {
     expect(Math.min(...recorded())).toBeGreaterThan(0);
     expect(await changesIn(database, schema)).toEqual(changesOf(events));
     expect([one, other].map((worker) => worker.stats().compactor?.failed)).toEqual([0, 0]);
+  });
+
+  test("compacts, but not while its group has not recorded what is on the topic", async () => {
+    const events = sessionEvents(600);
+    // On a partition of their own, and hours before all others.
+    const old = Array.from({ length: 200 }, (_, number) =>
+      eventOf({
+        id: `old-${number}`,
+        at: 1_750_000_000_000 + number,
+        session: "old",
+        country: number % 2 ? "DE" : "FR",
+      }),
+    );
+    await writeSessionEvents(brokers, topic, events, [0, 1, 2]);
+    await writeSessionEvents(brokers, topic, old, [3]);
+    const way = { isShut: true };
+    const worker = startWorker({
+      database: {
+        query: (text, values) =>
+          way.isShut && String(values?.[0]).includes("old-")
+            ? Promise.reject(new Error("timeout exceeded when trying to connect"))
+            : database.query(text, values),
+      },
+      history: { schema, latenessMs: 60_000 },
+      kafka: { brokers, groupId },
+      compactEveryMs: 20,
+    });
+    await until(() => worker.stats().history.recorded === 600, worker.stats);
+    await until(() => (worker.stats().compactor?.skipped ?? 0) > 10, worker.stats);
+    expect(worker.stats().compactor).toMatchObject({ runs: 0, failed: 0 });
+    way.isShut = false;
+    await until(() => (worker.stats().compactor?.removed ?? 0) > 0, worker.stats);
+    expect(worker.stats().history).toMatchObject({ recorded: 800, late: {} });
+    const changes = await changesIn(database, schema);
+    expect(changes.filter((change) => change.startsWith("old"))).toHaveLength(200);
+    expect(changes.filter((change) => change.startsWith("session"))).toEqual(changesOf(events));
   });
 });
 
