@@ -9,7 +9,7 @@ const finalFileErrors = /^(EACCES|EEXIST|EISDIR|ENOENT|ENOTDIR|EPERM|EROFS)$/;
 
 /** What a log may say of a failure. Its text may quote an event, so it is only there where that cannot be. */
 export function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {
-  if (!(error instanceof Error)) return {};
+  if (!(error instanceof Error)) return { reason: "the embedded database cannot use its folder" };
   const code = codeOf(error);
   if (code === undefined) return openText.test(error.message) ? { reason: error.message } : { reason: error.name };
   return isSqlState(code) && !openKinds.test(code) ? { code } : { code, reason: error.message };
@@ -17,10 +17,10 @@ export function reasonOf(error: unknown): { readonly code?: string; readonly rea
 
 /** Whether the database is there and says no, so that trying again does not help. */
 export function isRefusal(error: unknown): boolean {
-  const code = codeOf(error);
-  if (code !== undefined) return isSqlState(code) ? finalKinds.test(code) : finalFileErrors.test(code);
-  // The embedded database's own file system.
-  return error instanceof Error && error.name === "ErrnoError";
+  // What the embedded database's own file system throws is no Error.
+  if (!(error instanceof Error)) return true;
+  const code = codeOf(error) ?? "";
+  return isSqlState(code) ? finalKinds.test(code) : finalFileErrors.test(code);
 }
 
 function isSqlState(code: string): boolean {

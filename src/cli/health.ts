@@ -21,8 +21,8 @@ export interface Health {
   close(): Promise<void>;
 }
 
-/** Whoever asks for health asks briefly. */
-const requestTimeoutMs = 5_000;
+/** Whoever asks for health asks briefly. But an embedded database that makes itself may hold everything up for seconds. */
+const requestTimeoutMs = 30_000;
 
 /** Opens a health endpoint: `/healthz` and `/readyz` answer with the report, and 200 or 503. Rejects where it cannot listen. */
 export async function startHealth({ port, host }: HealthAddress, report: () => HealthReport): Promise<Health> {
@@ -58,6 +58,7 @@ function answer({ method = "", url = "" }: IncomingMessage, response: ServerResp
 
 function send(response: ServerResponse, status: number, body: object): void {
   // Node leaves the body out where HEAD asked.
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  const headers = { "content-type": "application/json", "cache-control": "no-store", connection: "close" };
+  response.writeHead(status, headers);
   response.end(`${JSON.stringify(body)}\n`);
 }

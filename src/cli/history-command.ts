@@ -33,7 +33,9 @@ export async function runHistory(
     await worker.closed;
   } finally {
     await worker.close();
-    await within(closeTimeoutMs, database.close());
+    await within(closeTimeoutMs, database.close()).catch(() => {
+      // One that could not be opened cannot be closed, either.
+    });
     await endpoint?.close();
     const { consumer, ...counts } = worker.stats();
     log.info({ handled: consumer?.handled, ...counts.history }, "Stopped");
