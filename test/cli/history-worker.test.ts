@@ -73,6 +73,15 @@ describe("a worker", { timeout: 60_000 }, () => {
     expect([one, other].map((worker) => worker.stats().compactor?.failed)).toEqual([0, 0]);
   });
 
+  test("that compacts before anything came takes what comes then, however old it is", async () => {
+    const events = sessionEvents(40);
+    const worker = startWorker({ database, history: { schema }, kafka: { brokers, groupId }, compactEveryMs: 20 });
+    await until(() => (worker.stats().compactor?.runs ?? 0) > 1, worker.stats);
+    await writeSessionEvents(brokers, topic, events);
+    await until(() => worker.stats().consumer?.handled === 40, worker.stats);
+    expect(worker.stats().history).toMatchObject({ recorded: 40, late: {} });
+  });
+
   test("compacts, but not while its group has not recorded what is on the topic", async () => {
     const events = sessionEvents(600);
     // On a partition of their own, and hours before all others.
