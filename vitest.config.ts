@@ -14,7 +14,7 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/kafka-real/**"],
+    exclude: ["test/kafka-real/**", "test/history-postgres/**"],
     // librdkafka does not work in worker threads.
     pool: "forks",
     reporters: ["default", at("test/summary-reporter.ts")],

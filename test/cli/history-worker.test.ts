@@ -163,7 +163,7 @@ describe("where the database is away", { timeout: 60_000 }, () => {
       away.way = way;
       await writeSessionEvents(brokers, topic, events.slice(400));
       // All four wait, and have failed more than once.
-      await until(() => worker.stats().consumer?.retrying === 4 && worker.stats().consumer!.retried > 12, worker.stats);
+      await until(() => worker.stats().consumer?.retrying === 4 && worker.stats().consumer!.retried > 40, worker.stats);
       expect(worker.stats()).toMatchObject({ live: true, ready: false, consumer: { assigned: 4, handled: 400 } });
       away.way = "open";
       await until(() => worker.stats().consumer?.handled === 2_000, worker.stats);

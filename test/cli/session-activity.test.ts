@@ -3,20 +3,14 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { HistoryWorkerStats } from "../../src/cli/history-worker.js";
 import { openSignalDatabase } from "../../src/history/index.js";
-import { consumerSettings } from "../../src/kafka/consumer-options.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
-import { watchGroup } from "../../src/kafka/group-progress.js";
-import { createTroubleLog } from "../../src/log.js";
-import { pause, until } from "../kafka/fixtures.js";
+import { until } from "../kafka/fixtures.js";
 import { changesIn, changesOf, sessionEvents, writeSessionEvents } from "./fixtures.js";
+import { dist, eventually, startWorkerProcess, watchedGroup } from "./worker-process.js";
 
-// As `npm test` has just built it.
-const dist = fileURLToPath(new URL("../../dist", import.meta.url));
 const topic = "session-activities";
 const groupId = "session-activity-history";
 
@@ -60,15 +54,6 @@ async function health(program: Program, path: string): Promise<{ status: number;
   );
   const response = await fetch(`http://127.0.0.1:${portOf()}${path}`);
   return { status: response.status, body: (await response.json()) as HistoryWorkerStats };
-}
-
-/** Polls until it is so; fails when it is not within a minute: an embedded database may take half of it to make itself. */
-async function eventually(condition: () => Promise<boolean>, state: () => unknown): Promise<void> {
-  const end = Date.now() + 60_000;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`still waiting after 60 s: ${JSON.stringify(state())}`);
-    await pause(20);
-  }
 }
 
 describe("session-activity", { timeout: 60_000 }, () => {
@@ -148,20 +133,6 @@ describe("session-activity history", { timeout: 180_000 }, () => {
   });
 });
 
-/** Starts a worker in a process of its own. */
-function startChild(options: object): { process: ChildProcess; stats: () => HistoryWorkerStats | undefined } {
-  const script = fileURLToPath(new URL("worker-process.mjs", import.meta.url));
-  const child = spawn(process.execPath, [script, dist, JSON.stringify(options)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let last: HistoryWorkerStats | undefined;
-  createInterface(child.stdout).on("line", (line) => {
-    last = JSON.parse(line) as HistoryWorkerStats;
-  });
-  return { process: child, stats: () => last };
-}
-
 test("a worker that was killed is followed by another one, and the history is that of one", {
   timeout: 240_000,
 }, async () => {
@@ -174,25 +145,17 @@ test("a worker that was killed is followed by another one, and the history is th
   const reading = { brokers: kafka.brokers, groupId, properties };
   const options = { database: join(folder, "data"), kafka: reading };
 
-  const first = startChild(options);
-  const recorded = (): number => first.stats()?.history.recorded ?? 0;
-  await eventually(() => Promise.resolve(recorded() > 300), first.stats);
-  const exit = once(first.process, "exit");
-  first.process.kill("SIGKILL");
-  await exit;
-  expect(recorded()).toBeLessThan(3_900);
+  const first = startWorkerProcess(options);
+  await eventually(() => first.recorded() > 300, first.stats);
+  await first.kill();
+  expect(first.recorded()).toBeLessThan(3_900);
 
-  const second = startChild(options);
-  const settings = consumerSettings({ ...reading, handle() {}, onInvalid() {} });
-  const group = watchGroup(settings, createTroubleLog(undefined));
-  onTestFinished(() => group.close());
-  await eventually(group.hasCaughtUp, second.stats);
-  const end = once(second.process, "exit");
-  second.process.stdin?.write("close\n");
-  await end;
+  const second = startWorkerProcess(options);
+  await eventually(watchedGroup(reading).hasCaughtUp, second.stats);
+  await second.close();
   // Both did some of it.
-  expect(second.stats()?.history.recorded).toBeGreaterThan(0);
-  expect(recorded() + second.stats()!.history.recorded).toBeLessThanOrEqual(4_000);
+  expect(second.recorded()).toBeGreaterThan(0);
+  expect(first.recorded() + second.recorded()).toBeLessThanOrEqual(4_000);
 
   const database = openSignalDatabase({ url: join(folder, "data") });
   onTestFinished(() => database.close());
