@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
-import { openSignalDatabase } from "../../src/history/index.js";
+import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
 import { changesIn, changesOf, sessionEvents, startWorker, writeSessionEvents } from "../cli/fixtures.js";
 import { eventually, startWorkerProcess, watchedGroup } from "../cli/worker-process.js";
@@ -77,5 +77,22 @@ test("a server that is down at first, and killed in the middle, is waited for by
   expect(worker.stats()).toMatchObject({ ready: true, consumer: { assigned: 4, invalid: {} } });
   await worker.close();
   expect(await readRecords(brokers, deadLetterTopic, 0)).toEqual([]);
+  await expectWholeHistory();
+});
+
+test("a worker whose user may only use what its owner has made", async () => {
+  const owner = openSignalDatabase({ url });
+  onTestFinished(() => owner.close());
+  await createSignalHistory({ database: owner }).migrate();
+  await owner.query("create role recorder login");
+  await owner.query("grant usage on schema signal_history to recorder");
+  await owner.query("grant select, insert, update, delete on all tables in schema signal_history to recorder");
+  const database = openSignalDatabase({ url: url.replace("postgres@", "recorder@") });
+  onTestFinished(() => database.close());
+  await writeSessionEvents(brokers, topic, events);
+  const worker = startWorker({ database, kafka: { brokers, groupId }, compactEveryMs: 50 });
+  await until(() => worker.stats().consumer?.handled === 8_000, worker.stats);
+  await until(() => worker.stats().compactor!.runs > 0, worker.stats);
+  await worker.close();
   await expectWholeHistory();
 });
