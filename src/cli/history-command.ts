@@ -17,6 +17,7 @@ export async function runHistory(
   { database: url, history, kafka, health }: HistoryCommand,
   log: Logger,
 ): Promise<void> {
+  // Before an embedded database begins to make its folder.
   loadKafkaClient();
   const database = openSignalDatabase({ url });
   const worker = startHistoryWorker({ database, history, kafka, log });

@@ -7,7 +7,7 @@ import {
   type SignalHistoryStats,
 } from "../history/index.js";
 import { consumerSettings } from "../kafka/consumer-options.js";
-import { type GroupProgress, watchGroup } from "../kafka/group-progress.js";
+import { watchGroup } from "../kafka/group-progress.js";
 import {
   type ConsumerStats,
   createSessionActivityConsumer,
@@ -18,7 +18,7 @@ import { within } from "../kafka/within.js";
 import { createTroubleLog, type TroubleLog } from "../log.js";
 import { readMs } from "../options.js";
 import type { Logger } from "../tracking.js";
-import { type CompactorStats, startCompactor } from "./compactor.js";
+import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
 import { watchDatabase } from "./watched-database.js";
 
@@ -72,7 +72,7 @@ const stopTimeoutMs = 5_000;
  * would only keep partitions from those that can. From then on it stays a member whatever the database does: its partitions
  * wait, and each batch is tried until it is recorded.
  *
- * Throws a TypeError for wrong options, and an Error where the Kafka client cannot be loaded.
+ * Throws a TypeError for wrong options.
  */
 export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker {
   const log = createTroubleLog(options.log);
@@ -81,44 +81,33 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
   const maxBackoffMs = readMs("maxBackoffMs", options.maxBackoffMs, 5_000);
   const compactEveryMs = readMs("compactEveryMs", options.compactEveryMs, 60_000);
   const consumerOptions = consumerOptionsOf(options, history, log, maxBackoffMs);
-  // What is wrong with them is told now, and not when the database is there.
-  const settings = consumerSettings(consumerOptions);
+  // What is wrong is told now, and not when the database is there.
+  consumerSettings(consumerOptions);
   const stopping = new AbortController();
-  let consumer: SessionActivityConsumer | undefined;
-  let compactor: ReturnType<typeof startCompactor> | undefined;
-  let progress: GroupProgress | undefined;
+  let reading: Reading | undefined;
   let ended = false;
 
   async function run(): Promise<void> {
     try {
-      await record();
+      if (!(await migrate(history, maxBackoffMs, stopping.signal))) return;
+      reading = startReading(consumerOptions, history, compactEveryMs, log);
+      await reading.consumer.closed;
     } finally {
-      await end();
+      ended = true;
+      database.stop();
+      await within(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
     }
   }
 
-  async function record(): Promise<void> {
-    if (!(await migrate(history, maxBackoffMs, stopping.signal))) return;
-    consumer = createSessionActivityConsumer(consumerOptions);
-    progress = watchGroup(settings, log);
-    compactor = startCompactor({
-      everyMs: compactEveryMs,
-      log,
-      compact: () => history.compact(),
-      isComplete: progress.hasCaughtUp,
-    });
-    await consumer.closed;
-  }
-
-  async function end(): Promise<void> {
-    ended = true;
-    database.stop();
-    await within(stopTimeoutMs, stopCompacting());
-  }
-
-  async function stopCompacting(): Promise<void> {
-    await compactor?.stop();
-    await progress?.close();
+  function stats(): HistoryWorkerStats {
+    const consumer = reading?.consumer.stats();
+    return {
+      live: !ended,
+      ready: !ended && !stopping.signal.aborted && database.answers && (consumer?.joined ?? false),
+      consumer,
+      history: history.stats(),
+      compactor: reading?.compactor.stats(),
+    };
   }
 
   const closed = run();
@@ -127,17 +116,37 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
   });
   return {
     closed,
-    stats: () => ({
-      live: !ended,
-      ready: !stopping.signal.aborted && !ended && database.answers && (consumer?.stats().joined ?? false),
-      consumer: consumer?.stats(),
-      history: history.stats(),
-      compactor: compactor?.stats(),
-    }),
+    stats,
     async close() {
       stopping.abort();
-      await consumer?.close();
+      await reading?.consumer.close();
       await closed.catch(() => {});
+    },
+  };
+}
+
+/** What runs while the worker is a member of its group. */
+interface Reading {
+  readonly consumer: SessionActivityConsumer;
+  readonly compactor: Compactor;
+  stopCompacting(): Promise<void>;
+}
+
+function startReading(
+  options: SessionActivityConsumerOptions,
+  history: SignalHistory,
+  everyMs: number,
+  log: TroubleLog,
+): Reading {
+  const consumer = createSessionActivityConsumer(options);
+  const progress = watchGroup(consumerSettings(options), log);
+  const compactor = startCompactor({ everyMs, log, compact: history.compact, isComplete: progress.hasCaughtUp });
+  return {
+    consumer,
+    compactor,
+    async stopCompacting() {
+      await compactor.stop();
+      await progress.close();
     },
   };
 }

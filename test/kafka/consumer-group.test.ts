@@ -116,11 +116,8 @@ describe("a group", () => {
     const stats = () => consumers.map((consumer) => consumer.stats());
     expect(stats().map(({ joined }) => joined)).toEqual([false, false, false, false, false]);
     await until(() => stats().every(({ joined }) => joined), stats);
-    expect(
-      stats()
-        .map(({ assigned }) => assigned)
-        .sort(),
-    ).toEqual([0, 1, 1, 1, 1]);
+    expect(stats().filter(({ assigned }) => assigned === 1)).toHaveLength(4);
+    expect(stats().filter(({ assigned }) => assigned === 0)).toHaveLength(1);
     await Promise.all(consumers.map((consumer) => consumer.close()));
     expect(stats().map(({ joined }) => joined)).toEqual([false, false, false, false, false]);
   }, 30_000);
