@@ -4,11 +4,20 @@
 import { createInterface } from "node:readline";
 
 const [folder, json] = process.argv.slice(2);
-const { database: url, ...options } = JSON.parse(json);
+const { database: url, statementMs = 0, ...options } = JSON.parse(json);
 const { startHistoryWorker } = await import(`${folder}/src/cli/history-worker.js`);
 const { openSignalDatabase } = await import(`${folder}/src/history/index.js`);
 const database = openSignalDatabase({ url });
-const worker = startHistoryWorker({ ...options, database });
+let last = Promise.resolve();
+const slow = {
+  async query(text, values) {
+    // One after another.
+    last = last.then(() => new Promise((resolve) => setTimeout(resolve, statementMs)));
+    await last;
+    return database.query(text, values);
+  },
+};
+const worker = startHistoryWorker({ ...options, database: slow });
 setInterval(() => process.stdout.write(`${JSON.stringify(worker.stats())}\n`), 10);
 const input = createInterface(process.stdin);
 input.on("close", () => process.exit(0));

@@ -25,7 +25,11 @@ export interface WorkerProcess {
 
 /** Starts a worker in a process of its own, until the test is over. The database is an address or a folder. */
 export function startWorkerProcess(
-  options: Omit<HistoryWorkerOptions, "database" | "log"> & { readonly database: string },
+  options: Omit<HistoryWorkerOptions, "database" | "log"> & {
+    readonly database: string;
+    /** How long each statement waits at least, one after another. */
+    readonly statementMs?: number;
+  },
 ): WorkerProcess {
   const script = fileURLToPath(new URL("worker-process.mjs", import.meta.url));
   const child = spawn(process.execPath, [script, dist, JSON.stringify(options)], {
@@ -58,6 +62,12 @@ export function watchedGroup(kafka: HistoryWorkerOptions["kafka"]): GroupProgres
   const group = watchGroup(settings, createTroubleLog(undefined));
   onTestFinished(() => group.close());
   return group;
+}
+
+/** Lets a worker go on until it has committed offsets more than once: it does so each second. */
+export async function untilCommitted(worker: WorkerProcess): Promise<void> {
+  await eventually(() => worker.recorded() > 500, worker.stats);
+  await pause(2_000);
 }
 
 /** Polls until it is so; fails when it is not within a minute: an embedded database may take half of it to make itself. */
