@@ -28,6 +28,8 @@ export interface ConsumerStats {
   readonly invalid: Readonly<Partial<Record<InvalidReason, number>>>;
   /** Attempts that failed and are followed by another one, of handling and of setting aside. */
   readonly retried: number;
+  /** Whether the group has given this consumer its share of the partitions, be it none for now. */
+  readonly joined: boolean;
   /** Partitions that are this consumer's now. */
   readonly assigned: number;
   /** Of those, how many wait because the last attempt failed. */

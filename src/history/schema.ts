@@ -32,11 +32,16 @@ declare
   present int;
 begin
   perform pg_advisory_xact_lock(hashtextextended('${schema}.migration', 0));
-  create schema if not exists ${schema};
-  create table if not exists ${schema}.migration (
-    version int primary key,
-    applied_at timestamptz not null default now()
-  );
+  -- Not "if not exists": that needs the right to create what is there already, and who only records has none.
+  if to_regnamespace('${schema}') is null then
+    create schema ${schema};
+  end if;
+  if to_regclass('${schema}.migration') is null then
+    create table ${schema}.migration (
+      version int primary key,
+      applied_at timestamptz not null default now()
+    );
+  end if;
   select max(version) into present from ${schema}.migration;
   if present > ${version} then
     raise exception 'the signal history in schema ${schema} has version %, and this package knows ${version}: update the package', present;

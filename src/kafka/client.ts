@@ -63,6 +63,14 @@ export interface NativeLogLine {
 /** The brokers that a cluster is made of. */
 export interface NativeMetadata {
   readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[];
+  readonly topics?: readonly { readonly name: string; readonly partitions: readonly { readonly id: number }[] }[];
+}
+
+/** Where a partition begins and ends. */
+export interface NativeWatermarks {
+  readonly lowOffset: number;
+  /** The offset that the next record will have. */
+  readonly highOffset: number;
 }
 
 type Callback<T = unknown> = (error: NativeError | null | undefined, result: T) => void;
@@ -118,6 +126,7 @@ export interface NativeConsumer extends NativeClient {
   commit(offsets?: readonly NativeOffset[]): unknown;
   commitSync(offsets?: readonly NativeOffset[]): unknown;
   committed(partitions: readonly NativePartition[] | null, timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
+  queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<NativeWatermarks>): unknown;
   position(partitions?: readonly NativePartition[]): NativeOffset[];
   seek(offset: NativeOffset, timeoutMs: number | null, done: Callback): unknown;
   pause(partitions: readonly NativePartition[]): unknown;

@@ -81,6 +81,8 @@ class Consumer {
       handled: this.#handled,
       invalid: { ...this.#invalid },
       retried: this.#retried,
+      // Where it is only some partitions that moved away, it is still a member.
+      joined: workers.length > 0 || this.#member.joined,
       assigned: workers.length,
       retrying: workers.filter(({ retrying }) => retrying).length,
       queued: workers.reduce((sum, { queued }) => sum + queued, 0),

@@ -39,6 +39,16 @@ export function sessionTrackingFromEnv(
   return { service, settleTimeoutMs, drainTimeoutMs, maxContextBytes, kafka: kafkaOptions(settings) };
 }
 
+/**
+ * Reads where the history worker keeps its history, from `SESSION_HISTORY_DATABASE`: the address may hold a password, and
+ * everybody on a machine can read its processes' command lines.
+ */
+export function historyDatabaseFromEnv(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  return env["SESSION_HISTORY_DATABASE"]?.trim() || undefined;
+}
+
 function readKnown(env: Environment, settings: EnvironmentSettings, problems: Problems): void {
   for (const { name, expects, secret, read } of environmentVariables) {
     const raw = env[name] ?? "";

@@ -35,6 +35,8 @@ export interface MemberObserver {
 
 /** One member of a consumer group. */
 export interface GroupMember {
+  /** Whether the last that the group did was to give it partitions, be it none of them. */
+  readonly joined: boolean;
   /** Notes how far a partition is handled; the group knows within a second. */
   store(next: NativeOffset): void;
   setPaused(partition: number, paused: boolean): void;
@@ -65,6 +67,7 @@ class Member implements GroupMember {
   #leaving = false;
   #ended = false;
   #cooperative = true;
+  #joined = false;
   #hasStored = false;
   /** Whether records have come in since they were last asked for. */
   #arrived = false;
@@ -85,6 +88,10 @@ class Member implements GroupMember {
     this.#consumer = client.createConsumer(properties, consumerTopicProperties(settings));
     bridgeClientLog(this.#consumer, log);
     this.#polling = this.#poll();
+  }
+
+  get joined(): boolean {
+    return this.#joined && !this.#ended;
   }
 
   store(next: NativeOffset): void {
@@ -228,6 +235,7 @@ class Member implements GroupMember {
     // When the member leaves, the client no longer knows.
     this.#cooperative = this.#consumer.rebalanceProtocol() === "COOPERATIVE";
     for (const { partition } of partitions) this.#observer.assigned(partition);
+    this.#joined = true;
     if (this.#cooperative) this.#consumer.incrementalAssign(partitions);
     else this.#consumer.assign(partitions);
     // One that was paused when it moved away comes back paused.
@@ -240,6 +248,7 @@ class Member implements GroupMember {
     if (!this.#leaving) await within(handOverMs, released);
     if (this.#cooperative) this.#consumer.incrementalUnassign(partitions);
     else this.#consumer.unassign();
+    this.#joined = false;
   }
 
   #nameOf(code: number): string | undefined {

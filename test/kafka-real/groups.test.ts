@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { consumerSettings } from "../../src/kafka/consumer-options.js";
+import { watchGroup } from "../../src/kafka/group-progress.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
+import { createTroubleLog } from "../../src/log.js";
 import { startConsumer } from "../kafka/consumer-fixtures.js";
 import { eventIds, eventOf, until } from "../kafka/fixtures.js";
 import { publishEvents, startTarget, type Target } from "./target.js";
@@ -42,6 +45,33 @@ describe.each(["classic", "consumer"])("group protocol %s", (protocol) => {
     expect(duplicatesIn(counts)).toBe(0);
     const [committed, ends] = await Promise.all([target.admin.committed(groupId, topic), target.admin.ends(topic)]);
     expect(committed).toEqual(ends);
+  });
+
+  test("how far it is can be seen from outside", async () => {
+    const topic = await target.topic(3);
+    const groupId = `group of ${topic}`;
+    const { brokers } = target;
+    await publishEvents({ brokers, topic }, [1, 100]);
+    const settings = consumerSettings({ brokers, groupId, topic, properties, handle() {}, onInvalid() {} });
+    const group = watchGroup(settings, createTroubleLog(undefined));
+    try {
+      for (const _ of [1, 2]) expect(await group.hasCaughtUp()).toBe(false);
+      const consumer = startConsumer({ brokers, topic, groupId, properties, handle() {} });
+      await until(() => consumer.stats().handled === 100, consumer.stats);
+      let asked = 0;
+      while (!(await group.hasCaughtUp())) {
+        asked += 1;
+        if (asked > 100) throw new Error("the offsets are not seen");
+        await delay(100);
+      }
+      expect(consumer.stats().joined).toBe(true);
+      await consumer.close();
+      await publishEvents({ brokers, topic }, [101, 110]);
+      await group.hasCaughtUp();
+      expect(await group.hasCaughtUp()).toBe(false);
+    } finally {
+      await group.close();
+    }
   });
 
   test("members come and go while events come in: each is handled, twice only around a rebalance", async () => {

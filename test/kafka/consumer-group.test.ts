@@ -108,6 +108,20 @@ describe("after a restart", () => {
 });
 
 describe("a group", () => {
+  test("that has more members than partitions has them all as members", async () => {
+    await writeEvents(brokers, topic, [1, 4]);
+    const consumers = Array.from({ length: 5 }, () =>
+      startConsumer({ brokers, topic, properties: { "group.protocol": "classic" }, handle() {} }),
+    );
+    const stats = () => consumers.map((consumer) => consumer.stats());
+    expect(stats().map(({ joined }) => joined)).toEqual([false, false, false, false, false]);
+    await until(() => stats().every(({ joined }) => joined), stats);
+    expect(stats().filter(({ assigned }) => assigned === 1)).toHaveLength(4);
+    expect(stats().filter(({ assigned }) => assigned === 0)).toHaveLength(1);
+    await Promise.all(consumers.map((consumer) => consumer.close()));
+    expect(stats().map(({ joined }) => joined)).toEqual([false, false, false, false, false]);
+  }, 30_000);
+
   test.each([
     ["range", { "group.protocol": "classic", "partition.assignment.strategy": "range" }],
     ["the default", { "group.protocol": "classic" }],

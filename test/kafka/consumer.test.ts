@@ -35,7 +35,15 @@ describe("events", () => {
       const own = seen.filter(([from]) => from === partition).map(([, sequence]) => Number(sequence));
       expect(own).toEqual(Array.from({ length: 100 }, (_, index) => index * 4 + partition + 1));
     }
-    expect(consumer.stats()).toEqual({ handled: 400, invalid: {}, retried: 0, assigned: 4, retrying: 0, queued: 0 });
+    expect(consumer.stats()).toEqual({
+      handled: 400,
+      invalid: {},
+      retried: 0,
+      joined: true,
+      assigned: 4,
+      retrying: 0,
+      queued: 0,
+    });
   });
 
   test("of a partition wait for an asynchronous handler, those of other partitions do not", async () => {

@@ -24,7 +24,9 @@ begin
   perform pg_advisory_xact_lock(${historyLock(schema)});
   select s.closed_through into closed from ${schema}.state s;
   -- By what has come, not by the clock: after a pause of the consumer, what it has missed is not late.
-  select least(max(a.completed_at), now()) - horizon into goal from ${schema}.activity a;
+  -- least() leaves nulls out: with nothing come, it would be the clock after all.
+  select case when m.latest is not null then least(m.latest, now()) - horizon end into goal
+    from (select max(a.completed_at) as latest from ${schema}.activity a) m;
   if goal is null or goal <= closed then
     return query select 0::bigint, closed, true;
     return;

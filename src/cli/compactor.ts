@@ -1,0 +1,71 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { TroubleLog } from "../log.js";
+import { reasonOf } from "./database-failure.js";
+
+/** Counts of a compactor. */
+export interface CompactorStats {
+  readonly runs: number;
+  readonly failed: number;
+  /** Times that were let pass, since events were still missing. */
+  readonly skipped: number;
+  /** Observations removed. */
+  readonly removed: number;
+}
+
+/** Compacts the history again and again, one time after another. */
+export interface Compactor {
+  stats(): CompactorStats;
+  /** Begins no more. Resolves when the one that is running has ended. */
+  stop(): Promise<void>;
+}
+
+/** What a compactor works with. */
+export interface CompactorOptions {
+  readonly everyMs: number;
+  readonly log: TroubleLog;
+  compact(): Promise<number>;
+  /** Whether the history has what it should have before its past is closed. */
+  isComplete(): Promise<boolean>;
+}
+
+/**
+ * Starts a compactor. Several workers may have one each: the database lets one compact after another, and the second finds
+ * nothing to do. They spread by chance, so that they do not wait for each other all the time.
+ */
+export function startCompactor({ everyMs, log, compact, isComplete }: CompactorOptions): Compactor {
+  const stopping = new AbortController();
+  const counts = { runs: 0, failed: 0, skipped: 0, removed: 0 };
+
+  async function run(): Promise<void> {
+    while (await pause(everyMs * (0.75 + Math.random() / 2), stopping.signal)) await once();
+  }
+
+  async function once(): Promise<void> {
+    try {
+      if (!(await isComplete())) {
+        counts.skipped += 1;
+        return;
+      }
+      counts.removed += await compact();
+      counts.runs += 1;
+    } catch (error) {
+      if (stopping.signal.aborted) return;
+      counts.failed += 1;
+      log.warn("compact", reasonOf(error), "The history was not compacted: it is tried again");
+    }
+  }
+
+  const running = run();
+  return {
+    stats: () => ({ ...counts }),
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Answers false where it was stopped meanwhile. */
+function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  return delay(ms, true, { signal, ref: false }).catch(() => false);
+}

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import type { HistoryWorkerOptions, HistoryWorkerStats } from "../../src/cli/history-worker.js";
+import { consumerSettings } from "../../src/kafka/consumer-options.js";
+import { type GroupProgress, watchGroup } from "../../src/kafka/group-progress.js";
+import { createTroubleLog } from "../../src/log.js";
+import { pause } from "../kafka/fixtures.js";
+
+/** The compiled package, as `npm test` has just built it. */
+export const dist: string = fileURLToPath(new URL("../../dist", import.meta.url));
+
+/** A worker in a process of its own. */
+export interface WorkerProcess {
+  /** What it said last. */
+  stats(): HistoryWorkerStats | undefined;
+  recorded(): number;
+  /** SIGKILL */
+  kill(): Promise<void>;
+  /** Ends it in order. */
+  close(): Promise<void>;
+}
+
+/** Starts a worker in a process of its own, until the test is over. The database is an address or a folder. */
+export function startWorkerProcess(
+  options: Omit<HistoryWorkerOptions, "database" | "log"> & {
+    readonly database: string;
+    /** How long each statement waits at least, one after another. */
+    readonly statementMs?: number;
+  },
+): WorkerProcess {
+  const script = fileURLToPath(new URL("worker-process.mjs", import.meta.url));
+  const child = spawn(process.execPath, [script, dist, JSON.stringify(options)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const exit = once(child, "exit");
+  let last: HistoryWorkerStats | undefined;
+  createInterface(child.stdout).on("line", (line) => {
+    last = JSON.parse(line) as HistoryWorkerStats;
+  });
+  const kill = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await exit;
+  };
+  onTestFinished(kill);
+  return {
+    stats: () => last,
+    recorded: () => last?.history.recorded ?? 0,
+    kill,
+    async close() {
+      child.stdin.write("close\n");
+      await exit;
+    },
+  };
+}
+
+/** How far a group is, seen from outside. */
+export function watchedGroup(kafka: HistoryWorkerOptions["kafka"]): GroupProgress {
+  const settings = consumerSettings({ ...kafka, handle() {}, onInvalid() {} });
+  const group = watchGroup(settings, createTroubleLog(undefined));
+  onTestFinished(() => group.close());
+  return group;
+}
+
+/** Lets a worker go on until it has committed offsets more than once: it does so each second. */
+export async function untilCommitted(worker: WorkerProcess): Promise<void> {
+  await eventually(() => worker.recorded() > 500, worker.stats);
+  await pause(2_000);
+}
+
+/** Polls until it is so; fails when it is not within a minute: an embedded database may take half of it to make itself. */
+export async function eventually(condition: () => boolean | Promise<boolean>, state: () => unknown): Promise<void> {
+  const end = Date.now() + 60_000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`still waiting after 60 s: ${JSON.stringify(state())}`);
+    await pause(20);
+  }
+}
