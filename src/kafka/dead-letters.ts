@@ -63,7 +63,9 @@ export function createDeadLetters(
       const { key = null, value = null } = record;
       await new Promise<void>((resolve, reject) => {
         last += 1;
-        producer.produce(topic, null, bufferOf(value), bufferOf(key), null, last, headersOf(record, reason));
+        // An empty key stays one: the client takes empty bytes for none.
+        const sameKey = key?.length === 0 ? "" : bufferOf(key);
+        producer.produce(topic, null, bufferOf(value), sameKey, null, last, headersOf(record, reason));
         underWay.set(last, (error) => (error ? reject(new Error(error.message)) : resolve()));
       });
     },

@@ -41,7 +41,7 @@ export function createProducerLink(
   producer: NativeProducer,
   log: TroubleLog,
   observer: LinkObserver,
-  oauthToken?: OAuthTokenProvider | undefined,
+  oauthToken?: OAuthTokenProvider,
 ): ProducerLink {
   return new Link(producer, createTokenKeeper(producer, oauthToken, log), log, observer);
 }

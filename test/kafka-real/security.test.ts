@@ -398,15 +398,15 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
   });
 });
 
+/** Answers at any moment whether and how a consumer has ended. */
 function watchEnd(closed: Promise<void>): () => "no" | "closed" | "failed" {
   let end: "no" | "closed" | "failed" = "no";
-  closed.then(
-    () => {
-      end = "closed";
-    },
-    () => {
+  void closed
+    .catch(() => {
       end = "failed";
-    },
-  );
+    })
+    .finally(() => {
+      if (end === "no") end = "closed";
+    });
   return () => end;
 }
