@@ -54,11 +54,16 @@ class Keeper implements TokenKeeper {
   #isAsking = false;
   #failures = 0;
   #stopped = false;
+  #halt: () => void = () => {};
+  readonly #halted: Promise<void>;
 
   constructor(client: NativeClient, provider: OAuthTokenProvider, log: TroubleLog) {
     this.#client = client;
     this.#provider = provider;
     this.#log = log;
+    this.#halted = new Promise((resolve) => {
+      this.#halt = resolve;
+    });
   }
 
   start(): void {
@@ -76,6 +81,8 @@ class Keeper implements TokenKeeper {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    // An answer that is waited for would keep the process from ending.
+    this.#halt();
   }
 
   #renewIn(ms: number): void {
@@ -115,7 +122,8 @@ class Keeper implements TokenKeeper {
       const asked = async (): Promise<void> => {
         answer = await this.#provider();
       };
-      if (!(await within(answerMs, asked()))) return { problem: `it did not answer in ${answerMs} ms` };
+      if (!(await within(answerMs, Promise.race([asked(), this.#halted]))))
+        return { problem: `it did not answer in ${answerMs} ms` };
       const token = readToken(answer);
       return typeof token === "string" ? { problem: `its answer is not a token: ${token}` } : token;
     } catch (error) {

@@ -41,7 +41,7 @@ function tokenFor(principal: string, lifeMs: number, expiresAtBrokerMs = Date.no
   const claims = { sub: principal, iat: (Date.now() - 60_000) / 1_000, exp: expiresAtBrokerMs / 1_000 };
   const value = `${part({ alg: "none" })}.${part(claims)}.`;
   tokens.push(value);
-  return { value, lifetimeMs: Date.now() + lifeMs, principal };
+  return { value, lifetimeMs: Date.now() + lifeMs, principal, extensions: { logicalCluster: "lkc-1" } };
 }
 
 function startPublisher(oauthToken: () => Promise<OAuthToken>, more: Partial<KafkaPublisherOptions> = {}) {

@@ -1,5 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { createKafkaPublisher, sessionTrackingFromEnv, startSessionTracking } from "../../src/kafka/index.js";
+import {
+  createKafkaPublisher,
+  type SessionActivityConsumer,
+  sessionTrackingFromEnv,
+  startSessionTracking,
+} from "../../src/kafka/index.js";
 import type { SessionTrackingKafkaOptions } from "../../src/kafka/tracking-options.js";
 import { startConsumer } from "../kafka/consumer-fixtures.js";
 import { eventOf, expectIdentity, publishRange, recordingLogger, until } from "../kafka/fixtures.js";
@@ -307,14 +313,13 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
       handle: () => {},
       log,
     });
-    const ended = watchEnd(consumer.closed);
     await until(
       () => log.lines.some(({ message }) => /refused the login/.test(message)),
       () => log.lines,
     );
-    expect(ended()).toBe("no");
+    expect(await endOf(consumer)).toBe("no end");
     await consumer.close();
-    expect(ended()).toBe("closed");
+    expect(await endOf(consumer)).toBe("closed");
     expectNoRepetition(log.lines);
     expect(JSON.stringify(log.lines)).not.toContain("guessed");
   });
@@ -335,7 +340,6 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
       properties: { ...login("reader"), "group.protocol": protocol },
       handle: ({ eventId }) => void handled.add(eventId),
     });
-    const ended = watchEnd(consumer.closed);
     const isTold = (part: string) => () => log.lines.some(({ message }) => message.includes(part));
     await until(isTold("grant it READ on the group"), () => log.lines);
     await broker.allow("reader", ["read", "group", groupId]);
@@ -345,9 +349,9 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
       () => handled.size === 10,
       () => [consumer.stats(), log.lines],
     );
-    expect(ended()).toBe("no");
+    expect(await endOf(consumer)).toBe("no end");
     await consumer.close();
-    expect(ended()).toBe("closed");
+    expect(await endOf(consumer)).toBe("closed");
     expectNoRepetition(log.lines);
     await broker.disallow("reader");
   });
@@ -398,15 +402,11 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
   });
 });
 
-/** Answers at any moment whether and how a consumer has ended. */
-function watchEnd(closed: Promise<void>): () => "no" | "closed" | "failed" {
-  let end: "no" | "closed" | "failed" = "no";
-  void closed
-    .catch(() => {
-      end = "failed";
-    })
-    .finally(() => {
-      if (end === "no") end = "closed";
-    });
-  return () => end;
+/** Whether a consumer has ended, and how. */
+function endOf({ closed }: SessionActivityConsumer): Promise<"no end" | "closed" | "failed"> {
+  const end = closed.then(
+    () => "closed" as const,
+    () => "failed" as const,
+  );
+  return Promise.race([end, delay(50, "no end" as const)]);
 }

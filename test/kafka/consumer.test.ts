@@ -399,7 +399,7 @@ describe("records that hold no event", () => {
     const consumer = startConsumer({ brokers, topic, handle() {}, deadLetterTopic });
     await until(() => consumer.stats().invalid.undecodable === 2);
     const letters = await readRecords(brokers, deadLetterTopic, 2);
-    expect(letters.map(({ key }) => key?.length).sort()).toEqual([0, undefined]);
+    expect(new Set(letters.map(({ key }) => key?.length))).toEqual(new Set([0, undefined]));
   });
 
   test("whose setting aside fails are tried again, and their partition waits", async () => {

@@ -236,6 +236,8 @@ describe("a keeper", () => {
         }),
     );
     keeper.stop();
+    // No timer keeps the process from ending.
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(0));
     answer(living(1_000));
     await pass(60_000);
     keeper.refused();
