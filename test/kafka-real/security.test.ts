@@ -224,6 +224,17 @@ describe("no way in: calls succeed, events queue, and the log says what to do", 
     expect(JSON.stringify(service.lines())).not.toMatch(/guessed|-secret|c2Vzc2lvbi0x/);
   });
 
+  test("for longer than deliveryTimeoutMs: events are counted as expired, and told once", async () => {
+    const properties = login("writer", { "sasl.password": "guessed" });
+    const service = await startService({ brokers: broker.address("SASL"), properties, deliveryTimeoutMs: 1_000 });
+    await service.call(10);
+    await until(() => service.publisher.stats().dropped.expired === 10, service.publisher.stats);
+    await service.call(10);
+    await until(() => service.publisher.stats().dropped.expired === 20, service.publisher.stats);
+    expect(await service.close()).toEqual({ offered: 20, delivered: 0, dropped: { expired: 20 }, queued: 0 });
+    expectNoRepetition(service.lines());
+  });
+
   test("a key that cannot be read: events are dropped and counted at once", async () => {
     const wrong = {
       "ssl.key.location": broker.certificates.clientKeyEncrypted,
