@@ -85,6 +85,14 @@ export interface NativeClient {
     done: Callback<NativeMetadata>,
   ) => unknown;
   isConnected(): boolean;
+  /** The native part itself, for what only that can do. */
+  getClient(): NativePart;
+}
+
+/** The native part, as far as this package uses it. */
+export interface NativePart {
+  /** Only after `connect` has called back. The expiry is a moment in ms; extensions are names and values in turn. Throws. */
+  setOAuthBearerToken(value: string, expiresAtMs: number, principal: string, extensions: readonly string[]): unknown;
 }
 
 /** The native producer, as far as this package uses it. */

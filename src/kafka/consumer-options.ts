@@ -2,6 +2,7 @@ import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_
 import { readLog, wrongOption } from "../options.js";
 import type { InvalidReason, Logger } from "../tracking.js";
 import type { SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
+import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "./oauth-token.js";
 import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "./options.js";
 import { defaultTopic } from "./publisher-options.js";
 
@@ -57,6 +58,11 @@ export interface SessionActivityConsumerOptions {
    */
   closeTimeoutMs?: number | undefined;
   /**
+   * Gives the tokens to log in with where the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
+   * The tokens go over TLS, unless the properties say `security.protocol: sasl_plaintext`.
+   */
+  oauthToken?: OAuthTokenProvider | undefined;
+  /**
    * Any librdkafka property, for example for TLS and SASL. They win over what this package sets. Not allowed are those that
    * it depends on: `bootstrap.servers`, `metadata.broker.list`, `group.id`, `auto.offset.reset`, `enable.auto.commit` and
    * `enable.auto.offset.store`.
@@ -78,6 +84,7 @@ export interface ConsumerSettings {
   readonly retry: { readonly attempts: number; readonly backoffMs: number; readonly maxBackoffMs: number };
   readonly setAside: ((record: SessionActivityRecord, reason: InvalidReason) => unknown) | { readonly topic: string };
   readonly closeTimeoutMs: number;
+  readonly oauthToken: OAuthTokenProvider | undefined;
   readonly properties: Readonly<Record<string, string | number | boolean>>;
   readonly log: Logger | false | undefined;
 }
@@ -102,6 +109,8 @@ export function consumerSettings(options: SessionActivityConsumerOptions): Consu
     throw wrongOption("startAt", '"earliest" or "latest"', startAt);
   }
   const topic = topicOption(options.topic, defaultTopic);
+  const properties = propertiesOption(options.properties, reservedProperties);
+  const oauthToken = oauthTokenOption(options.oauthToken, properties);
   return {
     brokers: brokersOption(options.brokers),
     groupId: stringOption("groupId", options.groupId ?? "", ""),
@@ -111,7 +120,8 @@ export function consumerSettings(options: SessionActivityConsumerOptions): Consu
     retry: retryOf(options.retry),
     setAside: setAsideOf(options, topic),
     closeTimeoutMs: integerOption("closeTimeoutMs", options.closeTimeoutMs, { default: 10_000, min: 0, max: maxMs }),
-    properties: propertiesOption(options.properties, reservedProperties),
+    oauthToken,
+    properties: { ...properties, ...oauthProperties(oauthToken, properties) },
     log: readLog(log),
   };
 }

@@ -6,6 +6,7 @@ import { connectWithoutBroker } from "./connect.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { deadLetterProperties } from "./consumer-properties.js";
+import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 import { within } from "./within.js";
 
 /** How long the producer may take to stop. */
@@ -19,6 +20,11 @@ export interface DeadLetters {
   close(): Promise<void>;
 }
 
+interface Started {
+  readonly producer: NativeProducer;
+  readonly tokens: TokenKeeper;
+}
+
 /** Creates the dead letters. No producer exists, and nothing connects, before there is one to write. */
 export function createDeadLetters(
   client: KafkaClient,
@@ -28,11 +34,12 @@ export function createDeadLetters(
 ): DeadLetters {
   const underWay = new Map<number, (error: NativeError | null) => void>();
   let last = 0;
-  let started: Promise<NativeProducer> | undefined;
+  let started: Promise<Started> | undefined;
 
-  async function start(): Promise<NativeProducer> {
+  async function start(): Promise<Started> {
     const producer = client.createProducer(deadLetterProperties(settings));
-    bridgeClientLog(producer, log);
+    const tokens = createTokenKeeper(producer, settings.oauthToken, log);
+    bridgeClientLog(producer, log, { loginRefused: () => tokens.refused() });
     producer.on("delivery-report", (error, report) => {
       const number = Number(report.opaque);
       underWay.get(number)?.(error);
@@ -41,13 +48,14 @@ export function createDeadLetters(
     const failure = await connectWithoutBroker(producer);
     if (failure !== undefined) throw new Error(failure.message);
     producer.setPollInBackground(true);
-    return producer;
+    tokens.start();
+    return { producer, tokens };
   }
 
   return {
     async add(record, reason) {
       started ??= start();
-      const producer = await started.catch((error: unknown) => {
+      const { producer } = await started.catch((error: unknown) => {
         // The next attempt begins anew.
         started = undefined;
         throw error;
@@ -55,7 +63,9 @@ export function createDeadLetters(
       const { key = null, value = null } = record;
       await new Promise<void>((resolve, reject) => {
         last += 1;
-        producer.produce(topic, null, bufferOf(value), bufferOf(key), null, last, headersOf(record, reason));
+        // An empty key stays one: the client takes empty bytes for none.
+        const sameKey = key?.length === 0 ? "" : bufferOf(key);
+        producer.produce(topic, null, bufferOf(value), sameKey, null, last, headersOf(record, reason));
         underWay.set(last, (error) => (error ? reject(new Error(error.message)) : resolve()));
       });
     },
@@ -67,11 +77,12 @@ export function createDeadLetters(
   };
 }
 
-async function stop(started: Promise<NativeProducer> | undefined): Promise<void> {
-  const producer = await started;
+async function stop(started: Promise<Started> | undefined): Promise<void> {
+  if (started === undefined) return;
+  const { producer, tokens } = await started;
+  tokens.stop();
   await new Promise<void>((resolve) => {
-    if (producer === undefined) resolve();
-    else producer.disconnect(0, () => resolve());
+    producer.disconnect(0, () => resolve());
   });
 }
 

@@ -49,7 +49,7 @@ export const advice: Readonly<Record<DropReason, string>> = {
   too_large: "larger than the Kafka client or the broker allows (message.max.bytes)",
   expired: "not delivered within deliveryTimeoutMs; they may have arrived all the same",
   unknown_topic: "the topic does not exist and may not be created",
-  unauthorized: "the broker refused the credentials or the right to write",
+  unauthorized: "Kafka does not allow this client's user to write there; grant it WRITE on the topic",
   invalid_timestamp: "the broker refused the time of the record: check this machine's clock",
   invalid_record: "the broker refused them; check this machine's clock, or give a key if the topic is compacted",
   fatal: "in flight when the Kafka producer failed for good; they may have arrived all the same",

@@ -13,6 +13,7 @@ import { bridgeClientLog } from "./client-log.js";
 import { connectWithoutBroker } from "./connect.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
+import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 import { within } from "./within.js";
 
 /** How many records are fetched at once: enough to be fast, and few enough for the main thread to take in one go. */
@@ -21,6 +22,15 @@ const fetchCount = 100;
 const pollMs = 500;
 /** How long partitions that move away wait for the handlers that are at work on them. */
 const handOverMs = 5_000;
+
+/** What to do where no records can be read, by librdkafka's names of errors. */
+const advice: Readonly<Record<string, string>> = {
+  ERR_GROUP_AUTHORIZATION_FAILED:
+    ": Kafka does not allow this client's user into the group; grant it READ on the group",
+  ERR_TOPIC_AUTHORIZATION_FAILED:
+    ": Kafka does not allow this client's user to read the topic; grant it READ on the topic",
+  ERR_UNKNOWN_TOPIC_OR_PART: ": the topic does not exist yet",
+};
 
 /** Told what happens to a member. None of these may throw or reject. */
 export interface MemberObserver {
@@ -61,8 +71,10 @@ class Member implements GroupMember {
   readonly #consumer: NativeConsumer;
   readonly #client: KafkaClient;
   readonly #topic: string;
+  readonly #groupId: string;
   readonly #log: TroubleLog;
   readonly #observer: MemberObserver;
+  readonly #tokens: TokenKeeper;
   readonly #polling: Promise<void>;
   #leaving = false;
   #ended = false;
@@ -77,6 +89,7 @@ class Member implements GroupMember {
   constructor(client: KafkaClient, settings: ConsumerSettings, log: TroubleLog, observer: MemberObserver) {
     this.#client = client;
     this.#topic = settings.topic;
+    this.#groupId = settings.groupId;
     this.#log = log;
     this.#observer = observer;
     const callbacks = {
@@ -86,7 +99,8 @@ class Member implements GroupMember {
     };
     const properties = { ...consumerProperties(settings), ...callbacks };
     this.#consumer = client.createConsumer(properties, consumerTopicProperties(settings));
-    bridgeClientLog(this.#consumer, log);
+    this.#tokens = createTokenKeeper(this.#consumer, settings.oauthToken, log);
+    bridgeClientLog(this.#consumer, log, { loginRefused: () => this.#tokens.refused() });
     this.#polling = this.#poll();
   }
 
@@ -124,6 +138,7 @@ class Member implements GroupMember {
     if (!(await within(timeoutMs, this.#commitAndDisconnect()))) {
       this.#log.warn("leave", { timeoutMs }, "No broker took the last offsets in time: their records will come again");
     }
+    this.#tokens.stop();
   }
 
   /**
@@ -134,6 +149,7 @@ class Member implements GroupMember {
     if (this.#hasStored && !this.#ended) await this.#commit();
     this.#end();
     await this.#polling;
+    this.#tokens.stop();
     await new Promise<void>((resolve) => {
       if (this.#consumer.isConnected()) this.#consumer.disconnect(() => resolve());
       else resolve();
@@ -162,13 +178,17 @@ class Member implements GroupMember {
 
   async #poll(): Promise<void> {
     const failure = await connectWithoutBroker(this.#consumer);
-    if (failure !== undefined) return this.#fail(failure);
+    if (failure !== undefined) {
+      // The client tells less than librdkafka did, for one not which file it could not read.
+      return this.#fail(`cannot start (${failure.message}): check its properties and the files that they name`);
+    }
+    this.#tokens.start();
     try {
       // Takes what is there, and parks no thread.
       this.#consumer.setDefaultConsumeTimeout(0);
       this.#consumer.subscribe([this.#topic]);
     } catch (error) {
-      return this.#fail(asNativeError(error));
+      return this.#fail(`cannot start: ${asNativeError(error).message}`);
     }
     while (!this.#ended) await this.#fetch();
   }
@@ -181,8 +201,10 @@ class Member implements GroupMember {
       else await this.#arrival();
     } catch (error) {
       const native = asNativeError(error);
-      if (this.#nameOf(native.code) === "ERR__FATAL") return this.#fail(native);
-      this.#log.warn(`consume ${native.code}`, { error: native.message }, "No records can be read for now");
+      const name = this.#nameOf(native.code) ?? "";
+      if (name === "ERR__FATAL") return this.#fail(`failed for good: ${native.message}`);
+      const details = { topic: this.#topic, groupId: this.#groupId, error: native.message };
+      this.#log.warn(`consume ${name}`, details, `No records can be read for now${advice[name] ?? ""}`);
       await delay(pollMs);
     }
   }
@@ -217,9 +239,9 @@ class Member implements GroupMember {
     this.#wake?.();
   }
 
-  #fail({ message }: NativeError): void {
+  #fail(how: string): void {
     this.#end();
-    this.#observer.failed(new Error(`The Kafka consumer failed for good: ${message}`));
+    this.#observer.failed(new Error(`The Kafka consumer ${how}`));
   }
 
   async #rebalance(change: NativeError, partitions: readonly NativePartition[]): Promise<void> {

@@ -4,6 +4,7 @@ export { createSessionActivityConsumer, type SessionActivityConsumer } from "./c
 export type { SessionActivityConsumerOptions, SessionActivityRetry } from "./consumer-options.js";
 export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
 export { sessionTrackingFromEnv } from "./environment.js";
+export type { OAuthToken, OAuthTokenProvider } from "./oauth-token.js";
 export { createKafkaPublisher } from "./publisher.js";
 export type { KafkaPublisherOptions } from "./publisher-options.js";
 export { type SessionTracking, startSessionTracking } from "./start.js";

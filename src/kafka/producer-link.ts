@@ -3,7 +3,9 @@ import { asNativeError, type NativeError, type NativeProducer, type NativeReport
 import { bridgeClientLog } from "./client-log.js";
 import { connectWithoutBroker } from "./connect.js";
 import type { LostEvents, Settled } from "./ledger.js";
+import type { OAuthTokenProvider } from "./oauth-token.js";
 import type { KafkaRecord } from "./record.js";
+import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 import { within } from "./within.js";
 
 /** How long a producer may take to stop, once it was told to drop what it holds. */
@@ -35,8 +37,13 @@ export interface ProducerLink {
  * Takes over a native producer that is not connected yet, and starts it. What librdkafka finds wrong only now, such as
  * properties that contradict each other, is logged as an error, and every record is refused.
  */
-export function createProducerLink(producer: NativeProducer, log: TroubleLog, observer: LinkObserver): ProducerLink {
-  return new Link(producer, log, observer);
+export function createProducerLink(
+  producer: NativeProducer,
+  log: TroubleLog,
+  observer: LinkObserver,
+  oauthToken?: OAuthTokenProvider,
+): ProducerLink {
+  return new Link(producer, createTokenKeeper(producer, oauthToken, log), log, observer);
 }
 
 interface WaitingRecord {
@@ -47,6 +54,7 @@ interface WaitingRecord {
 class Link implements ProducerLink {
   readonly started: Promise<void>;
   readonly #producer: NativeProducer;
+  readonly #tokens: TokenKeeper;
   readonly #observer: LinkObserver;
   /** What came before the producer had started; undefined from then on. */
   #waiting: WaitingRecord[] | undefined = [];
@@ -62,10 +70,11 @@ class Link implements ProducerLink {
   readonly #asked: Map<number, Settled> = new Map();
   #lastAsked = 0;
 
-  constructor(producer: NativeProducer, log: TroubleLog, observer: LinkObserver) {
+  constructor(producer: NativeProducer, tokens: TokenKeeper, log: TroubleLog, observer: LinkObserver) {
     this.#producer = producer;
+    this.#tokens = tokens;
     this.#observer = observer;
-    bridgeClientLog(producer, log);
+    bridgeClientLog(producer, log, { loginRefused: () => tokens.refused() });
     producer.on("delivery-report", (error, report) => this.#report(error, report));
     this.started = this.#start(log);
   }
@@ -124,9 +133,15 @@ class Link implements ProducerLink {
 
   async #start(log: TroubleLog): Promise<void> {
     this.#failure = await start(this.#producer);
-    if (this.#failure !== undefined) {
+    if (this.#failure === undefined) {
+      this.#tokens.start();
+    } else {
       const { message } = this.#failure;
-      log.error("kafka start", { error: message }, "The Kafka producer cannot start: all events are dropped");
+      log.error(
+        "kafka start",
+        { error: message },
+        "The Kafka producer cannot start, all events are dropped: check its properties and the files that they name",
+      );
     }
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
@@ -135,6 +150,7 @@ class Link implements ProducerLink {
 
   async #disconnect(): Promise<void> {
     await this.started;
+    this.#tokens.stop();
     await new Promise<void>((resolve) => {
       this.#producer.disconnect(0, () => resolve());
     });

@@ -1,6 +1,7 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { readLog, wrongOption } from "../options.js";
 import type { Logger } from "../tracking.js";
+import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "./oauth-token.js";
 import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "./options.js";
 
 /** The topic that publisher and consumer use where no other is named. */
@@ -43,6 +44,11 @@ export interface KafkaPublisherOptions {
   /** How long `close()` goes on delivering. By default, 5,000; with 0 it drops what is queued. */
   closeTimeoutMs?: number | undefined;
   /**
+   * Gives the tokens to log in with where the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
+   * Events queue until there is one. The tokens go over TLS, unless the properties say `security.protocol: sasl_plaintext`.
+   */
+  oauthToken?: OAuthTokenProvider | undefined;
+  /**
    * Any librdkafka property, for example for TLS and SASL. They come last: they win over what this package sets. Not allowed
    * are those that it depends on: `dr_cb`, `dr_msg_cb`, `delivery.report.only.error` and `transactional.id`.
    */
@@ -58,6 +64,7 @@ export interface PublisherSettings {
   readonly clientId: string;
   readonly key: ((event: SessionActivityEvent) => unknown) | undefined;
   readonly cloudEvents: boolean;
+  readonly oauthToken: OAuthTokenProvider | undefined;
   readonly maxQueuedEvents: number;
   readonly maxQueuedBytes: number;
   readonly deliveryTimeoutMs: number;
@@ -77,6 +84,8 @@ export function publisherSettings(options: KafkaPublisherOptions): PublisherSett
   const { key, cloudEvents = false } = options;
   if (key !== undefined && typeof key !== "function") throw wrongOption("key", "a function", key);
   if (typeof cloudEvents !== "boolean") throw wrongOption("cloudEvents", "a boolean", cloudEvents);
+  const properties = propertiesOption(options.properties, reservedProperties);
+  const oauthToken = oauthTokenOption(options.oauthToken, properties);
   const integer = (name: IntegerOption, defaultValue: number, min: number, max: number): number =>
     integerOption(name, options[name], { default: defaultValue, min, max });
   return {
@@ -85,11 +94,12 @@ export function publisherSettings(options: KafkaPublisherOptions): PublisherSett
     clientId: stringOption("clientId", options.clientId, "connect-session-activity"),
     key,
     cloudEvents,
+    oauthToken,
     maxQueuedEvents: integer("maxQueuedEvents", 50_000, 1, maxInt32 - queueSlack),
     maxQueuedBytes: integer("maxQueuedBytes", 32 * 1024 * 1024, 1, maxInt32),
     deliveryTimeoutMs: integer("deliveryTimeoutMs", 300_000, 10, maxInt32),
     closeTimeoutMs: integer("closeTimeoutMs", 5_000, 0, maxInt32),
-    properties: propertiesOption(options.properties, reservedProperties),
+    properties: { ...properties, ...oauthProperties(oauthToken, properties) },
     log: readLog(options.log),
   };
 }

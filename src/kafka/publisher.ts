@@ -97,7 +97,7 @@ class KafkaPublisher implements Publisher {
       resend: (record, settled) => this.#send(record, settled),
     };
     const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
-    return createProducerLink(producer, this.#log, observer);
+    return createProducerLink(producer, this.#log, observer, this.#settings.oauthToken);
   }
 
   /** Hands a record that is counted as queued to the producer. */

@@ -11,11 +11,14 @@ import type { PublisherSettings } from "./publisher-options.js";
 /** What is sent for one event. It has no time of its own: event time lives in the value. */
 export interface KafkaRecord {
   readonly value: Uint8Array;
-  readonly key: Uint8Array | undefined;
+  readonly key: RecordKey | undefined;
   readonly headers: readonly NativeHeader[];
   /** Of value and key: what the bound on bytes counts. */
   readonly bytes: number;
 }
+
+/** Bytes, or the empty string: the client takes empty bytes for no key at all. */
+type RecordKey = Uint8Array | "";
 
 const contentType: NativeHeader = { "content-type": "application/protobuf" };
 const plainHeaders: readonly NativeHeader[] = [contentType];
@@ -72,11 +75,11 @@ function keyOf(
   userKey: (event: SessionActivityEvent) => unknown,
   event: SessionActivityEvent,
   log: TroubleLog,
-): Buffer | undefined {
+): RecordKey | undefined {
   try {
     const key = userKey(event);
     // Bytes, since the client cuts a string at its first NUL.
-    if (typeof key === "string") return Buffer.from(key);
+    if (typeof key === "string") return key === "" ? "" : Buffer.from(key);
     if (key instanceof Promise) key.catch(() => {});
     if (key !== undefined)
       log.warn("kafka key", { got: typeof key }, "The key option returned no string: publishing without a key");

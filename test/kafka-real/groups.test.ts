@@ -1,12 +1,18 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { Kafka, logLevel } from "kafkajs";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { consumerSettings } from "../../src/kafka/consumer-options.js";
 import { watchGroup } from "../../src/kafka/group-progress.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { createTroubleLog } from "../../src/log.js";
+import { compileKafkaEntry } from "../kafka/compiled.js";
 import { startConsumer } from "../kafka/consumer-fixtures.js";
 import { eventIds, eventOf, until } from "../kafka/fixtures.js";
-import { publishEvents, startTarget, type Target } from "./target.js";
+import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
 
 let target: Target;
 beforeAll(async () => {
@@ -115,4 +121,65 @@ describe.each(["classic", "consumer"])("group protocol %s", (protocol) => {
     // Handlers end before their partitions move on, so even there it is the exception.
     expect(duplicatesIn(counts)).toBeLessThan(published / 10);
   });
+});
+
+test("a consumer that is killed: its successor handles the rest, and again only what was not committed", async () => {
+  const topic = await target.topic(4);
+  const { brokers } = target;
+  const groupId = `group of ${topic}`;
+  // The broker takes a member for dead after this time; with the newer protocol that time is a setting of the broker.
+  const properties = { "group.protocol": "classic", "session.timeout.ms": 6_000 };
+  await publishEvents({ brokers, topic }, [1, 8_000]);
+  const script = fileURLToPath(new URL("../kafka/consumer-process.mjs", import.meta.url));
+  const args = [script, compileKafkaEntry(), brokers, topic, groupId, JSON.stringify(properties)];
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const before = new Set<string>();
+  createInterface(child.stdout).on("line", (line) => before.add(line));
+  await until(
+    () => before.size > 3_000,
+    () => before.size,
+  );
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const committed = [...(await target.admin.committed(groupId, topic)).values()].reduce((sum, end) => sum + end, 0n);
+  expect(committed).toBeGreaterThan(0n);
+  expect(committed).toBeLessThanOrEqual(8_000n);
+
+  const { counts, handle } = tally();
+  const successor = startConsumer({ brokers, topic, groupId, handle, properties });
+  await until(
+    () => counts.size === 8_000 - Number(committed),
+    () => [counts.size, committed, successor.stats()],
+  );
+  await successor.close();
+  expect([...new Set([...before, ...counts.keys()])].sort()).toEqual(eventIds(1, 8_000).sort());
+  expect(duplicatesIn(counts)).toBe(0);
+});
+
+test("what a transaction of others took back is not handled, and what stands around it is", async () => {
+  const topic = await target.topic(1);
+  const { brokers } = target;
+  const kafka = new Kafka({ brokers: brokers.split(","), logLevel: logLevel.NOTHING });
+  const other = kafka.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 });
+  await other.connect();
+  onTestFinished(() => other.disconnect());
+  const { counts, handle } = tally();
+  for (const [from, end] of [
+    [1, "abort"],
+    [101, "commit"],
+  ] as const) {
+    const transaction = await other.transaction();
+    const values = Array.from({ length: 50 }, (_, index) => Buffer.from(bytesOfEvent(from + index), "base64"));
+    await transaction.send({ topic, messages: values.map((value) => ({ value })) });
+    await transaction[end]();
+    await publishEvents({ brokers, topic }, [from + 50, from + 99]);
+  }
+  const consumer = startConsumer({ brokers, topic, groupId: `group of ${topic}`, handle });
+  await until(
+    () => counts.size >= 150,
+    () => [counts.size, consumer.stats()],
+  );
+  await consumer.close();
+  expect([...counts.keys()].sort()).toEqual([...eventIds(51, 100), ...eventIds(101, 200)].sort());
 });

@@ -80,25 +80,6 @@ describe("record timestamps", () => {
     expect(record?.timestamp).toBeGreaterThanOrEqual(before - 5);
     expect(record?.timestamp).toBeLessThanOrEqual(Date.now() + 5);
   });
-
-  // Nobody turns the clock here. Instead the topics tolerate none that is 1 ms late, and linger.ms makes every record so.
-  test("that a CreateTime topic refuses are counted as invalid_record; LogAppendTime takes them", async () => {
-    const strict = { "message.timestamp.before.max.ms": 1 };
-    const [refusing, taking] = await Promise.all([
-      target.topic(1, { "message.timestamp.type": "CreateTime", ...strict }),
-      target.topic(1, { "message.timestamp.type": "LogAppendTime", ...strict }),
-    ]);
-    const properties = { "linger.ms": 50 };
-    const { brokers } = target;
-    expect(await publishEvents({ brokers, topic: refusing, properties }, [1, 10])).toEqual({
-      offered: 10,
-      delivered: 0,
-      dropped: { invalid_record: 10 },
-      queued: 0,
-    });
-    expect((await publishEvents({ brokers, topic: taking, properties }, [1, 10])).delivered).toBe(10);
-    await expectEvents(taking, 1, 10);
-  });
 });
 
 describe("exactly once, where it can be had", () => {

@@ -370,7 +370,7 @@ describe("for good", () => {
     // librdkafka finds this contradiction only when it starts.
     const properties = { "group.protocol": "classic", "session.timeout.ms": 5_000, "max.poll.interval.ms": 1_000 };
     const consumer = startConsumer({ brokers, topic, handle() {}, properties, log });
-    await expect(consumer.closed).rejects.toThrow(/The Kafka consumer failed for good: .*max.poll.interval.ms/);
+    await expect(consumer.closed).rejects.toThrow(/The Kafka consumer cannot start .*max.poll.interval.ms/);
     await consumer.close();
     expect(log.lines.some(({ level, message }) => level === "error" && message === "The consumer has ended")).toBe(
       true,

@@ -397,6 +397,19 @@ describe("records that hold no event", () => {
     ]);
   });
 
+  test("keep an empty key, which is another one than none", async () => {
+    const deadLetterTopic = `${topic}-dead`;
+    const value = Buffer.from("garbage");
+    await write(brokers, topic, [
+      { partition: 0, value, key: "" },
+      { partition: 1, value },
+    ]);
+    const consumer = startConsumer({ brokers, topic, handle() {}, deadLetterTopic });
+    await until(() => consumer.stats().invalid.undecodable === 2);
+    const letters = await readRecords(brokers, deadLetterTopic, 2);
+    expect(new Set(letters.map(({ key }) => key?.length))).toEqual(new Set([0, undefined]));
+  });
+
   test("whose setting aside fails are tried again, and their partition waits", async () => {
     await write(brokers, topic, [...bad.slice(0, 1), { partition: 0, value: bytesOf(2) }]);
     await writeEvents(brokers, topic, [3, 3], [1]);

@@ -109,7 +109,7 @@ describe("errors of the broker", () => {
   // does is put into its mouth.
   const cases: [DropReason, number, string][] = [
     ["invalid_timestamp", 32, "check this machine's clock"],
-    ["unauthorized", 29, "right to write"],
+    ["unauthorized", 29, "grant it WRITE on the topic"],
     ["invalid_record", 87, "check this machine's clock"],
     ["error", 42, "reported an error"],
   ];
