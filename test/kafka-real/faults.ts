@@ -2,13 +2,24 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "./cluster.js";
 import { isStopped, type KafkaNode } from "./node.js";
 
-/**
- * Breaks something, for about that long, and mends it. Resolves when what it mended answers again, with what shows that the
- * fault really happened; fails where it did not.
- */
-export type Fault = (cluster: Cluster, topic: string, holdMs: number) => Promise<string>;
+/** Breaks something, for about that long, and mends it. Resolves when what it mended answers again; fails where nothing broke. */
+export type Fault = (cluster: Cluster, topic: string, holdMs: number) => Promise<Damage>;
 
-export type FaultName = "rolling restart" | "leader killed" | "leader frozen" | "two brokers killed" | "full outage";
+/** What a fault did. */
+export interface Damage {
+  /** What shows that it really happened. */
+  readonly evidence: string;
+  /** Until when, in ms since 1970, records went to a topic that is deleted. */
+  readonly deletedUntil?: number;
+}
+
+export type FaultName =
+  | "rolling restart"
+  | "leader killed"
+  | "leader frozen"
+  | "two brokers killed"
+  | "full outage"
+  | "topic re-created";
 
 /** What can happen to a cluster of three. */
 export const faults: Readonly<Record<FaultName, Fault>> = {
@@ -21,7 +32,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
       await node.start();
       await inSync(cluster, topic);
     }
-    return `pids ${pids.join(", ")} ended and were replaced`;
+    return { evidence: `pids ${pids.join(", ")} ended and were replaced` };
   },
   "leader killed": async (cluster, topic, holdMs) => {
     const leader = await leaderOf(cluster, topic);
@@ -30,7 +41,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     gone(leader);
     await delay(holdMs);
     await leader.start();
-    return `pid ${pid}, leader of partition 0, was killed`;
+    return { evidence: `pid ${pid}, leader of partition 0, was killed` };
   },
   "leader frozen": async (cluster, topic, holdMs) => {
     const leader = await leaderOf(cluster, topic);
@@ -38,7 +49,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     await delay(holdMs);
     if (!isStopped(leader.pid)) throw new Error(`pid ${leader.pid} was not frozen`);
     leader.thaw();
-    return `pid ${leader.pid}, leader of partition 0, stood still`;
+    return { evidence: `pid ${leader.pid}, leader of partition 0, stood still` };
   },
   "two brokers killed": async (cluster, topic, holdMs) => {
     const leader = await leaderOf(cluster, topic);
@@ -49,7 +60,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     gone(other);
     await delay(holdMs);
     await Promise.all([leader.start(), other.start()]);
-    return `pids ${pids.join(", ")} were killed`;
+    return { evidence: `pids ${pids.join(", ")} were killed` };
   },
   "full outage": async (cluster, _topic, holdMs) => {
     const pids = cluster.nodes.map(({ pid }) => pid);
@@ -57,7 +68,17 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     for (const node of cluster.nodes) gone(node);
     await delay(holdMs);
     await Promise.all(cluster.nodes.map((node) => node.start()));
-    return `pids ${pids.join(", ")} were killed`;
+    return { evidence: `pids ${pids.join(", ")} were killed` };
+  },
+  "topic re-created": async ({ admin }, topic, holdMs) => {
+    await admin.deleteTopic(topic);
+    await delay(holdMs);
+    const left = await admin.client.listTopics();
+    if (left.includes(topic)) throw new Error(`${topic} was not deleted`);
+    // An acknowledgement that comes later is of the new topic.
+    const deletedUntil = Date.now();
+    await admin.createTopic(topic, 3);
+    return { evidence: `${topic} was not among ${left.length} topics`, deletedUntil };
   },
 };
 
