@@ -35,7 +35,18 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
       await connect();
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value: String(value) }));
       const wanted: ITopicConfig = { topic, numPartitions: partitions, replicationFactor: -1, configEntries };
-      await client.createTopics({ topics: [wanted], waitForLeaders: true });
+      await client.createTopics({ topics: [wanted], waitForLeaders: false });
+      // The node that is asked may not have heard of it yet, and kafkajs does not wait for that.
+      const isLed = async (): Promise<boolean> => {
+        const { topics } = await client.fetchTopicMetadata({ topics: [topic] });
+        const found = topics[0]?.partitions ?? [];
+        return found.length === partitions && found.every(({ leader }) => leader >= 0);
+      };
+      const deadline = Date.now() + 60_000;
+      while (!(await isLed().catch(() => false))) {
+        if (Date.now() > deadline) throw new Error(`${topic} has no leaders after 60 s`);
+        await delay(50);
+      }
     },
     async deleteTopic(topic) {
       await connect();

@@ -36,6 +36,7 @@ test.each(Object.entries(holdsMs) as [FaultName, number][])(
     expect(isSound(trial), JSON.stringify(trial)).toBe(true);
     if (name === "topic re-created") expect(trial.verdict.deleted).toBeGreaterThan(0);
   },
+  180_000,
 );
 
 test("an outage longer than the delivery timeout: what expires is counted, and nothing else is missing", async () => {

@@ -87,9 +87,14 @@ export async function inSync(cluster: Cluster, topic: string): Promise<void> {
   await cluster.ready();
   const deadline = Date.now() + 60_000;
   for (;;) {
-    const { topics } = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] });
-    const partitions = topics[0]?.partitions ?? [];
-    if (partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)) return;
+    // A node that has just come back may not have heard of the topic.
+    const found = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined);
+    const partitions = found?.topics[0]?.partitions ?? [];
+    if (
+      partitions.length > 0 &&
+      partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)
+    )
+      return;
     if (Date.now() > deadline) throw new Error(`${topic} is not in sync after 60 s: ${JSON.stringify(partitions)}`);
     await delay(100);
   }
