@@ -2,7 +2,7 @@
 // `npm run chaos -- --rounds 100 --seed 7`. Ends with a table, and with an error where anything was lost uncounted.
 //
 // `--fault "full outage" --hold 240000 --rounds 1` asks for one fault; `--rate 2000` for that many events a second;
-// `--expiry 3000` for a short deliveryTimeoutMs; `--property reconnect.backoff.max.ms=500` for a librdkafka property.
+// `--expiry 3000` for a short deliveryTimeoutMs; `--property reconnect.backoff.max.ms=1000` for a librdkafka property.
 import { parseArgs } from "node:util";
 import { startCluster } from "./cluster.js";
 import { type FaultName, faults } from "./faults.js";
@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "10" },
     seed: { type: "string", default: `${Date.now() % 1_000_000}` },
-    rate: { type: "string", default: "200" },
+    rate: { type: "string", default: "150" },
     fault: { type: "string" },
     hold: { type: "string" },
     expiry: { type: "string" },
@@ -42,15 +42,15 @@ for (let round = 1; round <= Number(values.rounds); round += 1) {
   const chosen = planned.map(({ name }) => name);
   // What a deleted topic held is known only where outcomes are asked for.
   const asksOutcomes = round % 2 === 0 || chosen.includes("topic re-created");
-  const rates = { tracked: rate, control: Math.min(rate, 200) };
+  const rates = { tracked: rate, control: Math.min(rate, 50) };
   const title = `${round}\t${planned.map(({ name, holdMs }) => `${name} ${(holdMs / 1_000).toFixed(1)} s`).join(" + ")}`;
   try {
     const trial = await runTrial(cluster, { faults: planned, rates, quietMs: 1_000, asksOutcomes, kafka });
     rows.push({ round, names: chosen, trial });
     console.log(`${title}\t${describe(trial)}`);
-    for (const error of [...trial.during.errors, ...trial.control.errors])
-      console.log(`${round}\tFAILED CALL: ${error}`);
-    if (!isSound(trial)) console.log(`${round}\tNOT SOUND: ${JSON.stringify(trial)}`);
+    for (const [error, count] of tally([...trial.during.errors, ...trial.control.errors]))
+      console.log(`${round}\tFAILED CALLS, ${count}: ${error}`);
+    if (!isSound(trial)) console.log(`${round}\tNOT SOUND: ${JSON.stringify(trial.verdict)}`);
   } catch (error) {
     broken += 1;
     console.log(`${title}\tROUND FAILED: ${error instanceof Error ? error.message : String(error)}`);
@@ -137,6 +137,12 @@ function reasons(own: readonly Row[]): string {
     for (const [reason, count] of Object.entries(trial.stats.dropped))
       totals.set(reason, (totals.get(reason) ?? 0) + count);
   return [...totals].map(([reason, count]) => `${reason} ${count}`).join(", ") || "0";
+}
+
+function tally(errors: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const error of errors) counts.set(error, (counts.get(error) ?? 0) + 1);
+  return counts;
 }
 
 /** A generator of random numbers from 0 to 1 that gives the same ones for the same seed (mulberry32). */

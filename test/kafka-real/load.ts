@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
@@ -7,6 +8,8 @@ import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 export interface Load {
   /** Begins a new phase, and answers with the figures of the last one. */
   phase(): LoadFigures;
+  /** Resolves when no more calls are open than come in a tenth of a second. */
+  steady(): Promise<void>;
   /** Makes no more calls, and resolves when all are answered. */
   stop(): Promise<LoadFigures>;
 }
@@ -52,7 +55,7 @@ export function startLoad(port: number, rates: LoadRates): Load {
     const headers = kind === "tracked" ? { "x-session-track": "true", "x-session-context": "c".repeat(100) } : {};
     const start = performance.now();
     try {
-      await client.changePassword({ oldPassword: "a", newPassword: "b" }, { headers, timeoutMs: 10_000 });
+      await client.changePassword({ oldPassword: "a", newPassword: "b" }, { headers, timeoutMs: 30_000 });
     } catch (error) {
       tally.errors.push(String(error));
     }
@@ -82,6 +85,9 @@ export function startLoad(port: number, rates: LoadRates): Load {
   };
   return {
     phase,
+    async steady() {
+      while (open.size > (rates.tracked + rates.control) / 10) await delay(10);
+    },
     async stop() {
       clearInterval(timer);
       await Promise.all(open);

@@ -73,7 +73,8 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
   const load = startLoad(service.port, options.rates);
   try {
     // The first calls pay for what is compiled and connected when it is first needed.
-    await delay(1_500);
+    await delay(1_000);
+    await load.steady();
     load.phase();
     await delay(options.quietMs);
     const quiet = load.phase();
