@@ -1,9 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "./cluster.js";
+import { untilForgotten } from "./leadership.js";
 import { isStopped, type KafkaNode } from "./node.js";
 
-/** Breaks something, for about that long, and mends it. Resolves when what it mended answers again; fails where nothing broke. */
-export type Fault = (cluster: Cluster, topic: string, holdMs: number) => Promise<Damage>;
+/**
+ * Breaks something, for about that long, and mends it. Resolves when what it mended answers again; fails where nothing broke.
+ * `silence` resolves when the service has reported no delivery for a while.
+ */
+export type Fault = (cluster: Cluster, topic: string, holdMs: number, silence: () => Promise<void>) => Promise<Damage>;
 
 /** What a fault did. */
 export interface Damage {
@@ -70,15 +74,15 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     await Promise.all(cluster.nodes.map((node) => node.start()));
     return { evidence: `pids ${pids.join(", ")} were killed` };
   },
-  "topic re-created": async ({ admin }, topic, holdMs) => {
-    await admin.deleteTopic(topic);
+  "topic re-created": async (cluster, topic, holdMs, silence) => {
+    await cluster.admin.deleteTopic(topic);
+    await untilForgotten(cluster, topic);
     await delay(holdMs);
-    const left = await admin.client.listTopics();
-    if (left.includes(topic)) throw new Error(`${topic} was not deleted`);
-    // An acknowledgement that comes later is of the new topic.
+    // The last acknowledgements of the old topic may still be on their way through the service.
+    await silence();
     const deletedUntil = Date.now();
-    await admin.createTopic(topic, 3);
-    return { evidence: `${topic} was not among ${left.length} topics`, deletedUntil };
+    await cluster.admin.createTopic(topic, 3);
+    return { evidence: `no node knew ${topic} until ${new Date(deletedUntil).toISOString()}`, deletedUntil };
   },
 };
 

@@ -26,6 +26,17 @@ export async function untilLed({ nodes }: Cluster, topic: string, enoughInSync =
   }
 }
 
+/** Resolves when no node knows the topic any more, so that none can acknowledge a record for it. */
+export async function untilForgotten({ nodes }: Cluster, topic: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const answers = await Promise.all(nodes.map(({ port }) => askFor(port, topic)));
+    if (answers.every((partitions) => partitions?.length === 0)) return;
+    if (Date.now() > deadline) throw new Error(`${topic} is still known after 60 s: ${JSON.stringify(answers)}`);
+    await delay(50);
+  }
+}
+
 /** The partitions as that node sees them; undefined where it does not answer. */
 function askFor(port: number, topic: string): Promise<PartitionState[] | undefined> {
   return new Promise((resolve) => {

@@ -26,6 +26,8 @@ export interface Verdict {
   readonly missingButDelivered: number;
   /** Of the others, events of which the publisher has said nothing. */
   readonly missingWithoutWord: number;
+  /** Some of the last two kinds, for whoever looks for the cause. */
+  readonly examples: readonly string[];
   /** Events that arrived although the publisher said that they were dropped. */
   readonly arrivedButDropped: number;
   /** Records that hold no event, other bytes than were published, or an event that nobody captured. */
@@ -56,6 +58,7 @@ for (const { value } of records) {
 
 const missing = captured.filter(({ eventId }) => !seen.has(eventId));
 const deleted = new Set(missing.filter(isDeleted));
+const unexplained = missing.filter((entry) => (entry.outcome ?? "delivered") === "delivered" && !deleted.has(entry));
 const verdict: Verdict = {
   captured: captured.length,
   records: records.length,
@@ -63,8 +66,11 @@ const verdict: Verdict = {
   duplicates: records.length - strange - seen.size,
   missing: missing.length,
   deleted: deleted.size,
-  missingButDelivered: missing.filter((entry) => entry.outcome === "delivered" && !deleted.has(entry)).length,
-  missingWithoutWord: missing.filter(({ outcome }) => outcome === undefined).length,
+  missingButDelivered: unexplained.filter(({ outcome }) => outcome === "delivered").length,
+  missingWithoutWord: unexplained.filter(({ outcome }) => outcome === undefined).length,
+  examples: unexplained
+    .slice(0, 5)
+    .map(({ sequence, settledAt = 0 }) => `number ${sequence}, settled at ${new Date(settledAt).toISOString()}`),
   arrivedButDropped: [...seen.values()].filter(({ outcome }) => outcome !== undefined && outcome !== "delivered")
     .length,
   strange,

@@ -5,8 +5,9 @@ export function printTrial(title: string, trial: Trial): void {
   console.log(`${title}\t${describe(trial)}`);
   for (const [error, count] of tally([...trial.during.errors, ...trial.control.errors]))
     console.log(`\tFAILED CALLS, ${count}: ${error}`);
-  for (const line of trial.lines) if (line.startsWith("error")) console.log(`\t${line}`);
-  if (!isSound(trial)) console.log(`\tNOT SOUND: ${JSON.stringify(trial.verdict)}`);
+  // What was refused or given up, but not each connection that was refused: those are what the faults are made of.
+  for (const line of trial.lines) if (/dropped|Kafka producer/.test(line)) console.log(`\t${line}`);
+  if (!isSound(trial)) console.log(`\tNOT SOUND: ${JSON.stringify([trial.evidence, trial.verdict])}`);
 }
 
 /** The head of the table that sums trials up. */

@@ -81,7 +81,7 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
     const { rss: before } = await service.stats();
     const watch = watchDeliveries(service);
     const damages: Damage[] = [];
-    for (const { fault, holdMs } of options.faults) damages.push(await fault(cluster, topic, holdMs));
+    for (const { fault, holdMs } of options.faults) damages.push(await fault(cluster, topic, holdMs, watch.silence));
     const mended = performance.now();
     const [recovery, kafkaMs] = await Promise.all([
       watch.recovery(options.rates.tracked),

@@ -12,6 +12,8 @@ export interface Recovery {
 }
 
 export interface Watch {
+  /** Resolves when no delivery was reported for half a second. */
+  silence(): Promise<void>;
   /** Resolves when the backlog is delivered. */
   recovery(eventsPerSecond: number): Promise<Recovery>;
   /** The longest time without a delivery, and the most bytes that the service's process had. */
@@ -24,6 +26,7 @@ export function watchDeliveries(service: Service): Watch {
   let delivered = 0;
   let queued = 0;
   let changedAt = performance.now();
+  let lookedAt = 0;
   let stallMs = 0;
   let rss = 0;
   let peak = 0;
@@ -31,6 +34,7 @@ export function watchDeliveries(service: Service): Watch {
     while (!stopped) {
       const found = await service.stats();
       const now = performance.now();
+      lookedAt = now;
       ({ rss } = found);
       peak = Math.max(peak, rss);
       ({ queued } = found.stats);
@@ -47,6 +51,13 @@ export function watchDeliveries(service: Service): Watch {
     // Whoever stops it sees why.
   });
   return {
+    async silence() {
+      const deadline = performance.now() + 60_000;
+      while (lookedAt - changedAt < 500) {
+        if (performance.now() > deadline) throw new Error("deliveries went on for 60 s");
+        await delay(10);
+      }
+    },
     async recovery(eventsPerSecond) {
       const begun = performance.now();
       const before = await service.stats();
