@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePorts } from "../support/free-ports.js";
 import { type Admin, adminOf } from "./admin.js";
 import { classArchive, kafkaClassPath } from "./jars.js";
 import { type KafkaNode, kafkaNode } from "./node.js";
@@ -157,23 +157,6 @@ function propertiesOf(
   return Object.entries(lines)
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  // All are held until the last is known, so that none is given out twice.
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return address !== null && typeof address === "object" ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 const loggingProperties = `
