@@ -13,6 +13,8 @@ const reasons: Readonly<Record<string, DropReason>> = {
   ERR__UNKNOWN_PARTITION: "unknown_topic",
   ERR_UNKNOWN_TOPIC_OR_PART: "unknown_topic",
   ERR_UNKNOWN_TOPIC_ID: "unknown_topic",
+  // What waits for a partition that goes away with its topic.
+  ERR__DESTROY: "unknown_topic",
   ERR_TOPIC_EXCEPTION: "unknown_topic",
   ERR__AUTHENTICATION: "unauthorized",
   ERR_SASL_AUTHENTICATION_FAILED: "unauthorized",

@@ -1,14 +1,29 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "./cluster.js";
+import { untilForgotten } from "./leadership.js";
 import { isStopped, type KafkaNode } from "./node.js";
 
 /**
- * Breaks something, for about that long, and mends it. Resolves when what it mended answers again, with what shows that the
- * fault really happened; fails where it did not.
+ * Breaks something, for about that long, and mends it. Resolves when what it mended answers again; fails where nothing broke.
+ * `silence` resolves when the service has reported no delivery for a while.
  */
-export type Fault = (cluster: Cluster, topic: string, holdMs: number) => Promise<string>;
+export type Fault = (cluster: Cluster, topic: string, holdMs: number, silence: () => Promise<void>) => Promise<Damage>;
 
-export type FaultName = "rolling restart" | "leader killed" | "leader frozen" | "two brokers killed" | "full outage";
+/** What a fault did. */
+export interface Damage {
+  /** What shows that it really happened. */
+  readonly evidence: string;
+  /** Until when, in ms since 1970, records went to a topic that is deleted. */
+  readonly deletedUntil?: number;
+}
+
+export type FaultName =
+  | "rolling restart"
+  | "leader killed"
+  | "leader frozen"
+  | "two brokers killed"
+  | "full outage"
+  | "topic re-created";
 
 /** What can happen to a cluster of three. */
 export const faults: Readonly<Record<FaultName, Fault>> = {
@@ -21,7 +36,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
       await node.start();
       await inSync(cluster, topic);
     }
-    return `pids ${pids.join(", ")} ended and were replaced`;
+    return { evidence: `pids ${pids.join(", ")} ended and were replaced` };
   },
   "leader killed": async (cluster, topic, holdMs) => {
     const leader = await leaderOf(cluster, topic);
@@ -30,7 +45,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     gone(leader);
     await delay(holdMs);
     await leader.start();
-    return `pid ${pid}, leader of partition 0, was killed`;
+    return { evidence: `pid ${pid}, leader of partition 0, was killed` };
   },
   "leader frozen": async (cluster, topic, holdMs) => {
     const leader = await leaderOf(cluster, topic);
@@ -38,7 +53,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     await delay(holdMs);
     if (!isStopped(leader.pid)) throw new Error(`pid ${leader.pid} was not frozen`);
     leader.thaw();
-    return `pid ${leader.pid}, leader of partition 0, stood still`;
+    return { evidence: `pid ${leader.pid}, leader of partition 0, stood still` };
   },
   "two brokers killed": async (cluster, topic, holdMs) => {
     const leader = await leaderOf(cluster, topic);
@@ -49,7 +64,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     gone(other);
     await delay(holdMs);
     await Promise.all([leader.start(), other.start()]);
-    return `pids ${pids.join(", ")} were killed`;
+    return { evidence: `pids ${pids.join(", ")} were killed` };
   },
   "full outage": async (cluster, _topic, holdMs) => {
     const pids = cluster.nodes.map(({ pid }) => pid);
@@ -57,7 +72,17 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     for (const node of cluster.nodes) gone(node);
     await delay(holdMs);
     await Promise.all(cluster.nodes.map((node) => node.start()));
-    return `pids ${pids.join(", ")} were killed`;
+    return { evidence: `pids ${pids.join(", ")} were killed` };
+  },
+  "topic re-created": async (cluster, topic, holdMs, silence) => {
+    await cluster.admin.deleteTopic(topic);
+    await untilForgotten(cluster, topic);
+    await delay(holdMs);
+    // The last acknowledgements of the old topic may still be on their way through the service.
+    await silence();
+    const deletedUntil = Date.now();
+    await cluster.admin.createTopic(topic, 3);
+    return { evidence: `no node knew ${topic} until ${new Date(deletedUntil).toISOString()}`, deletedUntil };
   },
 };
 
@@ -66,9 +91,14 @@ export async function inSync(cluster: Cluster, topic: string): Promise<void> {
   await cluster.ready();
   const deadline = Date.now() + 60_000;
   for (;;) {
-    const { topics } = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] });
-    const partitions = topics[0]?.partitions ?? [];
-    if (partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)) return;
+    // A node that has just come back may not have heard of the topic.
+    const found = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined);
+    const partitions = found?.topics[0]?.partitions ?? [];
+    if (
+      partitions.length > 0 &&
+      partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)
+    )
+      return;
     if (Date.now() > deadline) throw new Error(`${topic} is not in sync after 60 s: ${JSON.stringify(partitions)}`);
     await delay(100);
   }

@@ -12,16 +12,24 @@ const pom = join(root, "test", "kafka-real", "pom.xml");
 
 /** Apache Kafka's jars as a class path. Downloaded once, by Maven, into the user's cache folder. */
 export function kafkaClassPath(): string {
-  const content = readFileSync(pom);
-  const base = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  const folder = join(
-    base,
-    "connect-session-activity",
-    `kafka-${createHash("sha256").update(content).digest("hex").slice(0, 16)}`,
-  );
   need("java", ["-version"]);
+  const folder = jarFolder();
   if (!existsSync(folder)) download(folder);
   return join(folder, "*");
+}
+
+/** Where the classes of these jars are kept as this Java has loaded them; it need not be there. */
+export function classArchive(): string {
+  return `${jarFolder()}-${fingerprint(need("java", ["-version"]))}.jsa`;
+}
+
+function jarFolder(): string {
+  const base = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  return join(base, "connect-session-activity", `kafka-${fingerprint(readFileSync(pom))}`);
+}
+
+function fingerprint(content: string | Buffer): string {
+  return createHash("sha256").update(content).digest("hex").slice(0, 16);
 }
 
 function download(folder: string): void {
@@ -52,10 +60,12 @@ function download(folder: string): void {
   }
 }
 
-function need(command: string, args: string[]): void {
-  if (spawnSync(command, args, { stdio: "ignore" }).status === 0) return;
+/** What the command says of itself. */
+function need(command: string, args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  if (status === 0) return stdout + stderr;
   throw new Error(
-    `"${command}" is missing. These tests start Apache Kafka: install Java 17 or newer and Maven 3.8 or newer (on Debian: apt-get install openjdk-17-jre-headless maven). With KAFKA_BROKERS=host:port, all but faults.test.ts use that cluster instead.`,
+    `"${command}" is missing. These tests start Apache Kafka: install Java 17 or newer and Maven 3.8 or newer (on Debian: apt-get install openjdk-17-jre-headless maven). With KAFKA_BROKERS=host:port, the tests that break nothing use that cluster; the others need one of their own all the same.`,
   );
 }
 

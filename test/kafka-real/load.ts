@@ -1,14 +1,23 @@
 import { Agent } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 
-/** Calls at a steady rate, whatever becomes of them: half of them are marked, and half, the control, are not. */
+/** Calls at a steady rate, whatever becomes of them: some are marked, and some, the control, are not. */
 export interface Load {
   /** Begins a new phase, and answers with the figures of the last one. */
   phase(): LoadFigures;
+  /** Resolves when no more calls are open than come in a tenth of a second. */
+  steady(): Promise<void>;
   /** Makes no more calls, and resolves when all are answered. */
   stop(): Promise<LoadFigures>;
+}
+
+/** How many calls are made in a second. */
+export interface LoadRates {
+  readonly tracked: number;
+  readonly control: number;
 }
 
 /** What calls took, in ms. */
@@ -27,7 +36,7 @@ export interface CallFigures {
 }
 
 /** Starts the load on a service. */
-export function startLoad(port: number, callsPerSecond: number): Load {
+export function startLoad(port: number, rates: LoadRates): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const client = createClient(
     AccountService,
@@ -40,13 +49,13 @@ export function startLoad(port: number, callsPerSecond: number): Load {
   let figures = { tracked: newTally(), control: newTally() };
   const open = new Set<Promise<void>>();
   const begun = performance.now();
-  let made = 0;
+  const made = { tracked: 0, control: 0 };
 
-  async function call(isTracked: boolean, tally: Tally): Promise<void> {
-    const headers = isTracked ? { "x-session-track": "true", "x-session-context": "c".repeat(100) } : {};
+  async function call(kind: keyof LoadRates, tally: Tally): Promise<void> {
+    const headers = kind === "tracked" ? { "x-session-track": "true", "x-session-context": "c".repeat(100) } : {};
     const start = performance.now();
     try {
-      await client.changePassword({ oldPassword: "a", newPassword: "b" }, { headers, timeoutMs: 10_000 });
+      await client.changePassword({ oldPassword: "a", newPassword: "b" }, { headers, timeoutMs: 30_000 });
     } catch (error) {
       tally.errors.push(String(error));
     }
@@ -54,12 +63,18 @@ export function startLoad(port: number, callsPerSecond: number): Load {
   }
 
   const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - begun) / 1_000) * callsPerSecond);
-    for (; made < due; made += 1) {
-      const isTracked = made % 2 === 0;
-      const one = call(isTracked, isTracked ? figures.tracked : figures.control);
-      open.add(one);
-      void one.then(() => open.delete(one));
+    const seconds = (performance.now() - begun) / 1_000;
+    // In turns, so that neither always stands behind the other.
+    for (let isDone = false; !isDone; ) {
+      isDone = true;
+      for (const kind of ["tracked", "control"] as const) {
+        if (made[kind] >= Math.floor(seconds * rates[kind])) continue;
+        made[kind] += 1;
+        isDone = false;
+        const one = call(kind, figures[kind]);
+        open.add(one);
+        void one.then(() => open.delete(one));
+      }
     }
   }, 5);
 
@@ -70,6 +85,9 @@ export function startLoad(port: number, callsPerSecond: number): Load {
   };
   return {
     phase,
+    async steady() {
+      while (open.size > (rates.tracked + rates.control) / 10) await delay(10);
+    },
     async stop() {
       clearInterval(timer);
       await Promise.all(open);

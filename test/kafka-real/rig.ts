@@ -18,8 +18,11 @@ export interface Service {
   stats(): Promise<Answer<"stats">>;
   /** Resolves with the counts when nothing is queued. */
   settled(withinMs?: number): Promise<PublisherStats>;
-  /** Has an oracle compare the topic with what this service captured since it was asked last. */
-  reconcile(brokers: string, topic: string): Promise<Verdict>;
+  /**
+   * Has an oracle compare the topic with what this service captured. What was delivered until `deletedUntil`, in ms since
+   * 1970, stood on a topic of that name that was deleted.
+   */
+  reconcile(brokers: string, topic: string, deletedUntil?: number): Promise<Verdict>;
   close(): Promise<PublisherStats>;
   kill(): void;
 }
@@ -41,10 +44,15 @@ export function compileProcesses(): void {
 }
 
 /** Starts a service in a process of its own. */
-export async function startService(setting: ServiceSetting): Promise<Service> {
-  const child = fork(compiled("service"), [JSON.stringify(setting)]);
+export async function startService(setting: Omit<ServiceSetting, "notes">): Promise<Service> {
+  const folder = mkdtempSync(join(tmpdir(), "service-"));
+  const notes = join(folder, "notes.jsonl");
+  const child = fork(compiled("service"), [JSON.stringify({ ...setting, notes })]);
   running.add(child);
-  child.on("exit", () => running.delete(child));
+  child.on("exit", () => {
+    running.delete(child);
+    rmSync(folder, { recursive: true, force: true });
+  });
   const ended = once(child, "exit").then(([code, signal]) => {
     throw new Error(`the service ended by itself: ${String(code ?? signal)}`);
   });
@@ -79,14 +87,10 @@ export async function startService(setting: ServiceSetting): Promise<Service> {
         await delay(20);
       }
     },
-    async reconcile(brokers, topic) {
-      const folder = mkdtempSync(join(tmpdir(), "oracle-"));
-      const file = join(folder, "captured.json");
-      await ask("captured", { ask: "captured", file });
-      const { stdout } = await promisify(execFile)(process.execPath, [compiled("oracle"), brokers, topic, file], {
-        timeout: 90_000,
-      });
-      rmSync(folder, { recursive: true, force: true });
+    async reconcile(brokers, topic, deletedUntil = 0) {
+      await ask("noted", { ask: "noted" });
+      const question = [compiled("oracle"), brokers, topic, notes, String(deletedUntil)];
+      const { stdout } = await promisify(execFile)(process.execPath, question, { timeout: 90_000 });
       const verdict: Verdict = JSON.parse(stdout);
       return verdict;
     },

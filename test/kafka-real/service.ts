@@ -1,7 +1,7 @@
 // A service under load, in a process of its own: the account service with the interceptor and the Kafka publisher. It is
 // forked, and speaks with its parent by messages. It notes every event at the moment when it is published.
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { openSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { toBinary } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -16,45 +16,61 @@ export interface ServiceSetting {
   readonly kafka: Omit<KafkaPublisherOptions, "key" | "log">;
   /** Whether each event's outcome is asked for: another path through the publisher. */
   readonly asksOutcomes: boolean;
+  /** Where it notes what it published: a `Note` as JSON on each line. */
+  readonly notes: string;
 }
 
 /** An event as it was published. */
-export interface Captured {
+export interface CapturedNote {
   readonly eventId: string;
   readonly instanceId: string;
   readonly sequence: number;
   /** SHA-256 of the record's value. */
   readonly hash: string;
-  /** What the publisher said became of it, where it was asked. */
-  outcome?: string;
 }
+
+/** What the publisher said became of an event, and when, in ms since 1970. */
+export interface OutcomeNote {
+  readonly eventId: string;
+  readonly outcome: string;
+  readonly at: number;
+}
+
+export type Note = CapturedNote | OutcomeNote;
 
 /** What a service says, each after it was asked. */
 export type ServiceAnswer =
   | { readonly kind: "ready"; readonly port: number }
   | { readonly kind: "stats"; readonly stats: PublisherStats; readonly rss: number; readonly lines: readonly string[] }
-  | { readonly kind: "captured" }
+  | { readonly kind: "noted" }
   | { readonly kind: "closed"; readonly stats: PublisherStats };
 
-const { kafka, asksOutcomes }: ServiceSetting = JSON.parse(process.argv[2] ?? "{}");
+const { kafka, asksOutcomes, notes }: ServiceSetting = JSON.parse(process.argv[2] ?? "{}");
 const lines: string[] = [];
 const keep = (level: string) => (details: object, message: string) => {
   lines.push(`${level}: ${message} ${JSON.stringify(details)}`);
 };
 const log = { debug() {}, info() {}, warn: keep("warn"), error: keep("error") };
 const publisher = createKafkaPublisher({ ...kafka, log });
-let captured: Captured[] = [];
+
+// On disk, so that the memory of this process is that of the package.
+const file = openSync(notes, "w");
+let unwritten = "";
+function note(entry: Note): void {
+  unwritten += `${JSON.stringify(entry)}\n`;
+  if (unwritten.length > 65_536) write();
+}
+function write(): void {
+  writeSync(file, unwritten);
+  unwritten = "";
+}
 
 const noting: Publisher = {
   publish(event) {
     const hash = createHash("sha256").update(toBinary(SessionActivityEventSchema, event)).digest("base64");
     const { eventId, instanceId, sequence } = event;
-    const entry: Captured = { eventId, instanceId, sequence: Number(sequence), hash };
-    captured.push(entry);
-    if (asksOutcomes)
-      publisher.publish(event, (outcome) => {
-        entry.outcome = outcome;
-      });
+    note({ eventId, instanceId, sequence: Number(sequence), hash });
+    if (asksOutcomes) publisher.publish(event, (outcome) => note({ eventId, outcome, at: Date.now() }));
     else publisher.publish(event);
   },
   stats: () => publisher.stats(),
@@ -77,17 +93,16 @@ server.listen(0, "127.0.0.1", () => {
   say({ kind: "ready", port: address !== null && typeof address === "object" ? address.port : 0 });
 });
 
-process.on("message", (message: { ask: string; file?: string }) => void answer(message));
+process.on("message", ({ ask }: { ask: string }) => void answer(ask));
 // Without its parent it has nothing to do.
 process.on("disconnect", () => process.exit());
 
-async function answer({ ask, file = "" }: { ask: string; file?: string }): Promise<void> {
+async function answer(ask: string): Promise<void> {
   if (ask === "stats") {
     say({ kind: "stats", stats: publisher.stats(), rss: process.memoryUsage.rss(), lines });
-  } else if (ask === "captured") {
-    writeFileSync(file, JSON.stringify(captured));
-    captured = [];
-    say({ kind: "captured" });
+  } else if (ask === "noted") {
+    write();
+    say({ kind: "noted" });
   } else {
     say({ kind: "closed", stats: await publisher.close() });
   }

@@ -23,32 +23,43 @@ export interface Target {
 /** Starts a broker, unless there is one. */
 export async function startTarget(): Promise<Target> {
   const given = process.env["KAFKA_BROKERS"];
-  const cluster: Pick<Cluster, "brokers" | "admin" | "close"> =
-    given === undefined ? await startCluster(1) : existing(given);
-  const { brokers, admin } = cluster;
-  const created: string[] = [];
+  return given === undefined ? targetOf(await startCluster(1)) : existing(given);
+}
+
+/** A cluster as a target. Closing the one closes the other. */
+export function targetOf({ brokers, admin, close }: Pick<Cluster, "brokers" | "admin" | "close">): Target {
   return {
     brokers,
     admin,
     async topic(partitions, config) {
       const topic = `real-${randomBytes(6).toString("hex")}`;
       await admin.createTopic(topic, partitions, config);
-      created.push(topic);
       return topic;
     },
     async read(topic, isolation = "read_uncommitted") {
       return readTopic(loadKafkaClient(), brokers, topic, await admin.ends(topic), { "isolation.level": isolation });
     },
-    async close() {
-      if (given !== undefined) for (const topic of created) await admin.deleteTopic(topic);
-      await cluster.close();
-    },
+    close,
   };
 }
 
-function existing(brokers: string): Pick<Cluster, "brokers" | "admin" | "close"> {
+/** Somebody's cluster: what we create there we delete. */
+function existing(brokers: string): Target {
   const admin = adminOf(brokers);
-  return { brokers, admin, close: () => admin.close() };
+  const created: string[] = [];
+  const target = targetOf({ brokers, admin, close: () => admin.close() });
+  return {
+    ...target,
+    async topic(partitions, config) {
+      const topic = await target.topic(partitions, config);
+      created.push(topic);
+      return topic;
+    },
+    async close() {
+      for (const topic of created) await admin.deleteTopic(topic);
+      await target.close();
+    },
+  };
 }
 
 /** Publishes events numbered from..to, closes, and answers with the counts. */

@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { KafkaPublisherOptions } from "../../src/kafka/index.js";
 import type { PublisherStats } from "../../src/publisher.js";
 import type { Cluster } from "./cluster.js";
-import { type Fault, inSync } from "./faults.js";
-import { type CallFigures, startLoad } from "./load.js";
+import { type Damage, type Fault, inSync } from "./faults.js";
+import { untilLed } from "./leadership.js";
+import { type CallFigures, type LoadRates, startLoad } from "./load.js";
 import type { Verdict } from "./oracle.js";
-import { type Service, startService } from "./rig.js";
+import { startService } from "./rig.js";
+import { watchDeliveries } from "./watch.js";
 
 /** A service under load, in a quiet phase and during faults, and what became of its events. */
 export interface Trial {
@@ -20,10 +23,25 @@ export interface Trial {
   readonly stallMs: number;
   /** From the end of the last fault to the next delivery. */
   readonly recoveryMs: number;
-  /** Captured events that are neither on the topic nor counted as dropped. Must be 0. */
+  /** From the end of the last fault to the moment when Kafka could take a record: its own part of the recovery. */
+  readonly kafkaMs: number;
+  /** From the end of the last fault to the moment when no backlog was left. */
+  readonly backlogMs: number;
+  /** Captured events that are neither on the topic nor counted as dropped nor deleted with it. Must be 0. */
   readonly lost: number;
+  /** Bytes of the service process, as the system counts them. */
+  readonly memory: Memory;
   /** What the publisher logged. */
   readonly lines: readonly string[];
+}
+
+/** The memory of a process. */
+export interface Memory {
+  readonly before: number;
+  /** At the end of the last fault. */
+  readonly fault: number;
+  readonly peak: number;
+  readonly after: number;
 }
 
 /** A fault, and for how long. */
@@ -35,10 +53,12 @@ export interface PlannedFault {
 /** How a trial is set up. */
 export interface TrialOptions {
   readonly faults: readonly PlannedFault[];
-  /** Half of the calls become events. */
-  readonly callsPerSecond: number;
+  readonly rates: LoadRates;
   readonly quietMs: number;
+  /** Whether the publisher is asked what became of each event. What a deleted topic held is known only then. */
   readonly asksOutcomes: boolean;
+  /** Further options of the publisher. */
+  readonly kafka?: Pick<KafkaPublisherOptions, "deliveryTimeoutMs" | "properties">;
 }
 
 /** Runs one trial on a topic of its own. */
@@ -47,41 +67,48 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
   await cluster.admin.createTopic(topic, 3);
   await inSync(cluster, topic);
   const service = await startService({
-    kafka: { brokers: cluster.brokers, topic },
+    kafka: { brokers: cluster.brokers, topic, ...options.kafka },
     asksOutcomes: options.asksOutcomes,
   });
-  const load = startLoad(service.port, options.callsPerSecond);
+  const load = startLoad(service.port, options.rates);
   try {
     // The first calls pay for what is compiled and connected when it is first needed.
-    await delay(1_500);
+    await delay(1_000);
+    await load.steady();
     load.phase();
     await delay(options.quietMs);
     const quiet = load.phase();
+    const { rss: before } = await service.stats();
     const watch = watchDeliveries(service);
-    const evidence: string[] = [];
-    for (const { fault, holdMs } of options.faults) evidence.push(await fault(cluster, topic, holdMs));
-    const recoveryMs = await watch.nextDelivery();
+    const damages: Damage[] = [];
+    for (const { fault, holdMs } of options.faults) damages.push(await fault(cluster, topic, holdMs, watch.silence));
+    const mended = performance.now();
+    const [recovery, kafkaMs] = await Promise.all([
+      watch.recovery(options.rates.tracked),
+      untilLed(cluster, topic).then(() => performance.now() - mended),
+    ]);
     const during = await load.stop();
-    const stallMs = await watch.stop();
+    const { stallMs, peak } = await watch.stop();
     await inSync(cluster, topic);
     const stats = await service.settled();
-    const { lines } = await service.stats();
-    const verdict = await service.reconcile(cluster.brokers, topic);
+    const { lines, rss: after } = await service.stats();
+    const deletedUntil = Math.max(0, ...damages.map((damage) => damage.deletedUntil ?? 0));
+    const verdict = await service.reconcile(cluster.brokers, topic, deletedUntil);
     await service.close();
     await cluster.admin.deleteTopic(topic);
-    const lost = options.asksOutcomes
-      ? verdict.missingButDelivered + verdict.missingWithoutWord
-      : Math.max(0, verdict.missing - sum(stats.dropped));
     return {
-      evidence,
+      evidence: damages.map(({ evidence }) => evidence),
       verdict,
       stats,
       quiet: quiet.tracked,
       during: during.tracked,
       control: during.control,
       stallMs,
-      recoveryMs,
-      lost,
+      recoveryMs: recovery.deliveryMs,
+      kafkaMs,
+      backlogMs: recovery.backlogMs,
+      lost: lostOf(verdict, stats, options.asksOutcomes),
+      memory: { before, fault: recovery.rss, peak, after },
       lines,
     };
   } finally {
@@ -90,51 +117,25 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
   }
 }
 
+/** Where outcomes were not asked for, only the counts can be compared. */
+function lostOf({ missing, missingButDelivered, missingWithoutWord }: Verdict, stats: PublisherStats, asked: boolean) {
+  return asked ? missingButDelivered + missingWithoutWord : Math.max(0, missing - sum(stats.dropped));
+}
+
+/** Whether every event is accounted for, and no call paid for it. */
+export function isSound({ lost, verdict, during, control, stats, evidence }: Trial): boolean {
+  const { captured, strange, holes, deleted } = verdict;
+  return (
+    lost === 0 &&
+    strange === 0 &&
+    captured === stats.offered &&
+    stats.offered === stats.delivered + sum(stats.dropped) + stats.queued &&
+    holes <= sum(stats.dropped) + deleted &&
+    during.failed + control.failed === 0 &&
+    evidence.length > 0
+  );
+}
+
 export function sum(dropped: PublisherStats["dropped"]): number {
   return Object.values(dropped).reduce((total, count) => total + count, 0);
-}
-
-interface Watch {
-  nextDelivery(): Promise<number>;
-  stop(): Promise<number>;
-}
-
-/** Looks at the count of deliveries all the while. */
-export function watchDeliveries(service: Service): Watch {
-  let stopped = false;
-  let delivered = 0;
-  let changedAt = performance.now();
-  let stallMs = 0;
-  async function look(): Promise<void> {
-    while (!stopped) {
-      const { stats } = await service.stats();
-      const now = performance.now();
-      if (stats.delivered !== delivered) {
-        stallMs = Math.max(stallMs, now - changedAt);
-        delivered = stats.delivered;
-        changedAt = now;
-      }
-      await delay(10);
-    }
-  }
-  const looking = look();
-  looking.catch(() => {
-    // Whoever stops it sees why.
-  });
-  return {
-    async nextDelivery() {
-      const begun = performance.now();
-      const before = (await service.stats()).stats.delivered;
-      while (delivered <= before) {
-        if (performance.now() - begun > 60_000) throw new Error("nothing was delivered for 60 s after the fault");
-        await delay(5);
-      }
-      return performance.now() - begun;
-    },
-    async stop() {
-      stopped = true;
-      await looking;
-      return stallMs;
-    },
-  };
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { freePorts } from "../support/free-ports.js";
 
 /** The requests of Kafka's protocol that tests interfere with. */
 export const api = { produce: 0, metadata: 3, initProducerId: 22 } as const;
@@ -34,7 +35,8 @@ export async function startProxy(): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let target = 0;
   let server: Server | undefined;
-  const listen = async (port: number): Promise<number> => {
+  const [port = 0] = await freePorts(1);
+  const listen = async (): Promise<void> => {
     server = createServer((client) => {
       const broker = connect(target, "127.0.0.1");
       sockets.add(client).add(broker);
@@ -42,8 +44,6 @@ export async function startProxy(): Promise<Proxy> {
     });
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
-    const address = server.address();
-    return address !== null && typeof address === "object" ? address.port : 0;
   };
   const shut = async (): Promise<void> => {
     const closed = server && once(server, "close");
@@ -53,8 +53,6 @@ export async function startProxy(): Promise<Proxy> {
     sockets.clear();
     await closed;
   };
-  const port = await listen(0);
-  await shut();
 
   function pipe(client: Socket, broker: Socket): void {
     const requests = new Map<number, { api: number; version: number }>();
@@ -92,7 +90,7 @@ export async function startProxy(): Promise<Proxy> {
     shut,
     async open(broker) {
       target = Number(broker.split(":")[1]);
-      if (server === undefined) await listen(port);
+      if (server === undefined) await listen();
     },
   };
   doors.add(proxy);
