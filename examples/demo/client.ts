@@ -45,11 +45,15 @@ export async function makeCalls(gatewayUrl: string, accountUrl: string): Promise
 
   await call(
     "Login with a wrong password, through the gateway",
-    () => gateway.login({ user: "ada", password: "guess" }, { headers: phone }),
+    () => gateway.login({ user: "ada", password: "guess" }, { headers: abroad }),
     { action: "login", status: "UNAUTHENTICATED" },
   );
+  await call("Login", () => gateway.login({ user: "ada", password: "correct horse" }, { headers: phone }), {
+    action: "login",
+    status: "OK",
+  });
   await call(
-    "Login, from another country",
+    "Login again, from another country",
     () => gateway.login({ user: "ada", password: "correct horse" }, { headers: abroad }),
     { action: "login", status: "OK" },
   );

@@ -5,8 +5,9 @@ import {
   SessionActivityEventSchema,
   type SessionContext,
 } from "connect-session-activity";
+import type { SignalChange } from "connect-session-activity/history";
 
-const width = 14;
+const width = 18;
 
 /** One line of the story: who, and what. */
 export function say(who: string, what: string): void {
@@ -23,8 +24,13 @@ export function sessionHeadersIn(headers: Headers): string {
   return ours.length === 0 ? "no session headers" : ours.map(([name, value]) => `${name}: ${value}`).join("  ");
 }
 
+export function sayChange({ action, signal, previousValue, value }: SignalChange): void {
+  const change = previousValue === undefined ? `is ${value}` : `changed from ${previousValue} to ${value}`;
+  say(action, `${signal} ${change}`);
+}
+
 /** The context that the gateway encoded. A stranger's can be anything. */
-export function contextOf(event: SessionActivityEvent): SessionContext | undefined {
+function contextOf(event: SessionActivityEvent): SessionContext | undefined {
   try {
     return decodeSessionContext(event.encodedSessionContext);
   } catch {
