@@ -33,17 +33,19 @@ interface Cost {
   readonly databaseCpuUs: number;
 }
 
+type CpuMeter = () => Promise<ReadonlyMap<number, number>>;
+
 /** A database that counts for how long it was asked. */
 interface TimedDatabase extends OpenSignalDatabase {
   spentMs: number;
-  /** The CPU time of its processes. Not a number where it has none of its own. */
-  cpuMs(): Promise<number>;
+  /** The CPU time of its processes by their ids; none where it has none of its own. */
+  cpuUs: CpuMeter;
 }
 
-function timed(database: OpenSignalDatabase, cpuMs: () => Promise<number>): TimedDatabase {
+function timed(database: OpenSignalDatabase, cpuUs: CpuMeter): TimedDatabase {
   const own: TimedDatabase = {
     spentMs: 0,
-    cpuMs,
+    cpuUs,
     async query(text, values) {
       const start = performance.now();
       const answer = await database.query(text, values);
@@ -62,7 +64,7 @@ async function record(
   { writers, batchSize }: Way,
 ): Promise<Cost> {
   const events = freshEvents(eventsPerRound, sessions, Math.random);
-  const cpuBefore = await database.cpuMs();
+  const before = await database.cpuUs();
   database.spentMs = 0;
   const [main, start] = [mainThreadCpuUs(), performance.now()];
   const writer = async (): Promise<void> => {
@@ -70,11 +72,15 @@ async function record(
   };
   await Promise.all(Array.from({ length: writers }, writer));
   const ms = performance.now() - start;
+  const mainUs = mainThreadCpuUs() - main;
+  let cpuUs = 0;
+  // Connections come and go.
+  for (const [pid, us] of await database.cpuUs()) cpuUs += us - (before.get(pid) ?? 0);
   return {
     perSecond: (eventsPerRound / ms) * 1_000,
-    mainUs: (mainThreadCpuUs() - main) / eventsPerRound,
+    mainUs: mainUs / eventsPerRound,
     databaseUs: (database.spentMs * 1_000) / eventsPerRound,
-    databaseCpuUs: (((await database.cpuMs()) - cpuBefore) * 1_000) / eventsPerRound,
+    databaseCpuUs: cpuUs / eventsPerRound,
   };
 }
 
@@ -96,7 +102,7 @@ async function measure(
         costs.map((cost) => cost[name]),
         0,
       );
-    const cpu = Number.isNaN(costs[0]?.databaseCpuUs) ? "" : `, ${of("databaseCpuUs")} us of it CPU`;
+    const cpu = costs[0]?.databaseCpuUs === 0 ? "" : `, ${of("databaseCpuUs")} us of it CPU`;
     console.log(
       `${title}, ${way.writers} at a time, batches of ${way.batchSize}: ${of("perSecond")} events/s; per event ` +
         `${of("mainUs")} us of main-thread CPU, ${of("databaseUs")} us in the database${cpu}`,
@@ -112,7 +118,7 @@ const oneByOne = [100, 500].map((batchSize) => ({ writers: 1, batchSize }));
 
 async function measureEmbedded(): Promise<void> {
   // It runs on the main thread.
-  const database = timed(openSignalDatabase(), () => Promise.resolve(Number.NaN));
+  const database = timed(openSignalDatabase(), () => Promise.resolve(new Map()));
   const history = createSignalHistory({ database, log: false });
   await history.migrate();
   const sessions = sessionsFor(100_000);
@@ -128,9 +134,13 @@ async function measureServer(): Promise<void> {
   try {
     const url = server.url();
     const database = timed(openSignalDatabase({ url, maxConnections: 2, timeoutMs: 3_600_000 }), async () => {
-      const rows = await server.sql("postgres", "select pid from pg_stat_activity where application_name <> ''");
-      const cpuNs = rows.map(({ pid }) => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ", 1)[0]));
-      return cpuNs.reduce((sum, one) => sum + one, 0) / 1e6;
+      const rows = await server.sql(
+        "postgres",
+        "select pid from pg_stat_activity where application_name = 'session-activity'",
+      );
+      const cpuOf = (pid: number): number =>
+        Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ", 1)[0]) / 1_000;
+      return new Map(rows.map(({ pid }) => [Number(pid), cpuOf(Number(pid))]));
     });
     const history = createSignalHistory({ database, log: false });
     await history.migrate();
