@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import { type Certificates, makeCertificates } from "./certificates.js";
 import { type Cluster, startCluster } from "./cluster.js";
@@ -36,6 +37,13 @@ const operations = {
 };
 const resources = { topic: AclResourceTypes.TOPIC, group: AclResourceTypes.GROUP };
 const passwords = { writer: "w-secret", reader: "r-secret", mixed: "m-secret", nobody: "n-secret" };
+const allOf = (user: string) => ({
+  principal: `User:${user}`,
+  permissionType: AclPermissionTypes.ANY,
+  operation: AclOperationTypes.ANY,
+  resourceType: AclResourceTypes.ANY,
+  resourcePatternType: ResourcePatternTypes.ANY,
+});
 const security = "org.apache.kafka.common.security";
 
 /**
@@ -73,6 +81,17 @@ export async function startSecureBroker(): Promise<SecureBroker> {
   });
   const { admin } = cluster;
 
+  /** The broker hears of a change some moments after the controller has made it. */
+  async function untilRights(user: string, hold: (names: ReadonlySet<string>) => boolean): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const { resources: found } = await admin.client.describeAcls(allOf(user));
+      if (hold(new Set(found.map(({ resourceName }) => resourceName)))) return;
+      if (Date.now() > deadline) throw new Error(`the rights of ${user} did not change in 20 s`);
+      await delay(20);
+    }
+  }
+
   return {
     cluster,
     certificates,
@@ -89,19 +108,11 @@ export async function startSecureBroker(): Promise<SecureBroker> {
         resourcePatternType: ResourcePatternTypes.LITERAL,
       }));
       await admin.client.createAcls({ acl });
+      await untilRights(user, (names) => rights.every(([, , name]) => names.has(name)));
     },
     async disallow(user) {
-      await admin.client.deleteAcls({
-        filters: [
-          {
-            principal: `User:${user}`,
-            permissionType: AclPermissionTypes.ANY,
-            operation: AclOperationTypes.ANY,
-            resourceType: AclResourceTypes.ANY,
-            resourcePatternType: ResourcePatternTypes.ANY,
-          },
-        ],
-      });
+      await admin.client.deleteAcls({ filters: [allOf(user)] });
+      await untilRights(user, (names) => names.size === 0);
     },
     async close() {
       await cluster.close();
