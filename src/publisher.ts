@@ -8,6 +8,8 @@ import type { SessionActivityEvent } from "../gen/sessionactivity/v1/session_act
  * - `queue_full`: the bound on events or bytes waiting for delivery was reached
  * - `too_large`: over the message size that client or broker allow
  * - `expired`: not delivered within the delivery timeout; it may have arrived all the same
+ * - `unconfirmed`: the broker never confirmed it, and the Kafka client gave it up for delivered, as it may when a topic is
+ *   deleted and created anew; it may have arrived all the same
  * - `unknown_topic`: the topic does not exist and may not be created
  * - `unauthorized`: the broker refused the credentials or the write
  * - `invalid_timestamp`: the broker refused the record's time: check this machine's clock
@@ -25,6 +27,7 @@ export type DropReason =
   | "queue_full"
   | "too_large"
   | "expired"
+  | "unconfirmed"
   | "unknown_topic"
   | "unauthorized"
   | "invalid_timestamp"

@@ -45,7 +45,7 @@ export interface NativeMessage extends NativeOffset {
   readonly headers?: readonly NativeHeader[] | undefined;
 }
 
-/** What became of one produced record. */
+/** What became of one produced record. Where no broker has said where it stands, the offset is -1001. */
 export interface NativeReport extends NativeOffset {
   /** Length of the value. */
   readonly size: number;

@@ -50,6 +50,8 @@ export const advice: Readonly<Record<DropReason, string>> = {
   queue_full: "too many wait for delivery; is Kafka reachable? The bounds are maxQueuedEvents and maxQueuedBytes",
   too_large: "larger than the Kafka client or the broker allows (message.max.bytes)",
   expired: "not delivered within deliveryTimeoutMs; they may have arrived all the same",
+  unconfirmed:
+    "the broker never confirmed them. Was the topic deleted and created anew? They may have arrived all the same",
   unknown_topic: "the topic does not exist and may not be created",
   unauthorized: "Kafka does not allow this client's user to write there; grant it WRITE on the topic",
   invalid_timestamp: "the broker refused the time of the record: check this machine's clock",

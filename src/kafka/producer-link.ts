@@ -8,6 +8,9 @@ import type { KafkaRecord } from "./record.js";
 import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 import { within } from "./within.js";
 
+/** The offset of a record that no broker has told one for. */
+const noOffset = -1001;
+
 /** How long a producer may take to stop, once it was told to drop what it holds. */
 const stopTimeoutMs = 2_000;
 
@@ -15,6 +18,8 @@ const stopTimeoutMs = 2_000;
 export interface LinkObserver {
   /** A record arrived, or was given up with an error. */
   reported(error: NativeError | null, bytes: number, settled: Settled | undefined): void;
+  /** A record is said to have arrived, but not where in the topic. */
+  presumed(bytes: number, settled: Settled | undefined): void;
   /** A record that waited for the producer to start is to be sent now. */
   resend(record: KafkaRecord, settled: Settled | undefined): void;
 }
@@ -175,7 +180,9 @@ class Link implements ProducerLink {
     const bytes = report.size + (report.key?.length ?? 0);
     this.#inFlight -= 1;
     this.#inFlightBytes -= bytes;
-    this.#observer.reported(error, bytes, report.opaque === undefined ? undefined : this.#take(Number(report.opaque)));
+    const settled = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
+    if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, settled);
+    else this.#observer.reported(error, bytes, settled);
     if (this.#inFlight === 0) this.#idle?.();
   }
 

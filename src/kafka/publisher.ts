@@ -94,6 +94,7 @@ class KafkaPublisher implements Publisher {
   #connect(): ProducerLink {
     const observer: LinkObserver = {
       reported: (error, bytes, settled) => this.#reported(error, bytes, settled),
+      presumed: (bytes, settled) => this.#presumed(bytes, settled),
       resend: (record, settled) => this.#send(record, settled),
     };
     const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
@@ -116,6 +117,18 @@ class KafkaPublisher implements Publisher {
       this.#drop(error, bytes, settled);
       if (this.#isFatal(error)) this.#replaceLink();
     }
+  }
+
+  /**
+   * An idempotent producer takes a batch that waits to be sent again for delivered as soon as a later one is: the broker would
+   * have refused that one otherwise. A topic that was deleted and created anew remembers nothing, and refuses nothing, so such
+   * a batch may never have arrived. Nothing but the missing offset tells. Without idempotence it means nothing: with `acks` of
+   * 0 no record has one.
+   */
+  #presumed(bytes: number, settled: Settled | undefined): void {
+    if (this.#idempotent && isOn(this.#settings.properties["enable.idempotence"] ?? true))
+      this.#ledger.drop("unconfirmed", bytes, settled);
+    else this.#ledger.deliver(bytes, settled);
   }
 
   #drop(error: NativeError, bytes: number, settled: Settled | undefined): void {
@@ -160,4 +173,9 @@ class KafkaPublisher implements Publisher {
     this.#log.info(stats, "Kafka publisher closed");
     return stats;
   }
+}
+
+/** As librdkafka reads it. */
+function isOn(value: string | number | boolean): boolean {
+  return ["true", "t", "1"].includes(String(value).toLowerCase());
 }

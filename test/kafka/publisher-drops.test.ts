@@ -138,6 +138,24 @@ describe("errors of the broker", () => {
     expectIdentity(publisher.stats());
   });
 
+  test("what was refused, and is taken for delivered since a later batch was not, is counted as unconfirmed", async () => {
+    const { broker, proxy, publisher, log, settled } = await started({
+      key: () => "one partition",
+      properties: { "batch.num.messages": 1 },
+    });
+    // All three are on their way when the first is refused.
+    await broker.freeze();
+    const outcomes: string[] = [];
+    for (const number of [1, 2, 3]) publisher.publish(eventOf(number), (outcome) => void outcomes.push(outcome));
+    await pause(200);
+    proxy.fault = failProduce(topic, 6, 1);
+    broker.thaw();
+    await settled();
+    expect(outcomes.sort()).toEqual(["delivered", "delivered", "unconfirmed"]);
+    expect(await publisher.close()).toEqual({ offered: 4, delivered: 3, dropped: { unconfirmed: 1 }, queued: 0 });
+    expect(log.lines.filter(({ message }) => message.includes("never confirmed"))).toHaveLength(1);
+  });
+
   test("a topic that does not exist is counted as unknown_topic", async () => {
     const [broker, proxy] = await Promise.all([startBroker(), startProxy()]);
     await proxy.open(broker.address);

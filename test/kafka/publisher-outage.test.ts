@@ -45,7 +45,11 @@ describe("the start", () => {
       log_level: 0,
       dr_cb: true,
     });
-    const link = createProducerLink(producer, createTroubleLog(false), { reported() {}, resend() {} });
+    const link = createProducerLink(producer, createTroubleLog(false), {
+      reported() {},
+      presumed() {},
+      resend() {},
+    });
     let started = false;
     void link.started.then(() => (started = true));
     await until(() => started);
