@@ -14,13 +14,27 @@ const config: ViteUserConfig = defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**"],
     // librdkafka does not work in worker threads.
     pool: "forks",
     // No test waits as long as this: the time is for machines that have much else to do.
     testTimeout: 30_000,
     reporters: ["default", at("test/summary-reporter.ts")],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "all",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**", "test/matrix.test.ts"],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Deadlines are told from cancellations by clocks: with the other tests beside it, it would test the machine.
+        extends: true,
+        test: { name: "matrix", include: ["test/matrix.test.ts"], sequence: { groupOrder: 1 } },
+      },
+    ],
     coverage: { include: ["src/**"], reporter: ["text-summary", "text"] },
   },
 });
