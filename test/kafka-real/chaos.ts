@@ -1,7 +1,8 @@
 // Breaks a cluster of three at random, round after round, and prints what became of the events:
 // `npm run chaos -- --rounds 100 --seed 7`. Ends with a table, and with an error where anything was lost uncounted.
 //
-// `--fault "full outage" --hold 240000 --rounds 1` asks for one fault; `--rate 2000` for that many events a second;
+// `--fault "full outage" --hold 240000 --rounds 1` asks for one fault; `--rate 50` for that many events a second, and
+// `--own 2000` for as many more by calls that the service makes to itself;
 // `--expiry 3000` for a short deliveryTimeoutMs; `--property reconnect.backoff.max.ms=1000` for a librdkafka property.
 import { parseArgs } from "node:util";
 import { startCluster } from "./cluster.js";
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "10" },
     seed: { type: "string", default: `${Date.now() % 1_000_000}` },
     rate: { type: "string", default: "150" },
+    own: { type: "string", default: "0" },
     fault: { type: "string" },
     hold: { type: "string" },
     expiry: { type: "string" },
@@ -47,7 +49,14 @@ for (let round = 1; round <= Number(values.rounds); round += 1) {
   const rates = { tracked: rate, control: Math.min(rate, 50) };
   const title = `${round}\t${planned.map(({ name, holdMs }) => `${name} ${(holdMs / 1_000).toFixed(1)} s`).join(" + ")}`;
   try {
-    const trial = await runTrial(cluster, { faults: planned, rates, quietMs: 1_000, asksOutcomes, kafka });
+    const trial = await runTrial(cluster, {
+      faults: planned,
+      rates,
+      ownCallsPerSecond: Number(values.own),
+      quietMs: 1_000,
+      asksOutcomes,
+      kafka,
+    });
     rows.push({ names: chosen, trial });
     printTrial(title, trial);
   } catch (error) {

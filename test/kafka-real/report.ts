@@ -46,7 +46,7 @@ function describe(trial: Trial): string {
     `pause ${stallMs.toFixed(0)}`,
     `failed calls ${during.failed} + ${control.failed}`,
     `p99 ${quiet.p99.toFixed(1)} / ${during.p99.toFixed(1)} / ${control.p99.toFixed(1)}`,
-    `MiB ${[memory.before, memory.fault, memory.peak, memory.after].map(megabytes).join(" / ")}`,
+    `MiB ${[memory.before, memory.bound, memory.fault, memory.peak, memory.after].map(megabytes).join(" / ")}`,
   ].join(", ");
 }
 

@@ -16,6 +16,8 @@ type Answer<K extends ServiceAnswer["kind"]> = Extract<ServiceAnswer, { kind: K 
 export interface Service {
   readonly port: number;
   stats(): Promise<Answer<"stats">>;
+  /** Makes it make no more calls to itself. */
+  stop(): Promise<void>;
   /** Resolves with the counts when nothing is queued. */
   settled(withinMs?: number): Promise<PublisherStats>;
   /**
@@ -78,6 +80,9 @@ export async function startService(setting: Omit<ServiceSetting, "notes">): Prom
   return {
     port,
     stats,
+    async stop() {
+      await ask("stopped", { ask: "stop" });
+    },
     async settled(withinMs = 60_000) {
       const deadline = Date.now() + withinMs;
       for (;;) {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { openSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { toBinary } from "@bufbuild/protobuf";
+import { type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
@@ -16,6 +17,8 @@ export interface ServiceSetting {
   readonly kafka: Omit<KafkaPublisherOptions, "key" | "log">;
   /** Whether each event's outcome is asked for: another path through the publisher. */
   readonly asksOutcomes: boolean;
+  /** Marked calls that it makes to itself, in memory: more than a client of another process can make on a small machine. */
+  readonly ownCallsPerSecond?: number;
   /** Where it notes what it published: a `Note` as JSON on each line. */
   readonly notes: string;
 }
@@ -42,10 +45,11 @@ export type Note = CapturedNote | OutcomeNote;
 export type ServiceAnswer =
   | { readonly kind: "ready"; readonly port: number }
   | { readonly kind: "stats"; readonly stats: PublisherStats; readonly rss: number; readonly lines: readonly string[] }
+  | { readonly kind: "stopped" }
   | { readonly kind: "noted" }
   | { readonly kind: "closed"; readonly stats: PublisherStats };
 
-const { kafka, asksOutcomes, notes }: ServiceSetting = JSON.parse(process.argv[2] ?? "{}");
+const { kafka, asksOutcomes, ownCallsPerSecond = 0, notes }: ServiceSetting = JSON.parse(process.argv[2] ?? "{}");
 const lines: string[] = [];
 const keep = (level: string) => (details: object, message: string) => {
   lines.push(`${level}: ${message} ${JSON.stringify(details)}`);
@@ -78,13 +82,11 @@ const noting: Publisher = {
 };
 
 const interceptor = createSessionActivityInterceptor({ service: "account-service", publisher: noting, log });
+const routes = (router: ConnectRouter): void => {
+  router.service(AccountService, { changePassword: () => ({ revision: 1 }), login: () => ({ sessionId: "s" }) });
+};
 const server = createServer(
-  connectNodeAdapter({
-    routes: (router) =>
-      router.service(AccountService, { changePassword: () => ({ revision: 1 }), login: () => ({ sessionId: "s" }) }),
-    interceptors: [interceptor],
-    contextValues: interceptor.contextValues,
-  }),
+  connectNodeAdapter({ routes, interceptors: [interceptor], contextValues: interceptor.contextValues }),
 );
 // A connection that is closed while a call is on its way to it would look like a failed call.
 server.keepAliveTimeout = 0;
@@ -93,6 +95,19 @@ server.listen(0, "127.0.0.1", () => {
   say({ kind: "ready", port: address !== null && typeof address === "object" ? address.port : 0 });
 });
 
+const own = createClient(AccountService, createRouterTransport(routes, { router: { interceptors: [interceptor] } }));
+const headers = { "x-session-track": "true", "x-session-context": "c".repeat(100) };
+let isStopped = false;
+if (ownCallsPerSecond > 0) {
+  const begun = performance.now();
+  let made = 0;
+  setInterval(() => {
+    const due = ((performance.now() - begun) / 1_000) * ownCallsPerSecond;
+    // What it could not make in time it leaves out: calls piled up would be memory that is not the package's.
+    for (made = Math.max(made, due - 50); made < due && !isStopped; made += 1) void own.changePassword({}, { headers });
+  }, 5);
+}
+
 process.on("message", ({ ask }: { ask: string }) => void answer(ask));
 // Without its parent it has nothing to do.
 process.on("disconnect", () => process.exit());
@@ -100,6 +115,9 @@ process.on("disconnect", () => process.exit());
 async function answer(ask: string): Promise<void> {
   if (ask === "stats") {
     say({ kind: "stats", stats: publisher.stats(), rss: process.memoryUsage.rss(), lines });
+  } else if (ask === "stop") {
+    isStopped = true;
+    say({ kind: "stopped" });
   } else if (ask === "noted") {
     write();
     say({ kind: "noted" });

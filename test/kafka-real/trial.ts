@@ -38,6 +38,8 @@ export interface Trial {
 /** The memory of a process. */
 export interface Memory {
   readonly before: number;
+  /** When the first event found the queue full; 0 where none did. */
+  readonly bound: number;
   /** At the end of the last fault. */
   readonly fault: number;
   readonly peak: number;
@@ -54,6 +56,8 @@ export interface PlannedFault {
 export interface TrialOptions {
   readonly faults: readonly PlannedFault[];
   readonly rates: LoadRates;
+  /** Marked calls that the service makes to itself in memory, beside those of the rates. */
+  readonly ownCallsPerSecond?: number;
   readonly quietMs: number;
   /** Whether the publisher is asked what became of each event. What a deleted topic held is known only then. */
   readonly asksOutcomes: boolean;
@@ -69,6 +73,7 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
   const service = await startService({
     kafka: { brokers: cluster.brokers, topic, ...options.kafka },
     asksOutcomes: options.asksOutcomes,
+    ownCallsPerSecond: options.ownCallsPerSecond ?? 0,
   });
   const load = startLoad(service.port, options.rates);
   try {
@@ -84,11 +89,12 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
     for (const { fault, holdMs } of options.faults) damages.push(await fault(cluster, topic, holdMs, watch.silence));
     const mended = performance.now();
     const [recovery, kafkaMs] = await Promise.all([
-      watch.recovery(options.rates.tracked),
+      watch.recovery(options.rates.tracked + (options.ownCallsPerSecond ?? 0)),
       untilLed(cluster, topic).then(() => performance.now() - mended),
     ]);
+    await service.stop();
     const during = await load.stop();
-    const { stallMs, peak } = await watch.stop();
+    const { stallMs, bound, peak } = await watch.stop();
     await inSync(cluster, topic);
     const stats = await service.settled();
     const { lines, rss: after } = await service.stats();
@@ -108,7 +114,7 @@ export async function runTrial(cluster: Cluster, options: TrialOptions): Promise
       kafkaMs,
       backlogMs: recovery.backlogMs,
       lost: lostOf(verdict, stats, options.asksOutcomes),
-      memory: { before, fault: recovery.rss, peak, after },
+      memory: { before, bound, fault: recovery.rss, peak, after },
       lines,
     };
   } finally {

@@ -16,8 +16,8 @@ export interface Watch {
   silence(): Promise<void>;
   /** Resolves when the backlog is delivered. */
   recovery(eventsPerSecond: number): Promise<Recovery>;
-  /** The longest time without a delivery, and the most bytes that the service's process had. */
-  stop(): Promise<{ readonly stallMs: number; readonly peak: number }>;
+  /** The longest time without a delivery, and the bytes of the service's process when its queue was full, and at most. */
+  stop(): Promise<{ readonly stallMs: number; readonly bound: number; readonly peak: number }>;
 }
 
 /** Looks at the service all the while. */
@@ -29,6 +29,7 @@ export function watchDeliveries(service: Service): Watch {
   let lookedAt = 0;
   let stallMs = 0;
   let rss = 0;
+  let bound = 0;
   let peak = 0;
   async function look(): Promise<void> {
     while (!stopped) {
@@ -37,6 +38,7 @@ export function watchDeliveries(service: Service): Watch {
       lookedAt = now;
       ({ rss } = found);
       peak = Math.max(peak, rss);
+      if (bound === 0 && found.stats.dropped.queue_full !== undefined) bound = rss;
       ({ queued } = found.stats);
       if (found.stats.delivered !== delivered) {
         stallMs = Math.max(stallMs, now - changedAt);
@@ -75,7 +77,7 @@ export function watchDeliveries(service: Service): Watch {
     async stop() {
       stopped = true;
       await looking;
-      return { stallMs, peak };
+      return { stallMs, bound, peak };
     },
   };
 }
