@@ -1,4 +1,5 @@
 import type { SessionSigner } from "../../src/index.js";
+import { seededRandom } from "../support/random.js";
 import type { RawHeader } from "./raw-http1.js";
 import { procedures } from "./target.js";
 
@@ -8,17 +9,6 @@ export interface GeneratedCall {
   readonly headers: readonly RawHeader[];
   /** The context of a call of the gateway's own; undefined for a stranger's. */
   readonly genuine: string | undefined;
-}
-
-/** A generator of numbers from 0 up to 1 that gives the same ones for the same seed (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** One call in so many is the gateway's. */
@@ -31,7 +21,7 @@ const names = ["x-session-track", "x-session-context", "x-session-operation", "x
  * made for other marks.
  */
 export function createGenerator(seed: number, signer: SessionSigner): { next(): Promise<GeneratedCall> } {
-  const random = createRandom(seed);
+  const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const pick = <T>(from: readonly T[]): T => from[below(from.length)] as T;
   const stolen: string[] = [];

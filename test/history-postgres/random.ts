@@ -1,3 +1,5 @@
+import { seededRandom } from "../support/random.js";
+
 /** Random numbers that are the same ones for the same seed. */
 export interface Random {
   /** A whole number from 0 to below the limit. */
@@ -6,15 +8,9 @@ export interface Random {
   shuffle<T>(list: readonly T[]): T[];
 }
 
-/** Creates a generator (mulberry32). */
+/** Creates a generator. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = seededRandom(seed);
   const below = (limit: number): number => Math.floor(next() * limit);
   return {
     below,

@@ -1,5 +1,6 @@
 import type { SignalHistory } from "../../src/history/index.js";
 import type { SessionActivityEvent } from "../../src/index.js";
+import { seededRandom } from "../support/random.js";
 import { eventOf, type Told } from "./fixtures.js";
 
 /** A change, as far as tests compare it: `signal=value by event`. */
@@ -47,17 +48,6 @@ export function createNaiveHistory(): { record(event: Told): void; lines(): Line
   };
 }
 
-/** A generator of random numbers from 0 to 1 that gives the same ones for the same seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** A session, and the deliveries of its events: each at least once, in any order. */
 export interface RandomSession {
   readonly session: string;
@@ -71,7 +61,7 @@ export function* randomSessions(
   seed: number,
   prefix: string = `random-${seed}`,
 ): Generator<RandomSession> {
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   for (let number = 0; number < count; number += 1) {
     const session = `${prefix}-${number}`;

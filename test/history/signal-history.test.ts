@@ -2,8 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSignalHistory, openSignalDatabase, type SignalHistory } from "../../src/history/index.js";
 import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
+import { seededRandom } from "../support/random.js";
 import { eventOf, type Told } from "./fixtures.js";
-import { batchesOf, createNaiveHistory, linesOf, modelOf, randomOf, randomSessions } from "./model.js";
+import { batchesOf, createNaiveHistory, linesOf, modelOf, randomSessions } from "./model.js";
 
 const database = openSignalDatabase();
 let schemas = 0;
@@ -157,7 +158,7 @@ describe("in any order", () => {
   it("random sessions with duplicates and late deliveries are as the model says", { timeout: 120_000 }, async () => {
     const history = await newHistory();
     const sessions = [...randomSessions(1_500, 7)];
-    for (const batch of batchesOf(sessions, randomOf(8))) await history.recordBatch(batch);
+    for (const batch of batchesOf(sessions, seededRandom(8))) await history.recordBatch(batch);
     const found = await linesBySession(history);
     let naiveWrong = 0;
     for (const { session, told, deliveries } of sessions) {
@@ -386,7 +387,7 @@ describe("compact", () => {
     // Deliveries in the order of completion, a little shuffled; the horizon is longer than the shuffling reaches.
     const plain = await newHistory();
     const compacted = await newHistory({ latenessMs: 40_000 });
-    const random = randomOf(3);
+    const random = seededRandom(3);
     const sessions = [...randomSessions(300, 4)];
     const all = sessions
       .flatMap(({ told }) => told)

@@ -5,6 +5,7 @@
 // `--own 2000` for as many more by calls that the service makes to itself;
 // `--expiry 3000` for a short deliveryTimeoutMs; `--property reconnect.backoff.max.ms=1000` for a librdkafka property.
 import { parseArgs } from "node:util";
+import { seededRandom } from "../support/random.js";
 import { startCluster } from "./cluster.js";
 import { type FaultName, faults } from "./faults.js";
 import { printHead, printRow, printTrial } from "./report.js";
@@ -22,7 +23,7 @@ const { values } = parseArgs({
     property: { type: "string", multiple: true, default: [] },
   },
 });
-const random = randomOf(Number(values.seed));
+const random = seededRandom(Number(values.seed));
 const names = Object.keys(faults) as FaultName[];
 if (values.fault !== undefined && !names.includes(values.fault as FaultName))
   throw new Error(`--fault: expected one of ${names.join(", ")}`);
@@ -96,15 +97,4 @@ function plan() {
   const name = (values.fault as FaultName | undefined) ?? urn[Math.floor(random() * urn.length)]!;
   const seconds = random() < 0.85 ? 0.5 + random() * 2.5 : 8 + random() * 12;
   return { name, fault: faults[name], holdMs: Number(values.hold ?? Math.round(seconds * 1_000)) };
-}
-
-/** A generator of random numbers from 0 to 1 that gives the same ones for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
