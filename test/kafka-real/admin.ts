@@ -11,6 +11,8 @@ export interface Admin {
   ends(topic: string): Promise<Map<number, bigint>>;
   /** What a group has committed, by partition. */
   committed(groupId: string, topic: string): Promise<Map<number, bigint>>;
+  /** Resolves when the group has no members, which is also when the commits that they sent before their end are in. */
+  untilEmpty(groupId: string): Promise<void>;
   untilBrokers(count: number): Promise<void>;
   /** The client itself, for what is asked for once. */
   readonly client: KafkaJsAdmin;
@@ -65,7 +67,20 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
     async committed(groupId, topic) {
       await connect();
       const [found] = await client.fetchOffsets({ groupId, topics: [topic] });
-      return new Map((found?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)]));
+      // -1 stands for partitions of which nothing is committed.
+      const ends = (found?.partitions ?? []).filter(({ offset }) => offset !== "-1");
+      return new Map(ends.map(({ partition, offset }) => [partition, BigInt(offset)]));
+    },
+    async untilEmpty(groupId) {
+      await connect();
+      const deadline = Date.now() + 30_000;
+      for (;;) {
+        const { groups } = await client.describeGroups([groupId]);
+        const state = groups[0]?.state;
+        if (state === "Empty") return;
+        if (Date.now() > deadline) throw new Error(`${groupId} is ${state} after 30 s`);
+        await delay(100);
+      }
     },
     async untilBrokers(count) {
       const deadline = Date.now() + 60_000;

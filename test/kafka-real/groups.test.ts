@@ -142,6 +142,7 @@ test("a consumer that is killed: its successor handles the rest, and again only 
   );
   child.kill("SIGKILL");
   await once(child, "exit");
+  await target.admin.untilEmpty(groupId);
   const committed = [...(await target.admin.committed(groupId, topic)).values()].reduce((sum, end) => sum + end, 0n);
   expect(committed).toBeGreaterThan(0n);
   expect(committed).toBeLessThanOrEqual(8_000n);
@@ -150,7 +151,7 @@ test("a consumer that is killed: its successor handles the rest, and again only 
   const successor = startConsumer({ brokers, topic, groupId, handle, properties });
   await until(
     () => counts.size === 8_000 - Number(committed),
-    () => [counts.size, committed, successor.stats()],
+    () => [counts.size, Number(committed), successor.stats()],
   );
   await successor.close();
   expect([...new Set([...before, ...counts.keys()])].sort()).toEqual(eventIds(1, 8_000).sort());
