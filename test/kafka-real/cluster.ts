@@ -64,7 +64,7 @@ async function launch(size: 1 | 3, options: ClusterOptions): Promise<Cluster> {
   const ports = Object.fromEntries(names.map((name, index) => [name, free[2 * size + index]!]));
   const logging = join(folder, "log4j2.properties");
   writeFileSync(logging, loggingProperties);
-  const clusterId = randomBytes(16).toString("base64url");
+  const clusterId = newClusterId();
   const jvmOptions = [...small, `-Dlog4j2.configurationFile=${logging}`, ...(options.jvmOptions ?? [])];
 
   const nodes = Array.from({ length: size }, (_, index) => {
@@ -112,6 +112,13 @@ async function launch(size: 1 | 3, options: ClusterOptions): Promise<Cluster> {
     throw error;
   }
   return cluster;
+}
+
+/** A random UUID in base64. With a first bit of 0 it cannot begin with a hyphen, which Kafka's tool takes for an option. */
+function newClusterId(): string {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return bytes.toString("base64url");
 }
 
 function propertiesOf(
