@@ -53,10 +53,10 @@ export interface SessionActivityInterceptorOptions {
    */
   verify?: SessionVerifier | undefined;
   /**
-   * How many events of unmarked or wrongly signed calls there may be in a minute. By default, 300. Further ones are counted
-   * and not made, so that a flood of forged marks does not take the place of genuine events: in an outage of 5 minutes, 1,800
-   * such events of 11 KB at most, two thirds of what the Kafka publisher holds. Twice as many may come in a minute that
-   * follows a quiet one.
+   * How many events of wrongly signed calls there may be in a minute, and how many of calls that lack a mark they must have.
+   * By default, 300 of each. Further ones are counted and not made, so that a flood of forged marks does not take the place of
+   * genuine events, nor of those that show where marks are taken away: in an outage of 5 minutes, 1,800 such events of 11 KB at
+   * most, two thirds of what the Kafka publisher holds. Twice as many may come in a minute that follows a quiet one.
    */
   maxUnverifiedPerMinute?: number | undefined;
   /**

@@ -44,7 +44,9 @@ export interface Verification {
 export function createVerification(options: VerificationOptions, log: TroubleLog): Verification | undefined {
   const { required, verify: verifier } = options;
   if (required.size === 0 && verifier === undefined) return undefined;
-  const quota = createQuota(options.maxUnverifiedPerMinute);
+  // One each: those who forge marks cannot use up what shows calls whose mark was taken away.
+  const forged = createQuota(options.maxUnverifiedPerMinute);
+  const missing = createQuota(options.maxUnverifiedPerMinute);
   const unverified: Partial<Record<UnverifiedReason, number>> = {};
   let verified = 0;
 
@@ -54,7 +56,7 @@ export function createVerification(options: VerificationOptions, log: TroubleLog
     event.action = event.procedure;
     // An event without its context says so first.
     if (event.contextProblem === "") event.contextProblem = reason;
-    return quota.take();
+    return (reason === "missing" ? missing : forged).take();
   }
 
   async function verifyMark(event: SessionActivityEvent, mark: SessionMark, call: Call): Promise<boolean> {

@@ -33,7 +33,7 @@ describe("startSessionTracking", () => {
       log: false,
       verify: { unmarked: "drop", verify: () => Promise.resolve("key_unknown") },
       required: [changePassword],
-      maxUnverifiedPerMinute: 2,
+      maxUnverifiedPerMinute: 1,
       recordContext: () => {
         throw new Error("not recorded");
       },
