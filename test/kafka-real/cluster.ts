@@ -65,7 +65,9 @@ async function launch(size: 1 | 3, options: ClusterOptions): Promise<Cluster> {
   const logging = join(folder, "log4j2.properties");
   writeFileSync(logging, loggingProperties);
   const clusterId = newClusterId();
-  const jvmOptions = [...small, `-Dlog4j2.configurationFile=${logging}`, ...(options.jvmOptions ?? [])];
+  // A process that is killed leaves its unpacked native libraries behind: these go with the folder.
+  const temporary = `-Djava.io.tmpdir=${folder}`;
+  const jvmOptions = [...small, temporary, `-Dlog4j2.configurationFile=${logging}`, ...(options.jvmOptions ?? [])];
 
   const nodes = Array.from({ length: size }, (_, index) => {
     const own = join(folder, `${index + 1}`);
@@ -87,7 +89,7 @@ async function launch(size: 1 | 3, options: ClusterOptions): Promise<Cluster> {
       });
     },
     async tool(mainClass, args, input) {
-      const child = run("java", ["-Xmx128m", ...small.slice(1), "-cp", classPath, mainClass, ...args], {
+      const child = run("java", ["-Xmx128m", ...small.slice(1), temporary, "-cp", classPath, mainClass, ...args], {
         maxBuffer: 1 << 26,
         timeout: 60_000,
       });
