@@ -14,6 +14,8 @@ export interface Admin {
   /** Resolves when the group has no members, which is also when the commits that they sent before their end are in. */
   untilEmpty(groupId: string): Promise<void>;
   untilBrokers(count: number): Promise<void>;
+  /** Resolves when idempotent producers can start: a broker that is new refuses some first. */
+  untilProducers(): Promise<void>;
   /** The client itself, for what is asked for once. */
   readonly client: KafkaJsAdmin;
   close(): Promise<void>;
@@ -44,9 +46,9 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
         const found = topics[0]?.partitions ?? [];
         return found.length === partitions && found.every(({ leader }) => leader >= 0);
       };
-      const deadline = Date.now() + 60_000;
+      const deadline = performance.now() + 60_000;
       while (!(await isLed().catch(() => false))) {
-        if (Date.now() > deadline) throw new Error(`${topic} has no leaders after 60 s`);
+        if (performance.now() > deadline) throw new Error(`${topic} has no leaders after 60 s`);
         await delay(50);
       }
     },
@@ -73,19 +75,19 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
     },
     async untilEmpty(groupId) {
       await connect();
-      const deadline = Date.now() + 30_000;
+      const deadline = performance.now() + 30_000;
       for (;;) {
         const { groups } = await client.describeGroups([groupId]);
         const state = groups[0]?.state;
         if (state === "Empty") return;
-        if (Date.now() > deadline) throw new Error(`${groupId} is ${state} after 30 s`);
+        if (performance.now() > deadline) throw new Error(`${groupId} is ${state} after 30 s`);
         await delay(100);
       }
     },
     async untilBrokers(count) {
-      const deadline = Date.now() + 60_000;
+      const deadline = performance.now() + 60_000;
       let last: unknown;
-      while (Date.now() < deadline) {
+      while (performance.now() < deadline) {
         try {
           await connect();
           const { brokers: found } = await client.describeCluster();
@@ -94,9 +96,17 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
         } catch (error) {
           last = error;
         }
+        // kafkajs keeps what it was told first, for five minutes, though there were no brokers yet.
+        connected = undefined;
+        await client.disconnect();
         await delay(200);
       }
       throw new Error(`the cluster did not get to ${count} brokers: ${String(last)}`);
+    },
+    async untilProducers() {
+      const producer = kafka.producer({ idempotent: true, retry: { retries: 60, maxRetryTime: 500 } });
+      await producer.connect();
+      await producer.disconnect();
     },
     async close() {
       await client.disconnect();

@@ -106,14 +106,21 @@ async function launch(size: 1 | 3, options: ClusterOptions): Promise<Cluster> {
     const format = ["format", "-t", clusterId, ...(options.format ?? []), "-c"];
     const formatNode = (_: KafkaNode, index: number): Promise<string> =>
       cluster.tool("kafka.tools.StorageTool", [...format, join(folder, `${index + 1}`, "server.properties")]);
-    await Promise.all(nodes.map(formatNode));
-    await Promise.all(nodes.map((node) => node.start()));
+    await allOf(nodes.map(formatNode));
+    await allOf(nodes.map((node) => node.start()));
     await cluster.ready();
+    await admin.untilProducers();
   } catch (error) {
     await cluster.close();
     throw error;
   }
   return cluster;
+}
+
+/** As Promise.all, but nothing goes on any more where it fails. */
+async function allOf(steps: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(steps);
+  await Promise.all(steps);
 }
 
 /** A random UUID in base64. With a first bit of 0 it cannot begin with a hyphen, which Kafka's tool takes for an option. */
@@ -157,6 +164,8 @@ function propertiesOf(
     "share.coordinator.state.topic.replication.factor": copies,
     "share.coordinator.state.topic.min.isr": Math.max(1, copies - 1),
     "group.initial.rebalance.delay.ms": 0,
+    "group.consumer.heartbeat.interval.ms": 1_000,
+    "group.consumer.min.heartbeat.interval.ms": 1_000,
     "auto.create.topics.enable": false,
     "broker.session.timeout.ms": 6_000,
     "log.cleaner.dedupe.buffer.size": 16_777_216,

@@ -61,6 +61,7 @@ test("clients that connect without waiting know the brokers, with Kafka up, lost
   await cluster.nodes[0]?.kill();
   for (const client of both) await expect(metadata(client, 500)).rejects.toThrow();
   await cluster.nodes[0]?.start();
+  await cluster.ready();
   for (const client of both) await expectRealMetadata(client);
 });
 
@@ -70,6 +71,7 @@ test("clients that connect while Kafka is down know the brokers once they are th
   for (const client of both) await expectConnected(client);
   for (const client of both) await expect(metadata(client, 500)).rejects.toThrow();
   await cluster.nodes[0]?.start();
+  await cluster.ready();
   for (const client of both) await expectRealMetadata(client);
 });
 

@@ -89,7 +89,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
 /** Resolves when all replicas of the topic's partitions are in sync again. */
 export async function inSync(cluster: Cluster, topic: string): Promise<void> {
   await cluster.ready();
-  const deadline = Date.now() + 60_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     // A node that has just come back may not have heard of the topic.
     const found = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined);
@@ -99,7 +99,8 @@ export async function inSync(cluster: Cluster, topic: string): Promise<void> {
       partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)
     )
       return;
-    if (Date.now() > deadline) throw new Error(`${topic} is not in sync after 60 s: ${JSON.stringify(partitions)}`);
+    if (performance.now() > deadline)
+      throw new Error(`${topic} is not in sync after 60 s: ${JSON.stringify(partitions)}`);
     await delay(100);
   }
 }

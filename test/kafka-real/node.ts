@@ -80,9 +80,10 @@ export function kafkaNode(launch: NodeLaunch): KafkaNode {
       const own = child;
       running.add(own);
       own.on("exit", () => running.delete(own));
-      const deadline = Date.now() + 60_000;
+      const deadline = performance.now() + 60_000;
       while (!(await accepts(launch.port))) {
-        if (!isRunning() || Date.now() > deadline) throw new Error(`Kafka node ${launch.id} did not start:\n${log()}`);
+        if (!isRunning() || performance.now() > deadline)
+          throw new Error(`Kafka node ${launch.id} did not start:\n${log()}`);
         await delay(100);
       }
     },

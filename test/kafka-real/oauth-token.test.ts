@@ -53,7 +53,7 @@ function startPublisher(oauthToken: () => Promise<OAuthToken>, more: Partial<Kaf
 
 const troubles = () => log.lines.filter(({ level }) => level === "warn" || level === "error");
 
-test("tokens of 3 s keep a publisher and a consumer logged in while nothing happens, on the same connections", async () => {
+test("tokens of 5 s keep a publisher and a consumer logged in while nothing happens, on the same connections", async () => {
   await prepare("writer");
   const groupId = `readers of ${topic}`;
   await broker.allow("reader", ["read", "topic", topic], ["read", "group", groupId]);
@@ -62,7 +62,7 @@ test("tokens of 3 s keep a publisher and a consumer logged in while nothing happ
   let asked = 0;
   const giveTo = (principal: string) => async () => {
     asked += 1;
-    return tokenFor(principal, 3_000);
+    return tokenFor(principal, 5_000);
   };
   const handled: string[] = [];
   const consumer = startConsumer({
@@ -82,7 +82,7 @@ test("tokens of 3 s keep a publisher and a consumer logged in while nothing happ
   );
   // A broker that has just started may have had to be asked twice.
   const before = log.lines.length;
-  await delay(12_000);
+  await delay(16_000);
   publishRange(publisher, 11, 20);
   await until(
     () => handled.length === 20,

@@ -24,9 +24,9 @@ export async function readTopic(
   consumer.assign([...ends.keys()].map((partition) => ({ topic, partition, offset: -2 })));
   const records: NativeMessage[] = [];
   const left = new Map([...ends].filter(([, end]) => end > 0n));
-  const deadline = Date.now() + 60_000;
+  const deadline = performance.now() + 60_000;
   while (left.size > 0) {
-    if (Date.now() > deadline)
+    if (performance.now() > deadline)
       throw new Error(`${topic} was not read to its end in 60 s: ${JSON.stringify([...left.keys()])}`);
     const batch = await new Promise<NativeMessage[]>((resolve, reject) => {
       consumer.consume(1_000, (error, messages) => (error ? reject(new Error(error.message)) : resolve(messages)));

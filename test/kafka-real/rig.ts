@@ -39,10 +39,14 @@ const compiled = (name: string): string => join(root, ".cache", "kafka-real", "t
 /** Compiles the service and the oracle, with the package as it stands. */
 export function compileProcesses(): void {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", join(root, "test", "kafka-real")], {
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`the service does not compile: ${stdout}`);
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    [tsc, "-p", join(root, "test", "kafka-real")],
+    {
+      encoding: "utf8",
+    },
+  );
+  if (status !== 0) throw new Error(`tsc ended with ${status ?? signal}: ${stdout}${stderr}`);
 }
 
 /** Starts a service in a process of its own. */
@@ -84,11 +88,11 @@ export async function startService(setting: Omit<ServiceSetting, "notes">): Prom
       await ask("stopped", { ask: "stop" });
     },
     async settled(withinMs = 60_000) {
-      const deadline = Date.now() + withinMs;
+      const deadline = performance.now() + withinMs;
       for (;;) {
         const found = await stats();
         if (found.stats.queued === 0) return found.stats;
-        if (Date.now() > deadline) throw new Error(`still queued: ${JSON.stringify(found)}`);
+        if (performance.now() > deadline) throw new Error(`still queued: ${JSON.stringify(found)}`);
         await delay(20);
       }
     },

@@ -72,6 +72,16 @@ async function startService(kafka: SessionTrackingKafkaOptions) {
         expect(revision).toBe(7);
       }
     },
+    /** Calls until it holds. Then all outcomes are known. */
+    async callUntil(condition: () => boolean) {
+      const deadline = performance.now() + 20_000;
+      while (!condition()) {
+        if (performance.now() > deadline) throw new Error(`still waiting after 20 s: ${JSON.stringify(this.lines())}`);
+        await this.call(1);
+        await delay(5);
+      }
+      await until(() => publisher.stats().queued === 0, publisher.stats);
+    },
     async close() {
       const stats = await tracking.close();
       expectIdentity(stats);
@@ -267,17 +277,11 @@ describe("no right to write: calls succeed, events are counted as unauthorized",
     ]);
 
     await broker.allow("mixed", ["write", "topic", topic]);
-    await until(() => {
-      void service.call(1);
-      return service.publisher.stats().delivered > 0;
-    }, service.lines);
+    await service.callUntil(() => service.publisher.stats().delivered > 0);
 
     await broker.disallow("mixed");
     const { unauthorized = 0 } = service.publisher.stats().dropped;
-    await until(() => {
-      void service.call(1);
-      return (service.publisher.stats().dropped.unauthorized ?? 0) > unauthorized;
-    }, service.lines);
+    await service.callUntil(() => (service.publisher.stats().dropped.unauthorized ?? 0) > unauthorized);
     const { delivered } = await service.close();
     expect(await recordsOn(topic)).toBe(delivered);
     expectNoRepetition(service.lines());
@@ -304,10 +308,7 @@ describe("no right to write: calls succeed, events are counted as unauthorized",
     expectNoRepetition(service.lines());
 
     await broker.allow("nobody", ["write", "topic", topic]);
-    await until(() => {
-      void service.call(1);
-      return service.publisher.stats().delivered > 0;
-    }, service.lines);
+    await service.callUntil(() => service.publisher.stats().delivered > 0);
     const { delivered } = await service.close();
     expect(await recordsOn(topic)).toBe(delivered);
   });

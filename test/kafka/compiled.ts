@@ -1,5 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -8,10 +7,14 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 export function compileKafkaEntry(): string {
   const entry = `${root}.cache/compiled/src/kafka/index.js`;
   const tsc = `${root}node_modules/typescript/bin/tsc`;
-  const { stdout } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", ".cache/compiled"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  if (!existsSync(entry)) throw new Error(`the package does not compile: ${stdout}`);
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    [tsc, "-p", "tsconfig.build.json", "--outDir", ".cache/compiled"],
+    {
+      cwd: root,
+      encoding: "utf8",
+    },
+  );
+  if (status !== 0) throw new Error(`tsc ended with ${status ?? signal}: ${stdout}${stderr}`);
   return entry;
 }

@@ -37,9 +37,9 @@ export async function until(
   condition: () => boolean,
   state: () => unknown = () => condition.toString(),
 ): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = performance.now() + 20_000;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`still waiting after 20 s: ${JSON.stringify(state())}`);
+    if (performance.now() > end) throw new Error(`still waiting after 20 s: ${JSON.stringify(state())}`);
     await pause(5);
   }
 }
@@ -80,7 +80,7 @@ export async function readRecords(brokers: string, topic: string, count: number)
   // The embedded broker's topics have 4 partitions; -2 is their beginning.
   consumer.assign([0, 1, 2, 3].map((partition) => ({ topic, partition, offset: -2 })));
   const records: NativeMessage[] = [];
-  const end = Date.now() + 15_000;
+  const end = performance.now() + 15_000;
   // One read more than needed: it would show a record too many.
   for (let idle = 0; Date.now() < end && idle < (records.length < count ? Infinity : 3); ) {
     const batch = await new Promise<NativeMessage[]>((resolve) => {
