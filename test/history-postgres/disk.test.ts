@@ -78,7 +78,8 @@ if (canMount()) {
     cleanUps.push(() => set.close());
     const filled = await fill(set);
     expect(filled.error).toMatchObject({ code: "53100" });
-    expect(filled.error.message).toMatch(/No space left on device/);
+    // Before PostgreSQL 16, the last write may have been cut short instead.
+    expect(filled.error.message).toMatch(/No space left on device|wrote only \d+ of 8192 bytes/);
     disk.grow(100);
     await expectAllAfter(server, set, filled);
     await server.sql("postgres", "drop database full_space with (force)");
