@@ -92,7 +92,13 @@ function openEmbedded(folder: string | undefined): OpenSignalDatabase {
     const database = new PGlite(folder);
     return {
       query: (text, values) => database.query(text, values),
-      close: () => database.close().finally(() => lock?.release()),
+      async close() {
+        try {
+          await database.close();
+        } finally {
+          await lock?.release();
+        }
+      },
     };
   }
 
@@ -107,7 +113,8 @@ function openEmbedded(folder: string | undefined): OpenSignalDatabase {
       return (await opening).query(text, values);
     },
     close() {
-      closed ??= Promise.resolve(opening).then((database) => database?.close());
+      // Where it could not be opened, whoever asked was told.
+      closed ??= Promise.resolve(opening?.catch(() => undefined)).then((database) => database?.close());
       return closed;
     },
   };

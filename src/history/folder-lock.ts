@@ -66,8 +66,8 @@ async function tryToLock(folder: string): Promise<FolderLock | undefined> {
     }
   } catch (cause) {
     await release();
-    const { code } = cause as NodeJS.ErrnoException;
-    throw Object.assign(new Error(`the folder ${folder} cannot be locked: ${code}`, { cause }), { code });
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    throw Object.assign(new Error(`the folder ${folder} cannot be locked: ${String(code)}`, { cause }), { code });
   }
   return { release };
 }

@@ -60,6 +60,9 @@ test("two databases in one process do not share a folder either", { timeout: 60_
   onTestFinished(() => second.close());
   await first.query("select 1");
   await expect(second.query("select 1")).rejects.toMatchObject({ code: "EBUSY" });
+  const third = openSignalDatabase({ url: folder });
+  await expect(third.query("select 1")).rejects.toMatchObject({ code: "EBUSY" });
+  await third.close();
   await first.close();
   expect(await second.query("select 1 as n")).toMatchObject({ rows: [{ n: 1 }] });
 });
