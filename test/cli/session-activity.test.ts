@@ -82,6 +82,17 @@ describe("session-activity", { timeout: 60_000 }, () => {
     );
   });
 
+  test("a folder that is open already ends with 1, and the reason", { timeout: 60_000 }, async () => {
+    const database = openSignalDatabase({ url: join(folder, "data") });
+    onTestFinished(() => database.close());
+    await database.query("select 1");
+    const program = run(["history", "--brokers", "127.0.0.1:1", "--database", join(folder, "data")]);
+    expect(await program.exit).toBe(1);
+    expect(program.stderr).toMatch(
+      /^session-activity history: the database refuses: EBUSY the folder .*\/data is open already: one process .*$/m,
+    );
+  });
+
   test("a health port that is taken ends with 1, and the reason", async () => {
     const kafka = await startEmbeddedKafka();
     onTestFinished(() => kafka.close());
