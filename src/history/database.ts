@@ -7,7 +7,7 @@ import { lockFolder } from "./folder-lock.js";
 const require = createRequire(import.meta.url);
 
 /**
- * A PostgreSQL database, 14 or newer: a `Pool` or `Client` of `pg`, a PGlite, or anything else with this method. Each call is
+ * A PostgreSQL database, 13 or newer: a `Pool` or `Client` of `pg`, a PGlite, or anything else with this method. Each call is
  * one statement, and a transaction of its own, at the isolation level `read committed` (PostgreSQL's default).
  */
 export interface SignalDatabase {
