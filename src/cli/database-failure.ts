@@ -5,7 +5,7 @@ const openText = /^(Connection terminated|timeout exceeded|Query read timeout|Th
 /** What no waiting heals: rights, a database that does not exist, a newer history. */
 const finalKinds = /^(0A|22|23|28|3D|3F|42|P0)/;
 /** An embedded database's folder that cannot be used. */
-const finalFileErrors = /^(EACCES|EEXIST|EISDIR|ENOENT|ENOTDIR|EPERM|EROFS)$/;
+const finalFileErrors = /^(EACCES|EBUSY|EEXIST|EISDIR|ENOENT|ENOTDIR|ENOTSUP|EPERM|EROFS)$/;
 
 /** What a log may say of a failure. Its text may quote an event, so it is only there where that cannot be. */
 export function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type Pg from "pg";
 import { readCount, readMs, wrongOption } from "../options.js";
+import { lockFolder } from "./folder-lock.js";
 
 /** Both packages are optional, so they are loaded when they are needed. */
 const require = createRequire(import.meta.url);
@@ -22,7 +23,8 @@ export interface OpenSignalDatabase extends SignalDatabase {
 export interface SignalDatabaseOptions {
   /**
    * A PostgreSQL server as `postgresql://user@host/name` (needs `pg`, which also reads `PGPASSWORD` and the like), or the path
-   * of a folder for an embedded PGlite. By default, a PGlite in memory (both need `@electric-sql/pglite`).
+   * of a folder for an embedded PGlite. By default, a PGlite in memory (both need `@electric-sql/pglite`). A folder that is
+   * open already is refused with the code `EBUSY`, except on Windows, and except where it was opened on another machine.
    */
   url?: string | undefined;
   /** How many connections to a server there may be. By default, 4. */
@@ -76,16 +78,44 @@ function openServer(connectionString: string, max: number, timeoutMs: number): O
 
 /** The part of PGlite that is used: its own declarations need those of browsers. */
 interface EmbeddedModule {
-  readonly PGlite: new (folder?: string) => OpenSignalDatabase & { readonly closed: boolean };
+  readonly PGlite: new (folder?: string) => OpenSignalDatabase;
 }
 
 function openEmbedded(folder: string | undefined): OpenSignalDatabase {
   const { PGlite } = load<EmbeddedModule>("@electric-sql/pglite", () => require("@electric-sql/pglite"));
-  const database = new PGlite(folder);
+  let opening: Promise<OpenSignalDatabase> | undefined;
+  let closed: Promise<void> | undefined;
+
+  async function open(): Promise<OpenSignalDatabase> {
+    // PGlite does not see that another one has its folder: both go on, and what one wrote is gone.
+    const lock = folder === undefined || process.platform === "win32" ? undefined : await lockFolder(folder);
+    const database = new PGlite(folder);
+    return {
+      query: (text, values) => database.query(text, values),
+      async close() {
+        try {
+          await database.close();
+        } finally {
+          await lock?.release();
+        }
+      },
+    };
+  }
+
   return {
-    query: (text, values) => database.query(text, values),
-    async close() {
-      if (!database.closed) await database.close();
+    async query(text, values) {
+      if (closed !== undefined) throw new Error("the embedded database is closed");
+      // One that somebody else has may be free the next time.
+      opening ??= open().catch((error: unknown) => {
+        opening = undefined;
+        throw error;
+      });
+      return (await opening).query(text, values);
+    },
+    close() {
+      // Where it could not be opened, whoever asked was told.
+      closed ??= Promise.resolve(opening?.catch(() => undefined)).then((database) => database?.close());
+      return closed;
     },
   };
 }

@@ -15,7 +15,9 @@ test.each([
   ["no rights", failure("42501", "permission denied for database x"), true, /permission/],
   ["a newer history", failure("P0001", "update the package"), true, /update/],
   ["a folder that cannot be made", failure("ENOENT", "no such file or directory, mkdir '/x/y'"), true, /mkdir/],
-  ["a folder that is none", { name: "ErrnoError", errno: 54 }, true, /folder/],
+  ["a folder that is open already", failure("EBUSY", "the folder /x is open already"), true, /\/x/],
+  ["a folder that cannot be locked", failure("ENOTSUP", "the folder /x cannot be locked: ENOTSUP"), true, /\/x/],
+  ["an embedded file system's own error", { name: "ErrnoError", errno: 54 }, true, /folder/],
 ])("%s", (_name, error, refuses, reason) => {
   expect(isRefusal(error)).toBe(refuses);
   expect(reasonOf(error).reason).toMatch(reason);

@@ -78,7 +78,18 @@ describe("session-activity", { timeout: 60_000 }, () => {
     const program = run(["history", "--brokers", "127.0.0.1:1", "--database", file]);
     expect(await program.exit).toBe(1);
     expect(program.stderr).toMatch(
-      /^session-activity history: the database refuses: the embedded database cannot use its folder$/m,
+      /^session-activity history: the database refuses: ENOTDIR ENOTDIR: not a directory, open '.*\/file'$/m,
+    );
+  });
+
+  test("a folder that is open already ends with 1, and the reason", { timeout: 60_000 }, async () => {
+    const database = openSignalDatabase({ url: join(folder, "data") });
+    onTestFinished(() => database.close());
+    await database.query("select 1");
+    const program = run(["history", "--brokers", "127.0.0.1:1", "--database", join(folder, "data")]);
+    expect(await program.exit).toBe(1);
+    expect(program.stderr).toMatch(
+      /^session-activity history: the database refuses: EBUSY the folder .*\/data is open already: one process .*$/m,
     );
   });
 

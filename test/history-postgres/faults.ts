@@ -29,14 +29,24 @@ export const lockSession = "select pg_advisory_xact_lock(hashtextextended($1, ha
 /** Resolves with the server's process that records and waits for a lock. */
 export async function untilWaiting(server: PostgresServer): Promise<number> {
   for (;;) {
-    const [row] = await server.sql(
-      "postgres",
-      `select pid from pg_stat_activity
-        where application_name = 'session-activity' and wait_event_type = 'Lock' and query like '%record_activities%'`,
-    );
-    if (row !== undefined) return Number(row["pid"]);
+    const pid = await waitingProcess(server);
+    if (pid !== undefined) return pid;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Resolves when none does any more. */
+export async function untilNoneWaits(server: PostgresServer): Promise<void> {
+  while ((await waitingProcess(server)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+async function waitingProcess(server: PostgresServer): Promise<number | undefined> {
+  const [row] = await server.sql(
+    "postgres",
+    `select pid from pg_stat_activity
+      where application_name = 'session-activity' and wait_event_type = 'Lock' and query like '%record_activities%'`,
+  );
+  return row && Number(row["pid"]);
 }
 
 /** A wire to the server that can be cut. */

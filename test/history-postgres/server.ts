@@ -156,16 +156,26 @@ export function ownerOf(): { readonly uid?: number; readonly gid?: number } {
   return { uid: uid!, gid: gid! };
 }
 
-const missing = "PostgreSQL's server is not installed. On Debian or Ubuntu: apt-get install postgresql";
+const missing =
+  "PostgreSQL's server is not installed. On Debian or Ubuntu: apt-get install postgresql. Another version is used with POSTGRES_BIN, the folder of its programs.";
 
-/** The newest of those that are installed: Debian keeps each version in a folder of its own. */
+/** That of `POSTGRES_BIN`, or the newest of those that are installed: Debian keeps each version in a folder of its own. */
 function programFolder(): string {
+  const given = process.env["POSTGRES_BIN"];
+  if (given !== undefined) {
+    if (hasPrograms(given)) return given;
+    throw new Error(`POSTGRES_BIN must be a folder that holds initdb and postgres, got ${JSON.stringify(given)}`);
+  }
   const base = "/usr/lib/postgresql";
   const versions = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = versions.map((version) => join(base, version, "bin"));
-  const found = folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
+  const found = folders.find(hasPrograms);
   if (found === undefined) throw new Error(missing);
   return found;
+}
+
+function hasPrograms(folder: string): boolean {
+  return ["initdb", "postgres"].every((program) => existsSync(join(folder, program)));
 }
 
 async function freePort(): Promise<number> {
