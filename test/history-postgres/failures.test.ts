@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { eventOf } from "../history/fixtures.js";
+import { deliveriesOf, generateSessions } from "../history/sessions.js";
+import { createRandom } from "../support/random.js";
 import { type ForeignTransaction, lockSession, openTransaction, startWire, untilWaiting } from "./faults.js";
-import { createRandom } from "./random.js";
 import { errorOf, expectModel, type Scene, type SceneOptions, sessionData, setScene } from "./scene.js";
 import { type PostgresServer, startPostgres } from "./server.js";
-import { deliveriesOf, generateSessions } from "./sessions.js";
 
 let server: PostgresServer;
 const cleanUps: (() => Promise<void>)[] = [];
@@ -168,7 +168,9 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
       await persist(() => history.migrate());
       const own = createRandom(number);
       do {
-        for (const batch of deliveriesOf(sessions, own, 60)) await persist(() => history.recordBatch(batch));
+        for (const batch of deliveriesOf(sessions, own, 60)) {
+          await persist(() => history.recordBatch(batch.map(eventOf)));
+        }
       } while (!disturbed);
       await database.close();
     }
