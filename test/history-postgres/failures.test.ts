@@ -3,6 +3,7 @@ import { createSignalHistory, openSignalDatabase } from "../../src/history/index
 import { eventOf } from "../history/fixtures.js";
 import { deliveriesOf, generateSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
+import { pause } from "../support/until.js";
 import { type ForeignTransaction, lockSession, openTransaction, startWire, untilWaiting } from "./faults.js";
 import { errorOf, expectModel, type Scene, type SceneOptions, sessionData, setScene } from "./scene.js";
 import { type PostgresServer, startPostgres } from "./server.js";
@@ -127,7 +128,6 @@ it("in a deadlock with somebody else's transaction, the batch that PostgreSQL en
 
 it("an answer that is lost after the commit leads to no second record", async () => {
   const wire = await startWire(server.port);
-  cleanUps.push(() => wire.close());
   const set = await scene("lost_answer", { port: wire.port });
   const before = await set.stored();
   wire.answersToLose = 1;
@@ -143,7 +143,6 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
   async (fault) => {
     const name = fault.replaceAll(" ", "_");
     const wire = await startWire(server.port);
-    cleanUps.push(() => wire.close());
     await server.createDatabase(name);
     const random = createRandom(15);
     const sessions = generateSessions(random, "secret", 600);
@@ -162,7 +161,7 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
           );
           if (error === undefined) return;
           failed.push((await errorOf(Promise.reject(error))).message);
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await pause(20);
         }
       };
       await persist(() => history.migrate());
@@ -177,7 +176,7 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
 
     async function disturb(): Promise<void> {
       for (let faults = 0; faults < 5; faults += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 200 + random.below(400)));
+        await pause(200 + random.below(400));
         if (fault === "a wire that is cut") wire.cut();
         else {
           await server.kill();

@@ -1,6 +1,7 @@
-import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import Pg from "pg";
+import { listen } from "../support/listen.js";
+import { pause } from "../support/until.js";
 import type { PostgresServer } from "./server.js";
 
 /** A transaction of somebody else, which stays open until it is ended. */
@@ -35,7 +36,7 @@ export async function untilWaiting(server: PostgresServer): Promise<number> {
         where application_name = 'session-activity' and wait_event_type = 'Lock' and query like '%record_activities%'`,
     );
     if (row !== undefined) return Number(row["pid"]);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
 }
 
@@ -48,9 +49,9 @@ export interface Wire {
   answersToLose: number;
   /** Cuts that hit a connection. */
   readonly cuts: number;
-  close(): Promise<void>;
 }
 
+/** Starts one, until the test is over. */
 export async function startWire(target: number): Promise<Wire> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let cuts = 0;
@@ -79,21 +80,15 @@ export async function startWire(target: number): Promise<Wire> {
       } else client.write(data);
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  const { port } = await listen(server);
   const wire: Wire = {
-    port: address !== null && typeof address === "object" ? address.port : 0,
+    port,
     cut() {
       for (const pair of pairs) reset(pair);
     },
     answersToLose: 0,
     get cuts() {
       return cuts;
-    },
-    async close() {
-      for (const pair of pairs) reset(pair);
-      await new Promise((resolve) => server.close(resolve));
     },
   };
   return wire;

@@ -8,6 +8,7 @@ import {
 import { eventOf, type Told } from "../history/fixtures.js";
 import { batchesOf, deliveriesOf, generateSessions, type Session } from "../history/sessions.js";
 import { createRandom, type Random } from "../support/random.js";
+import { pause } from "../support/until.js";
 import { wrongSessions } from "./comparison.js";
 import { type PostgresServer, startPostgres } from "./server.js";
 
@@ -113,14 +114,14 @@ it("compacting and forgetting meanwhile changes no other history, and what was f
       while (!done) {
         removed += await histories[rounds % writerCount]!.compact();
         rounds += 1;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await pause(20);
       }
     };
     const forgetting = async (): Promise<void> => {
       for (const { id, happened } of forgotten) {
         const userId = happened[0]?.user;
         await histories[random.below(writerCount)]!.forget(userId ? { userId } : { sessionId: id });
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await pause(5);
       }
     };
     const recording = recordEverywhere(histories, [...sessions, ...old], random).finally(() => {
