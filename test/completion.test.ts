@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { type Completion, createCompletionLatch } from "../src/completion.js";
-import { eventually } from "./support/account-server.js";
+import { until } from "./support/until.js";
 
 function latch(settleTimeoutMs = 60_000) {
   const ends: Completion[] = [];
@@ -44,7 +44,7 @@ it("takes the abort for what stopped the handler only where the caller left", ()
 it("waits for the handler no longer than the settle timeout", async () => {
   const { latch: one, ends } = latch(20);
   one.callerLeft(Code.Canceled, 3);
-  await eventually(() => ends.length === 1);
+  await until(() => ends.length === 1);
   expect(ends).toEqual([{ status: "CANCELLED", handlerStatus: "UNSETTLED", at: 3 }]);
   one.handlerFinished();
   expect(ends).toHaveLength(1);

@@ -1,4 +1,4 @@
-import * as http from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { expressConnectMiddleware } from "@connectrpc/connect-express";
@@ -9,7 +9,9 @@ import { fastify } from "fastify";
 import { expect, it, onTestFinished } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import { createMemoryPublisher, createSessionActivityInterceptor } from "../src/index.js";
-import { eventually, marks } from "./support/account-server.js";
+import { marks } from "./support/account-server.js";
+import { listen } from "./support/listen.js";
+import { until } from "./support/until.js";
 
 function tracking(shutdownError?: unknown) {
   const publisher = createMemoryPublisher();
@@ -34,10 +36,7 @@ it("express: events, and marked calls that never reached the interceptor", async
   const { interceptor, events } = tracking();
   const app = express();
   app.use(expressConnectMiddleware({ routes, interceptors: [interceptor], contextValues: interceptor.contextValues }));
-  const server = http.createServer(app);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { baseUrl } = await listen(createServer(app));
   const client = createClient(AccountService, createConnectTransport({ baseUrl, httpVersion: "1.1" }));
   await client.changePassword({}, { headers: marks() });
   const left = client.changePassword({ oldPassword: "wait" }, { headers: marks(), timeoutMs: 100 });
@@ -49,7 +48,7 @@ it("express: events, and marked calls that never reached the interceptor", async
     body: "{",
   });
   expect(malformed.status).toBe(400);
-  await eventually(() => events.length === 2 && interceptor.stats().bypassed === 1);
+  await until(() => events.length === 2 && interceptor.stats().bypassed === 1);
   expect(events.map(({ status }) => status)).toEqual(["OK", "DEADLINE_EXCEEDED"]);
 });
 
@@ -74,10 +73,10 @@ it.each([
   const client = createClient(AccountService, createGrpcTransport({ baseUrl, sessionManager }));
   await client.changePassword({}, { headers: marks() });
   const waiting = client.changePassword({ oldPassword: "wait" }, { headers: marks() });
-  await eventually(() => interceptor.stats().open === 1);
+  await until(() => interceptor.stats().open === 1);
   const closed = app.close();
   await expect(waiting).rejects.toMatchObject({ code: Code.Unavailable });
-  await eventually(() => events.length === 2);
+  await until(() => events.length === 2);
   expect(events.map(({ status, handlerStatus }) => status + handlerStatus)).toEqual(["OK", "UNAVAILABLE"]);
   sessionManager.abort();
   await closed;

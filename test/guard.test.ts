@@ -1,9 +1,8 @@
 import * as http from "node:http";
 import * as http2 from "node:http2";
-import type { AddressInfo } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { AccountService } from "../gen/example/account/v1/account_pb.js";
 import {
   createMemoryPublisher,
@@ -13,6 +12,7 @@ import {
   stripSessionHeaders,
 } from "../src/index.js";
 import { accountClient, startAccountServer } from "./support/account-server.js";
+import { listen } from "./support/listen.js";
 
 const forged = {
   "X-Session-Track": "true",
@@ -88,11 +88,7 @@ describe("stripSessionHeaders", () => {
             stripSessionHeaders(request.headers);
             handler(request, response);
           });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as AddressInfo;
-    const running = { port, baseUrl: `http://127.0.0.1:${port}`, close: () => Promise.resolve() };
-    onTestFinished(() => void server.close());
-    await accountClient(running, "connect", httpVersion).login({}, { headers: forged });
+    await accountClient(await listen(server), "connect", httpVersion).login({}, { headers: forged });
     expect(seen).toHaveLength(1);
     expect(Object.values(sessionHeaders).filter((name) => seen[0]?.has(name))).toEqual([]);
     expect(seen[0]?.get("x-session-id")).toBe("of another application");

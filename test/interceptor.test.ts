@@ -1,6 +1,5 @@
 import * as http from "node:http";
 import * as http2 from "node:http2";
-import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -24,7 +23,9 @@ import {
   type SessionActivityInterceptorOptions,
   sessionContextKey,
 } from "../src/index.js";
-import { accountClient, eventually, marks, startAccountServer } from "./support/account-server.js";
+import { accountClient, marks, startAccountServer } from "./support/account-server.js";
+import { listen } from "./support/listen.js";
+import { until } from "./support/until.js";
 
 const ok = { changePassword: () => ({ revision: 1 }) };
 
@@ -56,7 +57,7 @@ describe("a marked call", () => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const headers = { ...marks("c2Vzc2lvbg", "change_password"), traceparent };
     await accountClient(server).changePassword({}, { headers });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     const [event] = events;
     expect(event).toMatchObject({
       encodedSessionContext: "c2Vzc2lvbg",
@@ -118,7 +119,7 @@ describe("a marked call", () => {
     const server = await startAccountServer({ changePassword: () => sleep(400).then(() => ({})) }, adapter);
     const call = accountClient(server).changePassword({}, { headers: marks(), timeoutMs: 100 });
     await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "DEADLINE_EXCEEDED", handlerStatus: "OK" });
     expect(durationMs(events[0]!.duration!)).toBeLessThan(390);
   });
@@ -128,7 +129,7 @@ describe("a marked call", () => {
     const server = await startAccountServer(ok, adapter);
     const client = accountClient(server);
     await Promise.all(Array.from({ length: 50 }, () => client.changePassword({}, { headers: marks() })));
-    await eventually(() => events.length === 50);
+    await until(() => events.length === 50);
     expect(events.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 50 }, (_, index) => BigInt(index + 1)));
     expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(50);
     expect(new Set(events.map(({ instanceId }) => instanceId)).size).toBe(1);
@@ -140,7 +141,7 @@ describe("a marked call", () => {
       router: { interceptors: [interceptor] },
     });
     await createClient(AccountService, transport).changePassword({}, { headers: marks() });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "OK" });
   });
 
@@ -150,7 +151,7 @@ describe("a marked call", () => {
     const url = `${server.baseUrl}/example.account.v1.AccountService/GetProfile?connect=v1&encoding=json&message=%7B%7D`;
     const response = await fetch(url, { headers: marks() });
     expect(await response.json()).toEqual({ displayName: "Ada" });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "OK", procedure: "/example.account.v1.AccountService/GetProfile" });
   });
 
@@ -170,7 +171,7 @@ describe("a marked call", () => {
     await sleep(320);
     expect(events).toEqual([]);
     request.close(http2.constants.NGHTTP2_CANCEL);
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "DEADLINE_EXCEEDED", handlerStatus: "OK" });
     session.destroy();
   });
@@ -188,7 +189,7 @@ describe("a marked call", () => {
       body: "{}",
     });
     expect(await response.json()).toEqual({ revision: 7 });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "OK", handlerStatus: "" });
   });
 
@@ -211,7 +212,7 @@ describe("a marked call", () => {
       adapter,
     );
     await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]!.attributes).toEqual({
       target: "user/42",
       umlaut: "ü".repeat(128),
@@ -234,7 +235,7 @@ describe("a marked call", () => {
     );
     await accountClient(server).changePassword({}, { headers: marks() });
     await accountClient(server).changePassword({});
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     for (const annotate of later) annotate();
     expect(events[0]!.attributes).toEqual({});
     expect(() => annotateSessionActivity(createContextValues(), { a: "b" })).not.toThrow();
@@ -246,7 +247,7 @@ describe("what a gateway or a stranger may send", () => {
     const tracked = tracking();
     const server = await startAccountServer(ok, tracked.adapter);
     await accountClient(server).changePassword({}, { headers });
-    await eventually(() => tracked.interceptor.stats().open === 0);
+    await until(() => tracked.interceptor.stats().open === 0);
     return { ...tracked, event: tracked.events[0] };
   }
 
@@ -355,7 +356,7 @@ describe("what a gateway or a stranger may send", () => {
       body: "{}",
     });
     expect(response.status).toBe(200);
-    await eventually(() => tracked.events.length === 1);
+    await until(() => tracked.events.length === 1);
     expect(tracked.events[0]!.encodedSessionContext).toBe("gr\u00fc\u00dfe");
   });
 });
@@ -379,7 +380,7 @@ describe("marked calls that never reach the interceptor", () => {
     const { adapter, interceptor, warnings, events } = tracking();
     const server = await startAccountServer(ok, { ...adapter, readMaxBytes: 1_000 }, "1.1");
     expect((await post(server.baseUrl, headers, body)).status).toBe(status);
-    await eventually(() => interceptor.stats().bypassed === 1);
+    await until(() => interceptor.stats().bypassed === 1);
     expect(events).toEqual([]);
     expect(warnings).toEqual([{ message: expect.stringContaining("never reached"), details: { path } }]);
   });
@@ -392,7 +393,7 @@ describe("marked calls that never reach the interceptor", () => {
     const client = accountClient(server);
     for (let i = 0; i < 3; i++) await client.changePassword({}, { headers: marks() });
     await client.changePassword({});
-    await eventually(() => interceptor.stats().bypassed === 3);
+    await until(() => interceptor.stats().bypassed === 3);
     expect(warnings).toHaveLength(1);
   });
 
@@ -402,7 +403,7 @@ describe("marked calls that never reach the interceptor", () => {
       const server = await startAccountServer(ok, adapter, httpVersion);
       await accountClient(server, "connect", httpVersion).changePassword({}, { headers: marks() });
     }
-    await eventually(() => events.length === 2);
+    await until(() => events.length === 2);
     expect(interceptor.stats().bypassed).toBe(0);
   });
 });
@@ -442,7 +443,7 @@ describe("other interceptors", () => {
     const { interceptor, events, warnings } = tracking();
     const server = await startAccountServer(ok, { interceptors: [interceptor, interceptor] });
     for (let i = 0; i < 2; i++) await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => events.length === 2);
+    await until(() => events.length === 2);
     expect(warnings).toEqual([
       {
         message: expect.stringContaining("registered twice"),
@@ -474,7 +475,7 @@ describe("other interceptors", () => {
       await expect(client.changePassword({}, { headers: { ...marks(), "x-fail": "1" } })).rejects.toThrow("after all");
       await expect(client.updateProfile({}, { headers: marks() })).rejects.toThrow("remapped");
     }
-    await eventually(() => events.length === 4);
+    await until(() => events.length === 4);
     expect(events.map(({ status }) => status)).toEqual([
       "DATA_LOSS",
       "PERMISSION_DENIED",
@@ -503,7 +504,7 @@ describe("what services do against the rules", () => {
         });
         const call = accountClient(server, protocol).changePassword({}, { headers: marks() });
         await expect(call).rejects.toMatchObject({ code: Code.Internal });
-        await eventually(() => events.length === 1);
+        await until(() => events.length === 1);
         expect(events[0]).toMatchObject({ status: "INTERNAL" });
         expect(interceptor.stats().open).toBe(0);
       }
@@ -530,7 +531,7 @@ describe("what services do against the rules", () => {
     const client = accountClient(server);
     const left = client.changePassword({ oldPassword: "late" }, { headers: marks(), signal: AbortSignal.timeout(50) });
     await expect(left).rejects.toThrow();
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "CANCELLED", handlerStatus: "INTERNAL" });
     expect(interceptor.stats().open).toBe(0);
   });
@@ -556,7 +557,7 @@ describe("what services do against the rules", () => {
       request.on("error", () => {});
       request.end(contentType === "application/proto" ? undefined : Buffer.alloc(5));
       setTimeout(() => request.close(http2.constants.NGHTTP2_CANCEL), 100);
-      await eventually(() => events.length === 1);
+      await until(() => events.length === 1);
       const { status, handlerStatus } = events[0]!;
       // gRPC's trailers need no window, so that its caller has the answer.
       const expected = contentType === "application/grpc+proto" ? "PERMISSION_DENIED" : "CANCELLED";
@@ -581,7 +582,7 @@ describe("what services do against the rules", () => {
     );
     const call = drainMessages(accountClient(server).watchSessions({}, { headers: marks() }));
     await expect(call).rejects.toMatchObject({ code: Code.NotFound });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "NOT_FOUND" });
   });
 
@@ -599,7 +600,7 @@ describe("what services do against the rules", () => {
       adapter,
     );
     await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]!.attributes).toEqual({ second: "kept" });
     expect(warnings).toHaveLength(1);
   });
@@ -613,7 +614,7 @@ describe("what services do against the rules", () => {
     );
     const client = accountClient(server);
     await Promise.all([1, 2, 3].map(() => client.changePassword({}, { headers: marks() })));
-    await eventually(() => events.length === 3);
+    await until(() => events.length === 3);
     expect(events.map(({ status }) => status)).toEqual(["OK", "OK", "OK"]);
     expect(warnings.map(({ message }) => message)).toContainEqual(expect.stringContaining("same ContextValues"));
   });
@@ -636,9 +637,7 @@ describe("what services do against the rules", () => {
         });
       };
       const server = httpVersion === "2" ? http2.createServer(waiting as never) : http.createServer(waiting as never);
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      onTestFinished(() => void server.close());
-      const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const { baseUrl } = await listen(server);
       const path = "/example.account.v1.AccountService/GetProfile?connect=v1&encoding=json&message=%7B%7D";
       if (httpVersion === "2") {
         const session = http2.connect(baseUrl);
@@ -651,7 +650,7 @@ describe("what services do against the rules", () => {
         await expect(fetch(baseUrl + path, { headers: marks(), signal: AbortSignal.timeout(50) })).rejects.toThrow();
         await gone;
       }
-      await eventually(() => events.length === 1);
+      await until(() => events.length === 1);
       expect(events[0]).toMatchObject({ status: "CANCELLED", handlerStatus: "OK" });
     },
   );
@@ -666,7 +665,7 @@ describe("what services do against the rules", () => {
     const call = accountClient(server, protocol).changePassword({}, { headers: marks() });
     setTimeout(() => shutdown.abort(), 30);
     await expect(call).rejects.toMatchObject({ code: Code.ResourceExhausted });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "RESOURCE_EXHAUSTED", handlerStatus: "OK" });
   });
 
@@ -682,7 +681,7 @@ describe("what services do against the rules", () => {
     });
     const server = await startAccountServer(ok, adapter);
     await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => interceptor.stats().skipped.publisher_error === 1);
+    await until(() => interceptor.stats().skipped.publisher_error === 1);
     await sleep(20);
     expect(unhandled).toEqual([]);
   });
@@ -699,7 +698,7 @@ describe("the publisher", () => {
     const { adapter, interceptor, warnings } = tracking({ publisher });
     const server = await startAccountServer(ok, adapter);
     expect(await accountClient(server).changePassword({}, { headers: marks() })).toMatchObject({ revision: 1 });
-    await eventually(() => interceptor.stats().skipped.publisher_error === 1);
+    await until(() => interceptor.stats().skipped.publisher_error === 1);
     expect(JSON.stringify(warnings)).not.toContain("c2Vzc2lvbg");
   });
 
@@ -707,7 +706,7 @@ describe("the publisher", () => {
     const { adapter, interceptor, warnings } = tracking({ publisher: undefined });
     const server = await startAccountServer(ok, adapter);
     for (let i = 0; i < 3; i++) await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => interceptor.stats().dropped === 3);
+    await until(() => interceptor.stats().dropped === 3);
     expect(warnings).toHaveLength(1);
   });
 
@@ -734,7 +733,7 @@ describe("the publisher", () => {
     });
     verdict = new Error("broken disk");
     await client.changePassword({}, { headers: marks() });
-    await eventually(() => memory.events.length === 2);
+    await until(() => memory.events.length === 2);
     expect(handled).toBe(2);
     expect(begun).toEqual([0n, 0n, 0n]);
     expect(interceptor.stats()).toMatchObject({ open: 0, tracked: 3, skipped: { refused: 1, publisher_error: 1 } });
@@ -762,7 +761,7 @@ describe("drain", () => {
     await stream.next();
     const left = client.updateProfile({}, { headers: marks("left"), timeoutMs: 50 });
     await expect(left).rejects.toMatchObject({ code: Code.DeadlineExceeded });
-    await eventually(() => interceptor.stats().tracked === 4);
+    await until(() => interceptor.stats().tracked === 4);
     await Promise.all([interceptor.drain(600), interceptor.drain(600)]);
     const byContext = Object.fromEntries(
       events.map((event) => [event.encodedSessionContext, `${event.status}/${event.handlerStatus}`]),
@@ -811,7 +810,7 @@ describe("drain", () => {
         });
       }
     });
-    await eventually(() => handled > 200);
+    await until(() => handled > 200);
     shutdown.abort();
     await server.close();
     await interceptor.drain(5_000);
@@ -839,7 +838,7 @@ describe("options", () => {
     const { adapter, events } = tracking({ service });
     const server = await startAccountServer(ok, adapter);
     await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]!.service).toBe("unknown-service");
   });
 });

@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { createDecipheriv, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +11,10 @@ import { decodeSessionContext, encodeSessionContext, SessionActivityEventSchema 
 import { environmentTable } from "../src/kafka/environment.js";
 import { createKafkaPublisher, startEmbeddedKafka } from "../src/kafka/index.js";
 import { eventOf } from "./history/fixtures.js";
-import { accountClient, eventually, marks, startAccountServer } from "./support/account-server.js";
+import { accountClient, marks, startAccountServer } from "./support/account-server.js";
+import { freePorts } from "./support/free-ports.js";
+import { type Program, runProgram } from "./support/program.js";
+import { until } from "./support/until.js";
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const readme = readFileSync(at("README.md"), "utf8");
@@ -40,13 +40,17 @@ describe("the README's code", () => {
   it("works: service and reader as two processes", { timeout: 60_000 }, async () => {
     const kafka = await startEmbeddedKafka();
     onTestFinished(() => kafka.close());
-    const port = await freePort();
+    const [port = 0] = await freePorts(1);
     const env = { SESSION_TRACKING_SERVICE: "account-service", SESSION_TRACKING_KAFKA_BROKERS: kafka.brokers };
     const service = run("quickstart/service.js", { ...env, PORT: String(port) });
     const reader = run("quickstart/reader.js", env);
     const call = () => changePassword(port, "2", marks("c2Vzc2lvbi0x", "change_password"));
     await expect.poll(call, { timeout: 20_000 }).toBe("PermissionDenied");
-    await eventually(() => reader.output().includes("account-service change_password PERMISSION_DENIED"), 30_000);
+    await until(
+      () => reader.output().includes("account-service change_password PERMISSION_DENIED"),
+      reader.output,
+      30_000,
+    );
     expect(await service.stop()).toBe(0);
     expect(await reader.stop()).toBe(0);
     expect(service.output()).not.toContain("connect-session-activity");
@@ -67,7 +71,7 @@ describe("the README's code", () => {
     publisher.publish(eventOf({ id: "a", at: 1_000, country: "DE" }));
     publisher.publish(eventOf({ id: "b", at: 2_000, country: "FR" }));
     await publisher.close();
-    await eventually(() => reader.output().includes("action-b changed country from DE to FR"), 60_000);
+    await until(() => reader.output().includes("action-b changed country from DE to FR"), reader.output, 60_000);
     expect(reader.output()).toContain("action-a changed country from nothing to DE");
     expect(await reader.stop()).toBe(0);
   });
@@ -84,7 +88,7 @@ describe("the README's code", () => {
         },
       }),
     );
-    const [gatewayPort, servicePort] = [await freePort(), await freePort()];
+    const [gatewayPort = 0, servicePort = 0] = await freePorts(2);
     const env = {
       SESSION_TRACKING_KAFKA_BROKERS: kafka.brokers,
       GATEWAY_KEY_FILE: keyFile(),
@@ -105,11 +109,11 @@ describe("the README's code", () => {
     const forged = marks("Zm9yZ2Vk", "change_password");
     const throughGateway = () => changePassword(gatewayPort, "1.1", { ...forged, "demo-user": "ada" });
     await expect.poll(throughGateway, { timeout: 20_000 }).toBe("OK");
-    await eventually(() => reader.output().includes("change_password verified by gateway-1"), 30_000);
+    await until(() => reader.output().includes("change_password verified by gateway-1"), reader.output, 30_000);
     expect(await changePassword(servicePort, "2", forged)).toBe("OK");
     expect(await changePassword(servicePort, "2", {})).toBe("OK");
     const evidence = "/example.account.v1.AccountService/ChangePassword not verified: signature_missing";
-    await eventually(() => reader.output().split(evidence).length === 3, 30_000);
+    await until(() => reader.output().split(evidence).length === 3, reader.output, 30_000);
     expect(relayed.slice(-2)).toEqual([null, null]);
     expect(decodeSessionContext(relayed.at(-3) ?? "").userId).toBe("ada");
     expect(service.output()).toContain("a call came without a valid session mark");
@@ -142,8 +146,7 @@ describe("the README's code", () => {
 
 /** A call as curl would make it. Resolves to its code. */
 function changePassword(port: number, httpVersion: "1.1" | "2", headers: Record<string, string>): Promise<string> {
-  const server = { port, baseUrl: `http://127.0.0.1:${port}`, close: () => Promise.resolve() };
-  return accountClient(server, "connect", httpVersion)
+  return accountClient({ baseUrl: `http://127.0.0.1:${port}` }, "connect", httpVersion)
     .changePassword({ oldPassword: "guess" }, { headers })
     .then(
       () => "OK",
@@ -173,29 +176,6 @@ it("has the table of environment variables that the code has", () => {
   expect(readme).toContain(table);
 });
 
-function run(script: string, env: Record<string, string>) {
-  const child: ChildProcess = spawn(process.execPath, [at(`dist/examples/${script}`)], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  child.stdout?.on("data", (chunk) => (output += String(chunk)));
-  child.stderr?.on("data", (chunk) => (output += String(chunk)));
-  const exit = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  onTestFinished(() => void child.kill("SIGKILL"));
-  return {
-    output: () => output,
-    stop() {
-      child.kill("SIGTERM");
-      return exit;
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+function run(script: string, env: Record<string, string>): Program {
+  return runProgram(`examples/${script}`, [], env);
 }

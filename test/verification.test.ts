@@ -12,9 +12,10 @@ import {
   sessionContextKey,
   sessionHeaders,
 } from "../src/index.js";
-import { accountClient, eventually, marks, startAccountServer } from "./support/account-server.js";
+import { accountClient, marks, startAccountServer } from "./support/account-server.js";
 import { shortenPatience } from "./support/patience.js";
 import { transportTo } from "./support/transport.js";
+import { until } from "./support/until.js";
 
 const { changePassword, watchSessions } = AccountService.method;
 const procedure = "/example.account.v1.AccountService/ChangePassword";
@@ -58,7 +59,7 @@ describe("verify", () => {
     const verify = verifier(undefined);
     const { client, events, seen, interceptor } = await start({ verify });
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({
       contextVerified: true,
       contextProblem: "",
@@ -88,7 +89,7 @@ describe("verify", () => {
       for await (const __ of client.watchSessions({}, { headers })) {
         // Read to the end.
       }
-      await eventually(() => events.length === 2);
+      await until(() => events.length === 2);
       expect(events[0]).toMatchObject({
         contextVerified: false,
         contextProblem: problem,
@@ -115,7 +116,7 @@ describe("verify", () => {
     await client.changePassword({}, { headers: signed });
     vi.mocked(verify.verify).mockResolvedValue("signature_invalid");
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 2);
+    await until(() => events.length === 2);
     const common = { contextProblem: "too_large", encodedSessionContext: "" };
     expect(events).toMatchObject([
       { ...common, contextVerified: true },
@@ -134,7 +135,7 @@ describe("verify", () => {
       .mockResolvedValueOnce(JSON.parse("null"));
     const { client, events, warn } = await start({ verify });
     for (let i = 0; i < 4; i++) await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 4);
+    await until(() => events.length === 4);
     expect(new Set(events.map(({ contextProblem }) => contextProblem))).toEqual(new Set(["signature_invalid"]));
     expect(JSON.stringify(warn.mock.calls)).not.toContain("c2Vzc2lvbg");
   });
@@ -144,7 +145,7 @@ describe("verify", () => {
     const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise(() => {}) };
     const { client, events, seen, warn } = await start({ verify });
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "OK", contextVerified: false, contextProblem: "signature_invalid" });
     expect(seen).toEqual([[null, undefined]]);
     expect(warn.mock.calls.map(([, message]) => message)).toContainEqual(expect.stringMatching(/^the verifier threw/));
@@ -155,7 +156,7 @@ describe("verify", () => {
     const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise((resolve) => answers.push(resolve)) };
     const { client, events, interceptor } = await start({ verify });
     const call = client.changePassword({}, { headers: signed });
-    await eventually(() => interceptor.stats().open === 1);
+    await until(() => interceptor.stats().open === 1);
     await interceptor.drain(0);
     const flagged = {
       status: "UNSETTLED",
@@ -226,13 +227,13 @@ describe("verify", () => {
       const given = { headers: signed, signal: cancel.signal };
       const unary = client.changePassword({}, given);
       const stream = client.watchSessions({}, given)[Symbol.asyncIterator]().next();
-      await eventually(() => verifying.length === 2);
+      await until(() => verifying.length === 2);
       cancel.abort();
       await expect(unary).rejects.toThrow();
       await expect(stream).rejects.toThrow();
-      await eventually(left);
+      await until(left);
       for (const finish of verifying) finish();
-      await eventually(() => events.length === 2);
+      await until(() => events.length === 2);
       const cancelled = { status: "CANCELLED", contextVerified: true, contextProblem: "", action: "change_password" };
       expect(events).toMatchObject([cancelled, cancelled]);
       expect(handled()).toBeGreaterThan(0);
@@ -241,22 +242,22 @@ describe("verify", () => {
     it("a deadline that passes is DEADLINE_EXCEEDED", async () => {
       const { client, events, verifying, left } = await startSlow();
       const call = client.changePassword({}, { headers: signed, timeoutMs: 60 });
-      await eventually(() => verifying.length === 1);
+      await until(() => verifying.length === 1);
       await expect(call).rejects.toThrow(/deadline/);
-      await eventually(left);
+      await until(left);
       verifying[0]?.();
-      await eventually(() => events.length === 1);
+      await until(() => events.length === 1);
       expect(events[0]).toMatchObject({ status: "DEADLINE_EXCEEDED", contextVerified: true });
     });
 
     it("a caller that waits has what the handler gives", async () => {
       const { client, events, verifying } = await startSlow();
       const call = client.changePassword({}, { headers: signed });
-      await eventually(() => verifying.length === 1);
+      await until(() => verifying.length === 1);
       await sleep(20);
       verifying[0]?.();
       await call;
-      await eventually(() => events.length === 1);
+      await until(() => events.length === 1);
       expect(events[0]).toMatchObject({ status: "OK", handlerStatus: "" });
       const { seconds = 0n, nanos = 0 } = events[0]?.duration ?? {};
       expect(Number(seconds) * 1e9 + nanos).toBeGreaterThan(10e6);
@@ -274,7 +275,7 @@ describe("required", () => {
       // Read to the end.
     }
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 4);
+    await until(() => events.length === 4);
     const missing = { contextProblem: "missing", contextVerified: false, encodedSessionContext: "", markSignature: "" };
     expect(events).toMatchObject([
       { ...missing, action: procedure, status: "OK", traceparent },
@@ -291,7 +292,7 @@ describe("required", () => {
     const { client, events, interceptor } = await start({ required: [changePassword], maxContextBytes: 5 });
     await client.changePassword({}, { headers: signed });
     await client.changePassword({}, { headers: { "x-session-track": "true", "x-session-context": "" } });
-    await eventually(() => events.length === 2);
+    await until(() => events.length === 2);
     expect(events).toMatchObject([
       { contextProblem: "too_large", action: "change_password", encodedSessionContext: "" },
       { contextProblem: "missing", action: procedure, encodedSessionContext: "" },
@@ -306,7 +307,7 @@ describe("required", () => {
       // Read to the end.
     }
     await client.changePassword({});
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ procedure, contextProblem: "missing" });
   });
 
@@ -323,7 +324,7 @@ describe("required", () => {
     const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [twice, twice] });
     await createClient(AccountService, transportTo(server.baseUrl)).changePassword({});
     await createClient(AccountService, transportTo(server.baseUrl)).changePassword({}, { headers: signed });
-    await eventually(() => publisher.events.length === 2);
+    await until(() => publisher.events.length === 2);
     expect(publisher.events.map(({ contextProblem }) => contextProblem)).toEqual(["missing", ""]);
   });
 });
@@ -342,7 +343,7 @@ describe("the quota of events that are not verified", () => {
     // What forged marks have used up leaves these theirs.
     for (let i = 0; i < 4; i++) await client.changePassword({});
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 7);
+    await until(() => events.length === 7);
     expect(events.map(({ contextProblem }) => contextProblem)).toEqual([
       ...Array.from({ length: 3 }, () => "signature_missing"),
       ...Array.from({ length: 3 }, () => "missing"),
@@ -359,7 +360,7 @@ describe("the quota of events that are not verified", () => {
     expect(seen.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => [null, undefined]));
     now.mockReturnValue(21_000);
     for (let i = 0; i < 2; i++) await client.changePassword({}, { headers: marks("Zm9yZ2Vk") });
-    await eventually(() => events.length === 8);
+    await until(() => events.length === 8);
     expect(interceptor.stats().skipped).toEqual({ too_many_unverified: 4 });
   });
 });
@@ -368,7 +369,7 @@ describe("recordContext", () => {
   it("replaces a context that is kept as evidence, too, and leaves its signature", async () => {
     const { client, events } = await start({ verify: verifier("signature_invalid"), recordContext: () => "pseudonym" });
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ encodedSessionContext: "pseudonym", markSignature: jws, contextVerified: false });
   });
 
@@ -379,7 +380,7 @@ describe("recordContext", () => {
       recordContext: (context) => `pseudonym of ${context.length}`,
     });
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 1);
+    await until(() => events.length === 1);
     expect(events[0]).toMatchObject({
       encodedSessionContext: "pseudonym of 10",
       contextVerified: true,
@@ -400,7 +401,7 @@ describe("recordContext", () => {
     const { client, events, interceptor, warn } = await start({ recordContext });
     await client.changePassword({}, { headers: signed });
     await client.changePassword({}, { headers: signed });
-    await eventually(() => events.length === 2);
+    await until(() => events.length === 2);
     expect(events.map(({ encodedSessionContext }) => encodedSessionContext)).toEqual(["", ""]);
     expect(interceptor.stats().unrecordedContexts).toBe(2);
     expect(warn).toHaveBeenCalledTimes(1);
@@ -416,7 +417,7 @@ describe("recordContext", () => {
     });
     await client.changePassword({}, { headers: signed });
     await client.changePassword({});
-    await eventually(() => events.length === 2);
+    await until(() => events.length === 2);
     expect(recordContext).not.toHaveBeenCalled();
     expect(interceptor.stats().unrecordedContexts).toBe(0);
   });

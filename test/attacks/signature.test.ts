@@ -1,6 +1,5 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createRemoteJWKSet, jwtVerify, SignJWT } from "jose";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type SessionVerifier, type SignedMark, sessionHeaders } from "../../src/index.js";
@@ -10,7 +9,8 @@ import {
   createSessionVerifier,
   verifySessionActivity,
 } from "../../src/signature/index.js";
-import { eventually } from "../support/account-server.js";
+import { listen } from "../support/listen.js";
+import { until } from "../support/until.js";
 import { audience, defences, gatewayKey, genuineMark, keys, procedures, signer, startTarget } from "./target.js";
 
 const { track, context, operation, signature } = sessionHeaders;
@@ -191,12 +191,7 @@ describe("a JWKS server that hangs", () => {
   it("holds up the calls of a service that fetches keys in them, and not those of ours", async () => {
     const held: (() => void)[] = [];
     const server = createServer((_, response) => void held.push(() => response.end("{}")));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const jwksUrl = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`);
+    const jwksUrl = new URL((await listen(server)).baseUrl);
 
     const remote = createRemoteJWKSet(jwksUrl, { timeoutDuration: 60_000 });
     const fetching: SessionVerifier = {
@@ -216,7 +211,7 @@ describe("a JWKS server that hangs", () => {
       .finally(() => {
         slowAnswered = true;
       });
-    await eventually(() => held.length === 1);
+    await until(() => held.length === 1);
 
     const jwks = createSessionKeySet({ jwksUrl, log: false });
     onTestFinished(() => jwks.close());
@@ -224,7 +219,7 @@ describe("a JWKS server that hangs", () => {
       options: { verify: createSessionVerifier({ keys: jwks, audience }) },
       before: [],
     });
-    await eventually(() => held.length === 2);
+    await until(() => held.length === 2);
     for (let i = 0; i < 50; i++) await target.raw("1.1").call(procedures.changePassword, mark);
     await target.interceptor.drain(5_000);
     // Both servers hang all the while: ours has answered 50 calls, the other none.
@@ -245,10 +240,8 @@ describe("a JWKS server that lies", () => {
 
   async function startLyingServer(): Promise<URL> {
     const body = JSON.stringify({ keys: [{ kty: "oct", k: secret, kid: "gateway", alg: "HS256" }] });
-    const server = createServer((_, response) => void response.end(body));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`);
+    const { baseUrl } = await listen(createServer((_, response) => void response.end(body)));
+    return new URL(baseUrl);
   }
 
   it("fools a service that takes any key that it is given", async () => {

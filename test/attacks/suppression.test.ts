@@ -1,9 +1,9 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Interceptor } from "@connectrpc/connect";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { sessionHeaders } from "../../src/index.js";
 import { startAccountServer } from "../support/account-server.js";
+import { listen } from "../support/listen.js";
 import { openRawHttp1 } from "./raw-http1.js";
 import { defences, genuineMark, procedures, startTarget } from "./target.js";
 
@@ -21,13 +21,8 @@ async function startObedientGateway(servicePort: number): Promise<number> {
     });
     incoming.pipe(onward);
   }
-  const gateway = createServer((incoming, outgoing) => void handOn(incoming, outgoing));
-  await new Promise<void>((resolve) => gateway.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    gateway.closeAllConnections();
-    gateway.close();
-  });
-  return (gateway.address() as AddressInfo).port;
+  const { port } = await listen(createServer((incoming, outgoing) => void handOn(incoming, outgoing)));
+  return port;
 }
 
 async function callThroughGateway(servicePort: number, connection: string): Promise<void> {

@@ -3,7 +3,8 @@ import { type OpenSignalDatabase, openSignalDatabase } from "../../src/history/i
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../src/kafka/embedded.js";
 import { eventOf } from "../history/fixtures.js";
 import { write } from "../kafka/consumer-fixtures.js";
-import { readRecords, recordingLogger, until } from "../kafka/fixtures.js";
+import { readRecords, recordingLogger } from "../kafka/fixtures.js";
+import { until } from "../support/until.js";
 import { changesIn, changesOf, flaky, sessionEvents, startWorker, writeSessionEvents } from "./fixtures.js";
 
 const topic = "session-activities";

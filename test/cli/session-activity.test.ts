@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +5,10 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { HistoryWorkerStats } from "../../src/cli/history-worker.js";
 import { openSignalDatabase } from "../../src/history/index.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
-import { until } from "../kafka/fixtures.js";
+import { type Program, runProgram } from "../support/program.js";
+import { until } from "../support/until.js";
 import { changesIn, changesOf, sessionEvents, writeSessionEvents } from "./fixtures.js";
-import { dist, eventually, startWorkerProcess, untilCommitted, watchedGroup } from "./worker-process.js";
+import { slowStartMs, startWorkerProcess, untilCommitted, watchedGroup } from "./worker-process.js";
 
 const topic = "session-activities";
 const groupId = "session-activity-history";
@@ -20,30 +19,9 @@ beforeEach(() => {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
 });
 
-interface Program {
-  readonly process: ChildProcess;
-  readonly exit: Promise<number | null>;
-  stdout: string;
-  stderr: string;
-}
-
 /** Runs the package's program. */
-function run(args: readonly string[], env: Record<string, string> = {}): Program {
-  const child = spawn(process.execPath, [`${dist}/src/cli/session-activity.js`, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const program: Program = {
-    process: child,
-    exit: once(child, "close").then(([code]) => code),
-    stdout: "",
-    stderr: "",
-  };
-  child.stdout.on("data", (chunk) => (program.stdout += String(chunk)));
-  child.stderr.on("data", (chunk) => (program.stderr += String(chunk)));
-  return program;
-}
+const run = (args: readonly string[], env: Record<string, string> = {}): Program =>
+  runProgram("src/cli/session-activity.js", args, env);
 
 /** What its health endpoint says, as soon as there is one. */
 async function health(program: Program, path: string): Promise<{ status: number; body: HistoryWorkerStats }> {
@@ -126,17 +104,17 @@ describe("session-activity history", { timeout: 180_000 }, () => {
       await writeSessionEvents(kafka.brokers, topic, events.slice(part - 200, part));
       const program = run(["history", ...args], env);
       let report = await health(program, "/readyz");
-      await eventually(
+      await until(
         async () => {
           report = await health(program, "/readyz");
           return report.body.history.recorded === 200;
         },
         () => [report, program.stderr],
+        slowStartMs,
       );
       expect(report).toMatchObject({ status: 200, body: { ready: true, history: { duplicates: 0 } } });
       expect(JSON.stringify(report.body)).not.toMatch(/session-\d|DE|phone|event-/);
-      program.process.kill("SIGTERM");
-      expect(await program.exit).toBe(0);
+      expect(await program.stop()).toBe(0);
     }
     const database = openSignalDatabase({ url: join(folder, "data") });
     onTestFinished(() => database.close());
@@ -163,7 +141,7 @@ test("a worker that was killed is followed by another one, and the history is th
   expect(first.recorded()).toBeLessThan(3_900);
 
   const second = startWorkerProcess({ database, kafka: reading });
-  await eventually(watchedGroup(reading).hasCaughtUp, second.stats);
+  await until(watchedGroup(reading).hasCaughtUp, second.stats, slowStartMs);
   await second.close();
   // Both did some of it.
   expect(second.recorded()).toBeGreaterThan(0);

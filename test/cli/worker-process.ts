@@ -7,10 +7,8 @@ import type { HistoryWorkerOptions, HistoryWorkerStats } from "../../src/cli/his
 import { consumerSettings } from "../../src/kafka/consumer-options.js";
 import { type GroupProgress, watchGroup } from "../../src/kafka/group-progress.js";
 import { createTroubleLog } from "../../src/log.js";
-import { pause } from "../kafka/fixtures.js";
-
-/** The compiled package, as `npm test` has just built it. */
-export const dist: string = fileURLToPath(new URL("../../dist", import.meta.url));
+import { dist } from "../support/program.js";
+import { pause, until } from "../support/until.js";
 
 /** A worker in a process of its own. */
 export interface WorkerProcess {
@@ -64,17 +62,11 @@ export function watchedGroup(kafka: HistoryWorkerOptions["kafka"]): GroupProgres
   return group;
 }
 
+/** How long a worker in a process of its own may take: an embedded database needs half of it to make itself. */
+export const slowStartMs = 60_000;
+
 /** Lets a worker go on until it has committed offsets more than once: it does so each second. */
 export async function untilCommitted(worker: WorkerProcess): Promise<void> {
-  await eventually(() => worker.recorded() > 500, worker.stats);
+  await until(() => worker.recorded() > 500, worker.stats, slowStartMs);
   await pause(2_000);
-}
-
-/** Polls until it is so; fails when it is not within a minute: an embedded database may take half of it to make itself. */
-export async function eventually(condition: () => boolean | Promise<boolean>, state: () => unknown): Promise<void> {
-  const end = Date.now() + 60_000;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`still waiting after 60 s: ${JSON.stringify(state())}`);
-    await pause(20);
-  }
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
-import { eventOf, type Told } from "../history/fixtures.js";
+import { eventOf } from "../history/fixtures.js";
+import { arrivalsOf, batchesOf, generateLongSessions } from "../history/sessions.js";
+import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { createRandom, type Random } from "./random.js";
 import { type PostgresServer, startPostgres } from "./server.js";
-import { batchesOf, type Session } from "./sessions.js";
 
 let server: PostgresServer;
 let database: OpenSignalDatabase;
@@ -17,39 +17,16 @@ afterAll(async () => {
   await server?.close();
 });
 
-const latenessMs = 60_000;
-const longestCallMs = 30_000;
-const longestDelayMs = 25_000;
-
-/** Sessions of an hour, with values that stay for a while. */
-function hourOfSessions(random: Random, count: number): Session[] {
-  return Array.from({ length: count }, (_, number) => {
-    const id = `session-${number}`;
-    let [country, device] = ["DE", "phone"];
-    const happened = Array.from({ length: 30 }, (__, index): Told => {
-      if (random.below(6) === 0) country = random.pick(["DE", "FR", "IT"]);
-      if (random.below(6) === 0) device = random.pick(["phone", "laptop"]);
-      const at = Date.UTC(2025, 0, 1) + random.below(3_600_000);
-      return { id: `${id}/${index}`, at, until: at + random.below(longestCallMs), session: id, country, device };
-    });
-    return { id, user: "", happened };
-  });
-}
-
 it("compacting while events come within the lateness changes no history, nor does a replay of everything", async () => {
   const random = createRandom(11);
-  const sessions = hourOfSessions(random, 300);
-  const history = createSignalHistory({ database, latenessMs, log: false });
+  const sessions = generateLongSessions(random, 300);
+  const history = createSignalHistory({ database, latenessMs: 60_000, log: false });
   await history.migrate();
-  const arrivals = sessions
-    .flatMap(({ happened }) => happened)
-    .flatMap((told) => Array.from({ length: random.pick([1, 1, 2]) }, () => told))
-    .map((told) => ({ told, at: told.until! + random.below(longestDelayMs) }))
-    .toSorted((a, b) => a.at - b.at);
+  const arrivals = arrivalsOf(sessions, random);
 
   let removed = 0;
   for (const batch of batchesOf(arrivals, random, 100)) {
-    await history.recordBatch(batch.map(({ told }) => eventOf(told)));
+    await history.recordBatch(batch.map(eventOf));
     if (random.below(4) === 0) removed += await history.compact();
   }
   const { rows } = await database.query("select count(*)::int as count from signal_history.observation");
@@ -59,7 +36,7 @@ it("compacting while events come within the lateness changes no history, nor doe
   expect(await wrongSessions(database, sessions)).toEqual([]);
 
   for (const batch of batchesOf(random.shuffle(arrivals), random, 100)) {
-    await history.recordBatch(batch.map(({ told }) => eventOf(told)));
+    await history.recordBatch(batch.map(eventOf));
     if (random.below(10) === 0) await history.compact();
   }
   expect(await wrongSessions(database, sessions)).toEqual([]);

@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { eventOf } from "../history/fixtures.js";
+import { deliveriesOf, generateSessions } from "../history/sessions.js";
+import { createRandom } from "../support/random.js";
+import { pause } from "../support/until.js";
 import {
   type ForeignTransaction,
   lockSession,
@@ -9,10 +12,8 @@ import {
   untilNoneWaits,
   untilWaiting,
 } from "./faults.js";
-import { createRandom } from "./random.js";
 import { errorOf, expectModel, type Scene, type SceneOptions, sessionData, setScene } from "./scene.js";
 import { type PostgresServer, startPostgres } from "./server.js";
-import { deliveriesOf, generateSessions } from "./sessions.js";
 
 let server: PostgresServer;
 const cleanUps: (() => Promise<void>)[] = [];
@@ -135,7 +136,6 @@ it("in a deadlock with somebody else's transaction, the batch that PostgreSQL en
 
 it("an answer that is lost after the commit leads to no second record", async () => {
   const wire = await startWire(server.port);
-  cleanUps.push(() => wire.close());
   const set = await scene("lost_answer", { port: wire.port });
   const before = await set.stored();
   wire.answersToLose = 1;
@@ -151,7 +151,6 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
   async (fault) => {
     const name = fault.replaceAll(" ", "_");
     const wire = await startWire(server.port);
-    cleanUps.push(() => wire.close());
     await server.createDatabase(name);
     const random = createRandom(15);
     const sessions = generateSessions(random, "secret", 600);
@@ -170,20 +169,22 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
           );
           if (error === undefined) return;
           failed.push((await errorOf(Promise.reject(error))).message);
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await pause(20);
         }
       };
       await persist(() => history.migrate());
       const own = createRandom(number);
       do {
-        for (const batch of deliveriesOf(sessions, own, 60)) await persist(() => history.recordBatch(batch));
+        for (const batch of deliveriesOf(sessions, own, 60)) {
+          await persist(() => history.recordBatch(batch.map(eventOf)));
+        }
       } while (!disturbed);
       await database.close();
     }
 
     async function disturb(): Promise<void> {
       for (let faults = 0; faults < 5; faults += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 200 + random.below(400)));
+        await pause(200 + random.below(400));
         if (fault === "a wire that is cut") wire.cut();
         else {
           await server.kill();

@@ -1,6 +1,7 @@
-import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import Pg from "pg";
+import { listen } from "../support/listen.js";
+import { pause } from "../support/until.js";
 import type { PostgresServer } from "./server.js";
 
 /** A transaction of somebody else, which stays open until it is ended. */
@@ -31,13 +32,13 @@ export async function untilWaiting(server: PostgresServer): Promise<number> {
   for (;;) {
     const pid = await waitingProcess(server);
     if (pid !== undefined) return pid;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
 }
 
 /** Resolves when none does any more. */
 export async function untilNoneWaits(server: PostgresServer): Promise<void> {
-  while ((await waitingProcess(server)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+  while ((await waitingProcess(server)) !== undefined) await pause(10);
 }
 
 async function waitingProcess(server: PostgresServer): Promise<number | undefined> {
@@ -58,9 +59,9 @@ export interface Wire {
   answersToLose: number;
   /** Cuts that hit a connection. */
   readonly cuts: number;
-  close(): Promise<void>;
 }
 
+/** Starts one, until the test is over. */
 export async function startWire(target: number): Promise<Wire> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let cuts = 0;
@@ -89,21 +90,15 @@ export async function startWire(target: number): Promise<Wire> {
       } else client.write(data);
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  const { port } = await listen(server);
   const wire: Wire = {
-    port: address !== null && typeof address === "object" ? address.port : 0,
+    port,
     cut() {
       for (const pair of pairs) reset(pair);
     },
     answersToLose: 0,
     get cuts() {
       return cuts;
-    },
-    async close() {
-      for (const pair of pairs) reset(pair);
-      await new Promise((resolve) => server.close(resolve));
     },
   };
   return wire;

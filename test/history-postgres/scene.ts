@@ -7,11 +7,11 @@ import {
   type SignalHistory,
 } from "../../src/history/index.js";
 import type { SessionActivityEvent } from "../../src/index.js";
-import type { Told } from "../history/fixtures.js";
+import { eventOf, type Told } from "../history/fixtures.js";
+import { deliveriesOf, generateSessions, type Session } from "../history/sessions.js";
+import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { createRandom } from "./random.js";
 import type { PostgresServer } from "./server.js";
-import { deliveriesOf, generateSessions, type Session } from "./sessions.js";
 
 /** A history of which a part is recorded, and the batch that comes next and changes what is there. */
 export interface Scene {
@@ -49,10 +49,10 @@ export async function setScene(server: PostgresServer, name: string, options: Sc
   const sessions = generateSessions(random, `secret-${name}`, 60);
   const deliveries = deliveriesOf(sessions, random).flat();
   const before = deliveries.slice(0, deliveries.length / 2);
-  await history.recordBatch(before);
-  const batch = deliveries.slice(before.length);
-  const known = new Set(before.map(({ eventId }) => eventId));
-  const fresh = sessions.flatMap(({ happened }) => happened).find(({ id }) => !known.has(id));
+  await history.recordBatch(before.map(eventOf));
+  const after = deliveries.slice(before.length);
+  const batch = after.map(eventOf);
+  const fresh = after.find(({ id }) => before.every((told) => told.id !== id));
   if (fresh === undefined) throw new Error("there is nothing new in the batch");
 
   async function stored(): Promise<string> {

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import Pg from "pg";
+import { freePorts } from "../support/free-ports.js";
 
 /** A PostgreSQL server of our own, on a loopback port that was free. It can be started again after its end. */
 export interface PostgresServer {
@@ -57,7 +57,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const data = join(folder, "data");
   const logFolder = mkdtempSync(join(tmpdir(), "postgres-log-"));
   const logFile = join(logFolder, "server.log");
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   let child: ChildProcess | undefined;
 
   const isRunning = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -176,14 +176,6 @@ function programFolder(): string {
 
 function hasPrograms(folder: string): boolean {
   return ["initdb", "postgres"].every((program) => existsSync(join(folder, program)));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
 
 function childrenOf(pid: number): number[] {

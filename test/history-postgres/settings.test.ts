@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
 import { eventOf } from "../history/fixtures.js";
+import { deliveriesOf, generateSessions } from "../history/sessions.js";
+import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { createRandom } from "./random.js";
 import { type PostgresServer, startPostgres } from "./server.js";
-import { deliveriesOf, generateSessions } from "./sessions.js";
 
 let server: PostgresServer;
 const open: OpenSignalDatabase[] = [];
@@ -38,7 +38,7 @@ it.each([
   await history.migrate();
   const random = createRandom(12);
   const sessions = generateSessions(random, "s", 1_000);
-  for (const batch of deliveriesOf(sessions, random)) await history.recordBatch(batch);
+  for (const batch of deliveriesOf(sessions, random)) await history.recordBatch(batch.map(eventOf));
   expect(await wrongSessions(database, sessions)).toEqual([]);
   const [{ sorted }] = (await database.query("select 'B' > 'a' as sorted")).rows as [{ sorted: boolean }];
   expect(sorted).toBe(name === "english");
@@ -61,7 +61,7 @@ it("what a database sets for its connections changes nothing", async () => {
   await history.migrate();
   const random = createRandom(13);
   const sessions = generateSessions(random, "s", 500);
-  for (const batch of deliveriesOf(sessions, random)) await history.recordBatch(batch);
+  for (const batch of deliveriesOf(sessions, random)) await history.recordBatch(batch.map(eventOf));
   await history.compact();
   expect(await wrongSessions(database, sessions)).toEqual([]);
   const at = Date.UTC(2025, 0, 2, 3, 4, 5, 678);

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "v
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
 import { changesIn, changesOf, sessionEvents, startWorker, writeSessionEvents } from "../cli/fixtures.js";
-import { eventually, startWorkerProcess, untilCommitted, watchedGroup } from "../cli/worker-process.js";
-import { pause, readRecords, until } from "../kafka/fixtures.js";
+import { slowStartMs, startWorkerProcess, untilCommitted, watchedGroup } from "../cli/worker-process.js";
+import { readRecords } from "../kafka/fixtures.js";
+import { pause, until } from "../support/until.js";
 import { type PostgresServer, startPostgres } from "./server.js";
 
 const topic = "session-activities";
@@ -45,14 +46,14 @@ test("two worker processes share a topic, one is killed, and the history is that
   const options = { database: url, kafka, compactEveryMs: 50, statementMs: 100 };
   const workers = [startWorkerProcess(options), startWorkerProcess(options)] as const;
   const stats = () => workers.map((worker) => worker.stats());
-  await eventually(() => stats().every((one) => one?.consumer?.assigned === 2), stats);
+  await until(() => stats().every((one) => one?.consumer?.assigned === 2), stats, slowStartMs);
   await writeSessionEvents(brokers, topic, events.slice(4));
   const [killed, left] = workers;
   await untilCommitted(killed);
   await killed.kill();
   expect(killed.recorded()).toBeLessThan(3_900);
-  await eventually(() => left.stats()?.consumer?.assigned === 4, stats);
-  await eventually(watchedGroup(kafka).hasCaughtUp, stats);
+  await until(() => left.stats()?.consumer?.assigned === 4, stats, slowStartMs);
+  await until(watchedGroup(kafka).hasCaughtUp, stats, slowStartMs);
   await left.close();
   await expectWholeHistory();
 });

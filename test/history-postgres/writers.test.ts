@@ -6,10 +6,11 @@ import {
   type SignalHistory,
 } from "../../src/history/index.js";
 import { eventOf, type Told } from "../history/fixtures.js";
+import { batchesOf, deliveriesOf, generateSessions, type Session } from "../history/sessions.js";
+import { createRandom, type Random } from "../support/random.js";
+import { pause } from "../support/until.js";
 import { wrongSessions } from "./comparison.js";
-import { createRandom, type Random } from "./random.js";
 import { type PostgresServer, startPostgres } from "./server.js";
-import { batchesOf, deliveriesOf, generateSessions, type Session } from "./sessions.js";
 
 const writerCount = 8;
 const tombstoneKey = "a key of the tests";
@@ -47,7 +48,7 @@ async function recordEverywhere(
   const plans = histories.map((history) => ({ history, batches: deliveriesOf(sessions, random) }));
   await Promise.all(
     plans.map(async ({ history, batches }) => {
-      for (const batch of batches) await history.recordBatch(batch);
+      for (const batch of batches) await history.recordBatch(batch.map(eventOf));
     }),
   );
 }
@@ -85,7 +86,7 @@ it("eight writers on one session of many activities end with the model's history
         device: random.pick(["phone", "laptop"]),
       }),
     );
-    const sessions = [{ id: "the one", user: "", happened }];
+    const sessions = [{ id: "the one", happened }];
     await recordEverywhere(histories, sessions, random);
     expect(await wrongSessions(database, sessions)).toEqual([]);
   });
@@ -113,13 +114,14 @@ it("compacting and forgetting meanwhile changes no other history, and what was f
       while (!done) {
         removed += await histories[rounds % writerCount]!.compact();
         rounds += 1;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await pause(20);
       }
     };
     const forgetting = async (): Promise<void> => {
-      for (const { id, user } of forgotten) {
-        await histories[random.below(writerCount)]!.forget(user === "" ? { sessionId: id } : { userId: user });
-        await new Promise((resolve) => setTimeout(resolve, 5));
+      for (const { id, happened } of forgotten) {
+        const userId = happened[0]?.user;
+        await histories[random.below(writerCount)]!.forget(userId ? { userId } : { sessionId: id });
+        await pause(5);
       }
     };
     const recording = recordEverywhere(histories, [...sessions, ...old], random).finally(() => {

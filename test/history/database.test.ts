@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
+import { freePorts } from "../support/free-ports.js";
 import { eventOf } from "./fixtures.js";
 import { linesOf } from "./model.js";
 
@@ -25,11 +25,7 @@ it("keeps a history in a folder", { timeout: 60_000 }, async () => {
 });
 
 it("does not connect to a server before it is asked, and says then that there is none", async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  const port = address !== null && typeof address === "object" ? address.port : 0;
-  await new Promise((resolve) => server.close(resolve));
+  const [port] = await freePorts(1);
   const database = openSignalDatabase({ url: `postgresql://user:secret@127.0.0.1:${port}/none` });
   const error: unknown = await createSignalHistory({ database })
     .migrate()

@@ -1,10 +1,23 @@
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createSignalHistory, openSignalDatabase, type SignalHistory } from "../../src/history/index.js";
+import {
+  createSignalHistory,
+  openSignalDatabase,
+  type SignalChange,
+  type SignalHistory,
+} from "../../src/history/index.js";
 import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
-import { seededRandom } from "../support/random.js";
+import { createRandom } from "../support/random.js";
 import { eventOf, type Told } from "./fixtures.js";
-import { batchesOf, createNaiveHistory, linesOf, modelOf, randomSessions } from "./model.js";
+import { type Histories, historiesOf, linesOf, naiveHistories, wrongAmong } from "./model.js";
+import {
+  arrivalsOf,
+  batchesOf,
+  deliveriesOf,
+  generateLongSessions,
+  generateSessions,
+  type Session,
+} from "./sessions.js";
 
 const database = openSignalDatabase();
 let schemas = 0;
@@ -134,43 +147,33 @@ describe("in any order", () => {
 
   it("every permutation of up to 7 events ends in the same history", { timeout: 180_000 }, async () => {
     const history = await newHistory();
-    const sessions: { readonly session: string; readonly told: readonly Told[] }[] = [];
+    const sessions: Session[] = [];
     for (const [index, pattern] of patterns.entries()) {
       for (let length = 1; length <= pattern.length; length += 1) {
         for (const order of permutationsOf(length)) {
-          const session = `${index}-${order.join("")}`;
-          sessions.push({
-            session,
-            told: order.map((place) => ({ ...pattern[place]!, id: `${session}-${place}`, session })),
-          });
+          const id = `${index}-${order.join("")}`;
+          const happened = order.map((place) => ({ ...pattern[place]!, id: `${id}-${place}`, session: id }));
+          sessions.push({ id, happened });
         }
       }
     }
     expect(sessions.length).toBe(5_913 + 873);
     // The first event of all sessions, then the second of all …: each session sees its events one at a time.
     for (let round = 0; round < 7; round += 1) {
-      await history.recordBatch(sessions.flatMap(({ told }) => told.slice(round, round + 1).map(eventOf)));
+      await history.recordBatch(sessions.flatMap(({ happened }) => happened.slice(round, round + 1).map(eventOf)));
     }
-    const found = await linesBySession(history);
-    for (const { session, told } of sessions) expect(found.get(session), session).toEqual(modelOf(told));
+    expect(wrongAmong(sessions, await historiesIn(history))).toEqual([]);
   });
 
   it("random sessions with duplicates and late deliveries are as the model says", { timeout: 120_000 }, async () => {
     const history = await newHistory();
-    const sessions = [...randomSessions(1_500, 7)];
-    for (const batch of batchesOf(sessions, seededRandom(8))) await history.recordBatch(batch);
-    const found = await linesBySession(history);
-    let naiveWrong = 0;
-    for (const { session, told, deliveries } of sessions) {
-      const expected = modelOf(told);
-      expect(found.get(session) ?? [], session).toEqual(expected);
-      const naive = createNaiveHistory();
-      const byId = new Map(told.map((one) => [one.id, one]));
-      for (const { eventId } of deliveries) naive.record(byId.get(eventId)!);
-      if (JSON.stringify(naive.lines()) !== JSON.stringify(expected)) naiveWrong += 1;
-    }
+    const random = createRandom(7);
+    const sessions = generateSessions(random, "random", 1_500);
+    const batches = deliveriesOf(sessions, random, 1_500);
+    for (const batch of batches) await history.recordBatch(batch.map(eventOf));
+    expect(wrongAmong(sessions, await historiesIn(history))).toEqual([]);
     // The same sessions find out whoever compares with the latest row.
-    expect(naiveWrong).toBeGreaterThan(sessions.length / 2);
+    expect(wrongAmong(sessions, naiveHistories(batches.flat())).length).toBeGreaterThan(sessions.length / 2);
   });
 });
 
@@ -384,35 +387,20 @@ describe("compact", () => {
   });
 
   it("in many small steps, with events of the same moment, is as without", { timeout: 120_000 }, async () => {
-    // Deliveries in the order of completion, a little shuffled; the horizon is longer than the shuffling reaches.
-    const plain = await newHistory();
-    const compacted = await newHistory({ latenessMs: 40_000 });
-    const random = seededRandom(3);
-    const sessions = [...randomSessions(300, 4)];
-    const all = sessions
-      .flatMap(({ told }) => told)
-      .map((one) => ({ one, rank: (one.until ?? 0) + random() * 2_000 }))
-      .sort((a, b) => a.rank - b.rank)
-      .map(({ one }) => eventOf(one));
-    let removed = 0;
-    for (let start = 0; start < all.length; start += 100) {
-      await plain.recordBatch(all.slice(start, start + 100));
-      await compacted.recordBatch(all.slice(start, start + 100));
-      removed += await compacted.compact();
+    const history = await newHistory({ latenessMs: 60_000 });
+    const random = createRandom(3);
+    const sessions = generateLongSessions(random, 50);
+    let steps = 0;
+    for (const batch of batchesOf(arrivalsOf(sessions, random), random, 100)) {
+      await history.recordBatch(batch.map(eventOf));
+      if ((await history.compact()) > 0) steps += 1;
     }
-    await compacted.record(eventOf({ id: "later", at: 100_000_000, session: "later", country: "DE" }));
-    removed += await compacted.compact();
-    expect(removed).toBeGreaterThan(300);
-    const found = await linesBySession(compacted);
-    found.delete("later");
-    expect(found).toEqual(await linesBySession(plain));
-    expect(compacted.stats().late).toEqual({});
+    expect(steps).toBeGreaterThan(30);
+    expect(wrongAmong(sessions, await historiesIn(history))).toEqual([]);
     // Replayed from the beginning, in any order, nothing changes.
-    for (const batch of batchesOf(sessions, random)) await compacted.recordBatch(batch);
-    const again = await linesBySession(compacted);
-    again.delete("later");
-    expect(again).toEqual(found);
-    expect(compacted.stats().late).toEqual({});
+    for (const batch of deliveriesOf(sessions, random)) await history.recordBatch(batch.map(eventOf));
+    expect(wrongAmong(sessions, await historiesIn(history))).toEqual([]);
+    expect(history.stats().late).toEqual({});
   });
 });
 
@@ -588,19 +576,12 @@ describe("the options", () => {
   });
 });
 
-async function linesBySession(history: SignalHistory): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>();
-  let after: string | undefined;
+async function historiesIn(history: SignalHistory): Promise<Histories> {
+  const all: SignalChange[] = [];
   for (;;) {
-    const page = await history.changes({ after, limit: 10_000 });
-    for (const { sessionId, signal, value, eventId } of page) {
-      const line = `${signal}=${value} by ${eventId}`;
-      const lines = found.get(sessionId);
-      if (lines === undefined) found.set(sessionId, [line]);
-      else lines.push(line);
-    }
-    after = page.at(-1)?.cursor;
-    if (page.length < 10_000) return found;
+    const page = await history.changes({ after: all.at(-1)?.cursor, limit: 10_000 });
+    all.push(...page);
+    if (page.length < 10_000) return historiesOf(all);
   }
 }
 

@@ -3,8 +3,9 @@ import { loadKafkaClient, type NativeClient, type NativeMetadata } from "../../s
 import { connectWithoutBroker } from "../../src/kafka/connect.js";
 import { connectionProperties } from "../../src/kafka/connection-properties.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf, expectIdentity, until } from "../kafka/fixtures.js";
+import { eventOf, expectIdentity } from "../kafka/fixtures.js";
 import { loseAcknowledgements, shutProxies, startProxy } from "../kafka/proxy.js";
+import { until } from "../support/until.js";
 import { type Cluster, startCluster } from "./cluster.js";
 import { type Target, targetOf } from "./target.js";
 

@@ -11,7 +11,8 @@ import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { createTroubleLog } from "../../src/log.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";
 import { startConsumer } from "../kafka/consumer-fixtures.js";
-import { eventIds, eventOf, until } from "../kafka/fixtures.js";
+import { eventIds, eventOf } from "../kafka/fixtures.js";
+import { until } from "../support/until.js";
 import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
 
 let target: Target;

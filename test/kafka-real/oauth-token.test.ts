@@ -7,8 +7,9 @@ import {
   startSessionTracking,
 } from "../../src/kafka/index.js";
 import { startConsumer } from "../kafka/consumer-fixtures.js";
-import { eventIds, eventOf, publishRange, recordingLogger, until } from "../kafka/fixtures.js";
+import { eventIds, eventOf, publishRange, recordingLogger } from "../kafka/fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
+import { until } from "../support/until.js";
 import { type SecureBroker, startSecureBroker } from "./secure-broker.js";
 
 let broker: SecureBroker;

@@ -10,7 +10,7 @@ import {
   SessionActivityEventSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
-import { until } from "../kafka/fixtures.js";
+import { until } from "../support/until.js";
 import { root } from "./jars.js";
 import { runKafkaTool } from "./kafka-tool.js";
 import { startTarget, type Target } from "./target.js";

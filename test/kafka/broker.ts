@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { pause } from "./fixtures.js";
+import { pause } from "../support/until.js";
 
 /** A broker in a process of its own, for faults that no function call can bring about. */
 export interface BrokerProcess {

@@ -5,10 +5,11 @@ import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { loadKafkaClient } from "../../src/kafka/client.js";
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../src/kafka/embedded.js";
+import { pause, until } from "../support/until.js";
 import { killBrokers, startBroker } from "./broker.js";
 import { compileKafkaEntry } from "./compiled.js";
 import { gate, quick, startConsumer, writeEvents } from "./consumer-fixtures.js";
-import { eventIds, pause, recordingLogger, until } from "./fixtures.js";
+import { eventIds, recordingLogger } from "./fixtures.js";
 import { shutProxies, startProxy } from "./proxy.js";
 
 let brokers: string;

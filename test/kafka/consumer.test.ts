@@ -4,8 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { SessionActivityRecord } from "../../src/kafka/consumed-record.js";
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../src/kafka/embedded.js";
+import { pause, until } from "../support/until.js";
 import { bytesOf, gate, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
-import { eventIds, eventOf, pause, readRecords, recordingLogger, until } from "./fixtures.js";
+import { eventIds, eventOf, readRecords, recordingLogger } from "./fixtures.js";
 
 let kafka: EmbeddedKafka;
 let brokers: string;

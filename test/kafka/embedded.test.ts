@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { createKafkaPublisher, createSessionActivityConsumer, startEmbeddedKafka } from "../../src/kafka/index.js";
-import { eventually } from "../support/account-server.js";
+import { until } from "../support/until.js";
 import { publishRange } from "./fixtures.js";
 
 test("takes events of any client, and is gone after close, which may be called twice", async () => {
@@ -34,10 +34,10 @@ test("has its topics from the start, so that a reader may come before the first 
     handle: ({ eventId }) => void ids.push(eventId),
     onInvalid() {},
   });
-  await eventually(() => consumer.stats().assigned === 4, 20_000);
+  await until(() => consumer.stats().assigned === 4);
   const publisher = createKafkaPublisher({ brokers: kafka.brokers, topic: "early", log: false });
   publishRange(publisher, 1, 10);
-  await eventually(() => ids.length === 10, 20_000);
+  await until(() => ids.length === 10);
   await Promise.all([publisher.close(), consumer.close()]);
   await kafka.close();
 });

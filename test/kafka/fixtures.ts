@@ -32,25 +32,6 @@ export function publishRange(publisher: Publisher, from: number, to: number): vo
   for (let number = from; number <= to; number += 1) publisher.publish(eventOf(number));
 }
 
-/** Polls until the condition holds; fails with what `state` tells when it does not in 20 s. */
-export async function until(
-  condition: () => boolean,
-  state: () => unknown = () => condition.toString(),
-): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`still waiting after 20 s: ${JSON.stringify(state())}`);
-    await pause(5);
-  }
-}
-
-/** Lets time pass, where that is what a test is about. Nothing is expected of its length. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
-
 /** What the publisher is for: every event offered is delivered, dropped for a reason, or queued. */
 export function expectIdentity(stats: PublisherStats): void {
   const dropped = Object.values(stats.dropped).reduce((sum, count) => sum + count, 0);

@@ -3,8 +3,8 @@ import { consumerSettings } from "../../src/kafka/consumer-options.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
 import { type GroupProgress, watchGroup } from "../../src/kafka/group-progress.js";
 import { createTroubleLog } from "../../src/log.js";
+import { until } from "../support/until.js";
 import { gate, startConsumer, writeEvents } from "./consumer-fixtures.js";
-import { until } from "./fixtures.js";
 
 const topic = "activities";
 const groupId = "g";

@@ -2,17 +2,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
 import type { DropReason } from "../../src/publisher.js";
+import { pause, until } from "../support/until.js";
 import { killBrokers, startBroker } from "./broker.js";
-import {
-  eventIds,
-  eventOf,
-  expectIdentity,
-  pause,
-  publishRange,
-  readEventIds,
-  recordingLogger,
-  until,
-} from "./fixtures.js";
+import { eventIds, eventOf, expectIdentity, publishRange, readEventIds, recordingLogger } from "./fixtures.js";
 import { type Fault, failInitProducerId, failProduce, shutProxies, startProxy } from "./proxy.js";
 
 const topic = "session-activities";

@@ -4,8 +4,9 @@ import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafk
 import { createProducerLink } from "../../src/kafka/producer-link.js";
 import { createTroubleLog } from "../../src/log.js";
 import type { Publisher } from "../../src/publisher.js";
+import { pause, until } from "../support/until.js";
 import { killBrokers, startBroker } from "./broker.js";
-import { eventIds, eventOf, expectIdentity, pause, publishRange, readEventIds, until } from "./fixtures.js";
+import { eventIds, eventOf, expectIdentity, publishRange, readEventIds } from "./fixtures.js";
 import { loseAcknowledgements, shutProxies, startProxy } from "./proxy.js";
 
 const topic = "session-activities";

@@ -3,7 +3,8 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { sessionTrackingFromEnv, startEmbeddedKafka, startSessionTracking } from "../../src/kafka/index.js";
-import { accountClient, eventually, marks, startAccountServer } from "../support/account-server.js";
+import { accountClient, marks, startAccountServer } from "../support/account-server.js";
+import { until } from "../support/until.js";
 
 async function embedded(): Promise<string> {
   const kafka = await startEmbeddedKafka();
@@ -70,7 +71,7 @@ describe("startSessionTracking", () => {
       { interceptors: [tracking.interceptor] },
     );
     const call = accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => tracking.interceptor.stats().open === 1);
+    await until(() => tracking.interceptor.stats().open === 1);
     const closing = tracking.close();
     expect(tracking.close()).toBe(closing);
     expect(await closing).toMatchObject({ offered: 1, delivered: 1 });
@@ -84,7 +85,7 @@ describe("startSessionTracking", () => {
     const tracking = startSessionTracking({ kafka: { brokers }, log });
     const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
     for (let i = 0; i < 3; i++) await accountClient(server).changePassword({}, { headers: marks() });
-    await eventually(() => tracking.publisher.stats().offered === 3);
+    await until(() => tracking.publisher.stats().offered === 3);
     expect(await tracking.close()).toEqual({ offered: 3, delivered: 0, dropped: { no_brokers: 3 }, queued: 0 });
     expect(warnings).toEqual([expect.stringContaining("no Kafka brokers")]);
   });

@@ -1,17 +1,15 @@
 import * as http from "node:http";
 import * as http2 from "node:http2";
-import type { AddressInfo } from "node:net";
 import type { ConnectRouter, ContextValues, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import type { NodeRequest } from "../../src/index.js";
+import { listen, type RunningServer } from "../support/listen.js";
 import { type Ending, writeMaxBytes } from "./endings.js";
 import { type Reply, reply } from "./kinds.js";
 
-export interface TestServer {
-  readonly port: number;
+export interface TestServer extends RunningServer {
   shutDown(): void;
-  close(): Promise<void>;
 }
 
 export interface TestServerOptions {
@@ -34,21 +32,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     ...(options.contextValues && { contextValues: options.contextValues }),
   });
   const server = options.httpVersion === "2" ? http2.createServer(handler) : http.createServer(handler);
-  const sockets = new Set<{ destroy(): void }>();
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    shutDown: () => shutdown.abort(),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
-  };
+  return { ...(await listen(server)), shutDown: () => shutdown.abort() };
 }
 
 function routes(router: ConnectRouter, endingOf: TestServerOptions["endingOf"]): void {

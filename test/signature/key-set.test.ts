@@ -1,9 +1,9 @@
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createSessionKeySet, type SessionKeySetOptions } from "../../src/signature/index.js";
-import { eventually } from "../support/account-server.js";
+import { listen } from "../support/listen.js";
+import { until } from "../support/until.js";
 
 function publicJwk(kid: string): JsonWebKey {
   return { ...generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }), kid };
@@ -19,15 +19,11 @@ async function startJwksServer(
     asked += 1;
     current(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  const { baseUrl } = await listen(server);
   const answer = (next: RequestListener): void => {
     current = next;
   };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`, answer, asked: () => asked };
+  return { url: `${baseUrl}/jwks`, answer, asked: () => asked };
 }
 
 const send =
@@ -133,7 +129,7 @@ describe("createSessionKeySet, a JWKS", () => {
     const later = performance.now() + 60_000;
     vi.spyOn(performance, "now").mockReturnValue(later);
     for (let i = 0; i < 1_000; i++) expect(keys.find("new")).toBeUndefined();
-    await eventually(() => keys.find("new") !== undefined);
+    await until(() => keys.find("new") !== undefined);
     expect(asked()).toBe(2);
   });
 
@@ -143,7 +139,7 @@ describe("createSessionKeySet, a JWKS", () => {
     await keys.ready();
     expect(keys.find("old")).toBeDefined();
     answer(send({ keys: [publicJwk("new")] }));
-    await eventually(() => keys.find("old") === undefined);
+    await until(() => keys.find("old") === undefined);
     expect(keys.find("new")).toBeDefined();
   });
 
@@ -174,7 +170,7 @@ describe("createSessionKeySet, a JWKS", () => {
     await keys.ready();
     const good = keys.find("good");
     answer(lie);
-    await eventually(() => keys.stats().refreshFailed > 0);
+    await until(() => keys.stats().refreshFailed > 0);
     expect(asked()).toBeGreaterThan(1);
     expect(good).toBeDefined();
     expect(keys.find("good")).toBe(good);
@@ -197,7 +193,7 @@ describe("createSessionKeySet, a JWKS", () => {
     const { url, asked } = await startJwksServer(() => {});
     const warn = vi.fn();
     const keys = createKeySet({ jwksUrl: url, log: { debug() {}, info() {}, warn, error() {} } });
-    await eventually(() => asked() === 1);
+    await until(() => asked() === 1);
     keys.close();
     await keys.ready();
     expect(warn).not.toHaveBeenCalled();

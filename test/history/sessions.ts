@@ -1,12 +1,9 @@
-import type { SessionActivityEvent } from "../../src/index.js";
-import { eventOf, type Told } from "../history/fixtures.js";
-import type { Random } from "./random.js";
+import type { Random } from "../support/random.js";
+import type { Told } from "./fixtures.js";
 
 /** A session: what happened in it, in no order. */
 export interface Session {
   readonly id: string;
-  /** Empty for none. */
-  readonly user: string;
   readonly happened: readonly Told[];
 }
 
@@ -38,19 +35,42 @@ export function generateSessions(random: Random, prefix: string, count: number):
         device: random.pick(devices),
       };
     });
-    return { id, user, happened };
+    return { id, happened };
+  });
+}
+
+/** Generates sessions of an hour, with values that stay for a while. A call takes up to 30 s. */
+export function generateLongSessions(random: Random, count: number): Session[] {
+  return Array.from({ length: count }, (_, number) => {
+    const id = `session-${number}`;
+    let [country, device] = ["DE", "phone"];
+    const happened = Array.from({ length: 30 }, (__, index): Told => {
+      if (random.below(6) === 0) country = random.pick(countries);
+      if (random.below(6) === 0) device = random.pick(devices);
+      // Here and there, two begin in the same moment.
+      const at = firstAt + 5_000 * random.below(720);
+      return { id: `${id}/${index}`, at, until: at + random.below(30_000), session: id, country, device };
+    });
+    return { id, happened };
   });
 }
 
 /** Every activity at least once and up to three times, all sessions mixed, in batches of all sizes. */
-export function deliveriesOf(sessions: readonly Session[], random: Random, largest = 300): SessionActivityEvent[][] {
-  const all = sessions.flatMap(({ happened }) =>
-    happened.flatMap((told) => {
-      const event = eventOf(told);
-      return Array.from({ length: random.pick([1, 1, 2, 3]) }, () => event);
-    }),
-  );
+export function deliveriesOf(sessions: readonly Session[], random: Random, largest = 300): Told[][] {
+  const all = sessions
+    .flatMap(({ happened }) => happened)
+    .flatMap((told) => Array.from({ length: random.pick([1, 1, 2, 3]) }, () => told));
   return batchesOf(random.shuffle(all), random, largest);
+}
+
+/** Everything as it comes while it happens: within 25 s after its end, and some of it twice. */
+export function arrivalsOf(sessions: readonly Session[], random: Random): Told[] {
+  return sessions
+    .flatMap(({ happened }) => happened)
+    .flatMap((told) => Array.from({ length: random.pick([1, 1, 2]) }, () => told))
+    .map((told) => ({ told, at: told.until! + random.below(25_000) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ told }) => told);
 }
 
 /** Cuts a list at random. */
