@@ -63,7 +63,7 @@ export async function readRecords(brokers: string, topic: string, count: number)
   const records: NativeMessage[] = [];
   const end = performance.now() + 15_000;
   // One read more than needed: it would show a record too many.
-  for (let idle = 0; Date.now() < end && idle < (records.length < count ? Infinity : 3); ) {
+  for (let idle = 0; performance.now() < end && idle < (records.length < count ? Infinity : 3); ) {
     const batch = await new Promise<NativeMessage[]>((resolve) => {
       consumer.consume(1_000, (_error, messages) => resolve(messages ?? []));
     });

@@ -5,12 +5,15 @@ import { freePorts } from "../support/free-ports.js";
 /** The requests of Kafka's protocol that tests interfere with. */
 export const api = { produce: 0, metadata: 3, initProducerId: 22 } as const;
 
-/** Changes a broker's answer in place, or has the connection break before it arrives. The body begins behind the header. */
+/**
+ * Changes a broker's answer in place, has the connection break before it arrives, or holds it back until a promise resolves.
+ * The body begins behind the header.
+ */
 export type Fault = (answer: {
   readonly api: number;
   readonly version: number;
   readonly body: Buffer;
-}) => "break" | undefined | void;
+}) => "break" | Promise<void> | undefined | void;
 
 /**
  * A door in front of a broker, with an address that stays the same: it can be shut, opened, and led to another broker, and it
@@ -78,7 +81,9 @@ export async function startProxy(): Promise<Proxy> {
         requests.delete(correlation);
         replacePort(frame, target, port);
         const body = frame.subarray(isFlexible(request) ? 9 : 8);
-        if (proxy.fault?.({ ...request, body }) === "break") client.destroy();
+        const verdict = proxy.fault?.({ ...request, body });
+        if (verdict === "break") client.destroy();
+        else if (verdict instanceof Promise) void verdict.then(() => client.write(frame));
         else client.write(frame);
       }),
     );

@@ -5,7 +5,7 @@ import type { DropReason } from "../../src/publisher.js";
 import { pause, until } from "../support/until.js";
 import { killBrokers, startBroker } from "./broker.js";
 import { eventIds, eventOf, expectIdentity, publishRange, readEventIds, recordingLogger } from "./fixtures.js";
-import { type Fault, failInitProducerId, failProduce, shutProxies, startProxy } from "./proxy.js";
+import { api, type Fault, failInitProducerId, failProduce, shutProxies, startProxy } from "./proxy.js";
 
 const topic = "session-activities";
 vi.setConfig({ testTimeout: 60_000 });
@@ -176,6 +176,39 @@ describe("errors of the broker", () => {
       },
       () => publisher.stats(),
     );
+    await publisher.close();
+  });
+
+  test("what is refused after its topic is gone, and would be sent again, is counted as unknown_topic, too", async () => {
+    const properties = {
+      log_level: 5,
+      "topic.metadata.propagation.max.ms": 0,
+      "topic.metadata.refresh.interval.ms": 50,
+    };
+    const { proxy, publisher, log, settled } = await started({ properties });
+    const told = (text: string) => log.lines.filter(({ message }) => message.includes(text));
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const [refuse, forget] = [failProduce(topic, 6), unknownTopic(topic)];
+    // The broker's answer is on its way until the client has learnt that the topic is gone: what waits goes then, with another
+    // error, and what comes back from a broker has nowhere to wait.
+    proxy.fault = (frame) => {
+      if (frame.api !== api.produce) return undefined;
+      void refuse(frame);
+      proxy.fault = forget;
+      return answered;
+    };
+    const outcomes: string[] = [];
+    publisher.publish(eventOf(1), (outcome) => void outcomes.push(outcome));
+    await until(() => told("partition count changed from 4 to 0").length === 1);
+    await pause(100);
+    answer();
+    await settled();
+    expect(publisher.stats()).toEqual({ offered: 2, delivered: 1, dropped: { unknown_topic: 1 }, queued: 0 });
+    expect(outcomes).toEqual(["unknown_topic"]);
+    expect(told("the topic does not exist")).toMatchObject([{ details: { error: "ERR__DESTROY" } }]);
     await publisher.close();
   });
 });
