@@ -1,5 +1,5 @@
-// Installs the programs that `npm run test:kafka` uses, where they are missing, this is Debian, and we are root. Otherwise it
-// does nothing: the tests that need one say so.
+// Installs the programs that `npm run test:kafka` and `npm run test:edge` use, where they are missing, this is Debian, and we are
+// root. Otherwise it does nothing: the tests that need one say so.
 import { spawnSync } from "node:child_process";
 
 /** Programs, the option at which each answers, and the Debian packages that hold them. */
@@ -10,6 +10,9 @@ const tools = [
   ["protoc", "--version", ["protobuf-compiler"]],
   ["openssl", "version", ["openssl"]],
   ["cc", "--version", ["gcc", "libc6-dev"]],
+  ["nginx", "-v", ["nginx"]],
+  // For Envoy and Traefik, which Debian does not have.
+  ["python3", "-mpip", ["python3-pip"]],
 ];
 
 function has(command, option) {

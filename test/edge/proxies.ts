@@ -1,38 +1,38 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
 import { openRawHttp1, type RawConnection } from "../attacks/raw-http1.js";
 import { procedures } from "../attacks/target.js";
-
-export type ProxyName = "nginx" | "envoy" | "traefik";
+import { freePorts } from "../support/free-ports.js";
+import { type ProxyName, programOf } from "./programs.js";
 
 interface Proxy {
   readonly recipe: string;
-  command(folder: string, file: string, port: number): readonly [command: string, args: readonly string[]];
+  args(folder: string, file: string, port: number): readonly string[];
 }
 
 /** The proxies that there are recipes for, and how each is started: with its recipe, in a folder of its own. */
 const proxies: Readonly<Record<ProxyName, Proxy>> = {
   nginx: {
     recipe: "nginx.conf",
-    command: (folder, file) => [
-      "nginx",
-      ["-p", folder, "-c", file, "-e", "stderr", "-g", `daemon off; master_process off; pid ${folder}/pid;`],
+    args: (folder, file) => [
+      ...["-p", folder, "-c", file, "-e", "stderr"],
+      ...["-g", `daemon off; master_process off; pid ${folder}/pid;`],
     ],
   },
   envoy: {
     recipe: "envoy.yaml",
-    command: (_, file) => ["envoy", ["-c", file, "--use-dynamic-base-id", "-l", "error"]],
+    args: (_, file) => ["-c", file, "--use-dynamic-base-id", "-l", "error"],
   },
   traefik: {
     recipe: "traefik.yaml",
-    command: (_, file, port) => [
-      "traefik",
-      [`--entryPoints.web.address=127.0.0.1:${port}`, `--providers.file.filename=${file}`, "--log.level=ERROR"],
+    args: (_, file, port) => [
+      `--entryPoints.web.address=127.0.0.1:${port}`,
+      `--providers.file.filename=${file}`,
+      "--log.level=ERROR",
     ],
   },
 };
@@ -50,7 +50,7 @@ export async function startProxy(
   sessionPort: number,
   open: (port: number) => RawConnection = openRawHttp1,
 ): Promise<number> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), "edge-"));
   const file = join(folder, proxies[name].recipe);
   const ports: Record<string, number> = { 8080: port, 8081: servicePort, 8082: sessionPort };
@@ -58,8 +58,7 @@ export async function startProxy(
     file,
     recipe.replaceAll(/\b808[012]\b/g, (one) => String(ports[one])),
   );
-  const [command, args] = proxies[name].command(folder, file, port);
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(programOf(name), proxies[name].args(folder, file, port), { stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   child.stderr.on("data", (chunk) => (errors += String(chunk)));
   child.on("error", (error) => (errors += String(error)));
@@ -70,7 +69,7 @@ export async function startProxy(
   await expect
     .poll(
       async () => {
-        if (child.exitCode !== null || child.pid === undefined) throw new Error(`${command} does not run: ${errors}`);
+        if (child.exitCode !== null || child.pid === undefined) throw new Error(`${name} does not run: ${errors}`);
         const connection = open(port);
         const answer = await connection.call(procedures.login, []);
         connection.close();
@@ -87,12 +86,4 @@ async function stop(child: ChildProcess): Promise<void> {
   const exit = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");
   await exit;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,9 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cachePath, fillOnce, fingerprint } from "../support/cached-folder.js";
 
 /** The root of the repository, also for this file's compiled form. */
 export const root: string = findRoot(dirname(fileURLToPath(import.meta.url)));
@@ -14,7 +13,7 @@ const pom = join(root, "test", "kafka-real", "pom.xml");
 export function kafkaClassPath(): string {
   need("java", ["-version"]);
   const folder = jarFolder();
-  if (!existsSync(folder)) download(folder);
+  fillOnce(folder, download);
   return join(folder, "*");
 }
 
@@ -24,40 +23,23 @@ export function classArchive(): string {
 }
 
 function jarFolder(): string {
-  const base = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  return join(base, "connect-session-activity", `kafka-${fingerprint(readFileSync(pom))}`);
-}
-
-function fingerprint(content: string | Buffer): string {
-  return createHash("sha256").update(content).digest("hex").slice(0, 16);
+  return cachePath("kafka", readFileSync(pom));
 }
 
 function download(folder: string): void {
   need("mvn", ["-version"]);
   process.stderr.write("kafka: fetching Apache Kafka (54 MB, once)\n");
-  mkdirSync(dirname(folder), { recursive: true });
-  const fresh = mkdtempSync(`${folder}-`);
   const goal = [
     "-q",
     "-B",
     "-f",
     pom,
     "dependency:copy-dependencies",
-    `-DoutputDirectory=${fresh}`,
+    `-DoutputDirectory=${folder}`,
     "-DincludeScope=runtime",
   ];
   const { status, stdout, stderr } = spawnSync("mvn", goal, { encoding: "utf8", maxBuffer: 1 << 26 });
-  if (status !== 0) {
-    rmSync(fresh, { recursive: true, force: true });
-    throw new Error(`Maven could not fetch Apache Kafka:\n${stdout}${stderr}`);
-  }
-  try {
-    renameSync(fresh, folder);
-  } catch (error) {
-    // Another run was faster.
-    rmSync(fresh, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error;
-  }
+  if (status !== 0) throw new Error(`Maven could not fetch Apache Kafka:\n${stdout}${stderr}`);
 }
 
 /** What the command says of itself. */

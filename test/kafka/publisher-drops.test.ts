@@ -215,8 +215,8 @@ describe("errors of the broker", () => {
 
 /** Metadata that does not know the topic. Its error stands before its name: a code of 2 bytes, the name's length, the name. */
 function unknownTopic(name: string): Fault {
-  return ({ api, version, body }) => {
-    const at = api === 3 ? body.indexOf(name) : -1;
+  return ({ api: key, version, body }) => {
+    const at = key === api.metadata ? body.indexOf(name) : -1;
     if (at >= 0) body.writeInt16BE(3, at - (version >= 9 ? 1 : 2) - 2);
   };
 }
