@@ -71,7 +71,7 @@ export function startWorker({ kafka, ...options }: HistoryWorkerOptions): Histor
   const worker = startHistoryWorker({
     maxBackoffMs: 200,
     ...options,
-    kafka: { closeTimeoutMs: 1_000, ...kafka, properties: { ...quick, ...kafka.properties } },
+    kafka: { closeTimeoutMs: 10_000, ...kafka, properties: { ...quick, ...kafka.properties } },
   });
   onTestFinished(() => worker.close());
   return worker;

@@ -62,8 +62,11 @@ export function watchedGroup(kafka: HistoryWorkerOptions["kafka"]): GroupProgres
   return group;
 }
 
-/** How long a worker in a process of its own may take: an embedded database needs half of it to make itself. */
-export const slowStartMs = 60_000;
+/**
+ * How long a worker in a process of its own may take: an embedded database may need 30 s to make itself, and the embedded broker
+ * lets nobody into a group of the older protocol for 44 s after the last member has left.
+ */
+export const slowStartMs = 90_000;
 
 /** Lets a worker go on until it has committed offsets more than once: it does so each second. */
 export async function untilCommitted(worker: WorkerProcess): Promise<void> {

@@ -15,7 +15,7 @@ export function startConsumer(
 ): SessionActivityConsumer {
   const consumer = createSessionActivityConsumer({
     groupId: `readers of ${options.topic}`,
-    closeTimeoutMs: 1_000,
+    closeTimeoutMs: 10_000,
     ...(options.deadLetterTopic === undefined && {
       onInvalid: (_record, reason) => {
         throw new Error(`unexpected: ${reason}`);

@@ -256,7 +256,7 @@ test("without a token events queue, close() is in time, and the provider is aske
   };
   const publisher = createKafkaPublisher({ brokers, oauthToken: provider, log, closeTimeoutMs: 100 });
   publisher.publish(eventOf(1));
-  await vi.waitFor(() => expect(log.lines).toHaveLength(1));
+  await vi.waitFor(() => expect(log.lines).toHaveLength(1), { timeout: 10_000 });
   expect(publisher.stats()).toEqual({ offered: 1, delivered: 0, dropped: {}, queued: 1 });
   expect(await publisher.close()).toEqual({ offered: 1, delivered: 0, dropped: { close_timeout: 1 }, queued: 0 });
   const atEnd = asked;

@@ -4,6 +4,7 @@ import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafk
 import type { DropReason } from "../../src/publisher.js";
 import { pause, until } from "../support/until.js";
 import { killBrokers, startBroker } from "./broker.js";
+import { gate } from "./consumer-fixtures.js";
 import { eventIds, eventOf, expectIdentity, publishRange, readEventIds, recordingLogger } from "./fixtures.js";
 import { api, type Fault, failInitProducerId, failProduce, shutProxies, startProxy } from "./proxy.js";
 
@@ -131,17 +132,23 @@ describe("errors of the broker", () => {
   });
 
   test("what was refused, and is taken for delivered since a later batch was not, is counted as unconfirmed", async () => {
-    const { broker, proxy, publisher, log, settled } = await started({
+    const { proxy, publisher, log, settled } = await started({
       key: () => "one partition",
       properties: { "batch.num.messages": 1 },
     });
     // All three are on their way when the first is refused.
-    await broker.freeze();
+    const all = gate();
+    let answers = 0;
+    const refuse = failProduce(topic, 6, 1);
+    proxy.fault = (frame) => {
+      if (frame.api !== api.produce) return undefined;
+      void refuse(frame);
+      answers += 1;
+      if (answers === 3) all.open();
+      return all.opened;
+    };
     const outcomes: string[] = [];
     for (const number of [1, 2, 3]) publisher.publish(eventOf(number), (outcome) => void outcomes.push(outcome));
-    await pause(200);
-    proxy.fault = failProduce(topic, 6, 1);
-    broker.thaw();
     await settled();
     expect(outcomes.sort()).toEqual(["delivered", "delivered", "unconfirmed"]);
     expect(await publisher.close()).toEqual({ offered: 4, delivered: 3, dropped: { unconfirmed: 1 }, queued: 0 });
@@ -187,10 +194,7 @@ describe("errors of the broker", () => {
     };
     const { proxy, publisher, log, settled } = await started({ properties });
     const told = (text: string) => log.lines.filter(({ message }) => message.includes(text));
-    let answer = (): void => {};
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
+    const answer = gate();
     const [refuse, forget] = [failProduce(topic, 6), unknownTopic(topic)];
     // The broker's answer is on its way until the client has learnt that the topic is gone: what waits goes then, with another
     // error, and what comes back from a broker has nowhere to wait.
@@ -198,13 +202,13 @@ describe("errors of the broker", () => {
       if (frame.api !== api.produce) return undefined;
       void refuse(frame);
       proxy.fault = forget;
-      return answered;
+      return answer.opened;
     };
     const outcomes: string[] = [];
     publisher.publish(eventOf(1), (outcome) => void outcomes.push(outcome));
     await until(() => told("partition count changed from 4 to 0").length === 1);
     await pause(100);
-    answer();
+    answer.open();
     await settled();
     expect(publisher.stats()).toEqual({ offered: 2, delivered: 1, dropped: { unknown_topic: 1 }, queued: 0 });
     expect(outcomes).toEqual(["unknown_topic"]);

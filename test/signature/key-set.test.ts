@@ -164,7 +164,7 @@ describe("createSessionKeySet, a JWKS", () => {
     const keys = createKeySet({
       jwksUrl: url,
       refreshMs: 100,
-      timeoutMs: 300,
+      timeoutMs: 1_000,
       log: { debug() {}, info() {}, warn, error() {} },
     });
     await keys.ready();
@@ -181,9 +181,9 @@ describe("createSessionKeySet, a JWKS", () => {
   it("finds keys at once while the server hangs, and is ready when it has given up", async () => {
     const { url } = await startJwksServer(() => {});
     const keys = createKeySet({ keys: [publicJwk("local")], jwksUrl: url, timeoutMs: 200 });
-    const start = performance.now();
-    for (let i = 0; i < 1_000; i++) keys.find(i % 2 === 0 ? "local" : "unknown");
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(keys.find("local")).toBeDefined();
+    expect(keys.find("unknown")).toBeUndefined();
+    expect(keys.stats()).toMatchObject({ refreshed: 0, refreshFailed: 0 });
     await keys.ready();
     expect(keys.find("local")).toBeDefined();
     expect(keys.stats()).toMatchObject({ refreshed: 0, refreshFailed: 1 });
