@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorCode } from "./error-code.js";
 
 // What Node says when it writes to a caller that has left.
 const writeErrors = new Set([
@@ -14,7 +15,7 @@ const writeErrors = new Set([
 
 /** Whether this error came from writing to a caller that has left. */
 export function isWriteToGonePeer(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && writeErrors.has(error.code);
+  return writeErrors.has(errorCode(error) ?? "");
 }
 
 /** Whether the reason of an abort says that the caller has left. An AbortError does not: see caller-by-signal.ts. */

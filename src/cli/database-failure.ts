@@ -1,3 +1,5 @@
+import { errorCode } from "../error-code.js";
+
 /** Kinds of SQLSTATE whose texts say something of the server or of ours, and never quote what was to be stored. */
 const openKinds = /^(08|0A|28|3D|3F|40|42|53|55|57|58|P0)/;
 /** What the clients say without a code. */
@@ -10,7 +12,7 @@ const finalFileErrors = /^(EACCES|EBUSY|EEXIST|EISDIR|ENOENT|ENOTDIR|ENOTSUP|EPE
 /** What a log may say of a failure. Its text may quote an event, so it is only there where that cannot be. */
 export function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {
   if (!(error instanceof Error)) return { reason: "the embedded database cannot use its folder" };
-  const code = codeOf(error);
+  const code = errorCode(error);
   if (code === undefined) return openText.test(error.message) ? { reason: error.message } : { reason: error.name };
   return isSqlState(code) && !openKinds.test(code) ? { code } : { code, reason: error.message };
 }
@@ -19,14 +21,10 @@ export function reasonOf(error: unknown): { readonly code?: string; readonly rea
 export function isRefusal(error: unknown): boolean {
   // What the embedded database's own file system throws is no Error.
   if (!(error instanceof Error)) return true;
-  const code = codeOf(error) ?? "";
+  const code = errorCode(error) ?? "";
   return isSqlState(code) ? finalKinds.test(code) : finalFileErrors.test(code);
 }
 
 function isSqlState(code: string): boolean {
   return /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

@@ -5,6 +5,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { errorCode } from "../error-code.js";
 
 /** A folder that nobody else can lock until this is released, or this process has ended, however it did. */
 export interface FolderLock {
@@ -66,7 +67,7 @@ async function tryToLock(folder: string): Promise<FolderLock | undefined> {
     }
   } catch (cause) {
     await release();
-    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const code = errorCode(cause);
     throw Object.assign(new Error(`the folder ${folder} cannot be locked: ${String(code)}`, { cause }), { code });
   }
   return { release };

@@ -1,3 +1,4 @@
+import { errorCode } from "../error-code.js";
 import type { SignalDatabase } from "./database.js";
 
 /** A row of an answer. What clients make of a bigint differs: a string, a number or a bigint. */
@@ -15,8 +16,7 @@ export function createAsk(database: SignalDatabase, schema: string): Ask {
     try {
       return (await database.query(text, values)).rows.filter(isRow);
     } catch (cause) {
-      const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-      if (!missingCodes.has(code)) throw cause;
+      if (!missingCodes.has(errorCode(cause))) throw cause;
       throw new Error(`the schema ${schema} has no signal history, or an older one: call migrate()`, { cause });
     }
   };
