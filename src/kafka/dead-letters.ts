@@ -39,7 +39,7 @@ export function createDeadLetters(
   async function start(): Promise<Started> {
     const producer = client.createProducer(deadLetterProperties(settings));
     const tokens = createTokenKeeper(producer, settings.oauthToken, log);
-    bridgeClientLog(producer, log, { loginRefused: () => tokens.refused() });
+    bridgeClientLog(producer, log, tokens);
     producer.on("delivery-report", (error, report) => {
       const number = Number(report.opaque);
       underWay.get(number)?.(error);

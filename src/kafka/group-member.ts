@@ -100,7 +100,7 @@ class Member implements GroupMember {
     const properties = { ...consumerProperties(settings), ...callbacks };
     this.#consumer = client.createConsumer(properties, consumerTopicProperties(settings));
     this.#tokens = createTokenKeeper(this.#consumer, settings.oauthToken, log);
-    bridgeClientLog(this.#consumer, log, { loginRefused: () => this.#tokens.refused() });
+    bridgeClientLog(this.#consumer, log, this.#tokens);
     this.#polling = this.#poll();
   }
 

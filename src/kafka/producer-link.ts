@@ -79,7 +79,7 @@ class Link implements ProducerLink {
     this.#producer = producer;
     this.#tokens = tokens;
     this.#observer = observer;
-    bridgeClientLog(producer, log, { loginRefused: () => tokens.refused() });
+    bridgeClientLog(producer, log, tokens);
     producer.on("delivery-report", (error, report) => this.#report(error, report));
     this.started = this.#start(log);
   }

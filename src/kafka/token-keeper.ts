@@ -21,7 +21,7 @@ export interface TokenKeeper {
   /** Asks for the first one. The client must be connected, in the sense of `connectWithoutBroker`. */
   start(): void;
   /** A broker has refused the last one. */
-  refused(): void;
+  loginRefused(): void;
   /** Asks for none any more. Call it before the client is disconnected. */
   stop(): void;
 }
@@ -37,7 +37,7 @@ export function createTokenKeeper(
   provider: OAuthTokenProvider | undefined,
   log: TroubleLog,
 ): TokenKeeper {
-  return provider === undefined ? { start() {}, refused() {}, stop() {} } : new Keeper(client, provider, log);
+  return provider === undefined ? { start() {}, loginRefused() {}, stop() {} } : new Keeper(client, provider, log);
 }
 
 interface Failure {
@@ -70,7 +70,7 @@ class Keeper implements TokenKeeper {
     void this.#renew();
   }
 
-  refused(): void {
+  loginRefused(): void {
     // Where the last attempt failed, the next one is due soon anyhow.
     if (this.#isAsking || this.#failures > 0) return;
     const at = Math.max(performance.now(), this.#askedAt + refusedMs);

@@ -208,12 +208,12 @@ describe("a keeper", () => {
   test("a refused token is replaced: at once where it is older than 10 s, and never more often than that", async () => {
     const { keeper, asked, pass } = keep(() => living(3_600_000));
     await pass(60_000);
-    keeper.refused();
-    keeper.refused();
+    keeper.loginRefused();
+    keeper.loginRefused();
     await pass(0);
     expect(asked).toEqual([0, 60_000]);
     for (let second = 0; second < 20; second += 1) {
-      keeper.refused();
+      keeper.loginRefused();
       await pass(1_000);
     }
     expect(asked).toEqual([0, 60_000, 70_000, 80_000]);
@@ -222,7 +222,7 @@ describe("a keeper", () => {
   test("a refusal never puts off what is due", async () => {
     const { keeper, asked, pass } = keep(() => living(5_000));
     await pass(3_000);
-    keeper.refused();
+    keeper.loginRefused();
     await pass(1_500);
     expect(asked).toEqual([0, 4_000]);
   });
@@ -240,7 +240,7 @@ describe("a keeper", () => {
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(0));
     answer(living(1_000));
     await pass(60_000);
-    keeper.refused();
+    keeper.loginRefused();
     await pass(60_000);
     expect(asked).toEqual([0]);
     expect(used).toEqual([]);
