@@ -1,3 +1,14 @@
+/** What is kept of an activity, be it placed or too late. */
+const activityColumns = `event_id text collate "C" primary key,
+  session_id text collate "C" not null,
+  started_at timestamptz not null,
+  completed_at timestamptz not null,
+  service text not null,
+  action text not null,
+  procedure text not null,
+  status text not null,
+  verified boolean not null`;
+
 /**
  * What a signal history consists of. Ids and names are compared byte by byte (`collate "C"`), as JavaScript does for what is
  * in them, and not as the database's language would.
@@ -14,15 +25,7 @@ insert into ${schema}.state default values;
 
 -- The activities whose observations are kept.
 create table ${schema}.activity (
-  event_id text collate "C" primary key,
-  session_id text collate "C" not null,
-  started_at timestamptz not null,
-  completed_at timestamptz not null,
-  service text not null,
-  action text not null,
-  procedure text not null,
-  status text not null,
-  verified boolean not null
+  ${activityColumns}
 );
 create index activity_session on ${schema}.activity (session_id);
 create index activity_completed on ${schema}.activity (completed_at);
@@ -53,15 +56,7 @@ create view ${schema}.change as
 
 -- Activities that came too late to be placed.
 create table ${schema}.late_activity (
-  event_id text collate "C" primary key,
-  session_id text collate "C" not null,
-  started_at timestamptz not null,
-  completed_at timestamptz not null,
-  service text not null,
-  action text not null,
-  procedure text not null,
-  status text not null,
-  verified boolean not null,
+  ${activityColumns},
   signals jsonb not null,
   reason text not null,
   arrived_at timestamptz not null default now()
