@@ -4,12 +4,12 @@ import { eventOf } from "../history/fixtures.js";
 import { arrivalsOf, batchesOf, generateLongSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { type PostgresServer, startPostgres } from "./server.js";
+import { notDurable, type PostgresServer, startPostgres } from "./server.js";
 
 let server: PostgresServer;
 let database: OpenSignalDatabase;
 beforeAll(async () => {
-  server = await startPostgres({ settings: { fsync: false, synchronous_commit: false, full_page_writes: false } });
+  server = await startPostgres({ settings: notDurable });
   database = openSignalDatabase({ url: server.url() });
 });
 afterAll(async () => {

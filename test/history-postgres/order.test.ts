@@ -5,7 +5,7 @@ import { byTrueOrder, naiveHistories, wrongAmong } from "../history/model.js";
 import { deliveriesOf, generateSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { type PostgresServer, startPostgres } from "./server.js";
+import { notDurable, type PostgresServer, startPostgres } from "./server.js";
 
 const sessionCount = Number(process.env["HISTORY_SESSIONS"] ?? 100_000);
 const seed = Number(process.env["HISTORY_SEED"] ?? 1);
@@ -14,8 +14,7 @@ const sessionsAtOnce = 5_000;
 let server: PostgresServer;
 let database: OpenSignalDatabase;
 beforeAll(async () => {
-  // Nothing is killed here, so it need not wait for the disk.
-  server = await startPostgres({ settings: { fsync: false, synchronous_commit: false, full_page_writes: false } });
+  server = await startPostgres({ settings: notDurable });
   database = openSignalDatabase({ url: server.url() });
 });
 afterAll(async () => {

@@ -1,12 +1,13 @@
-import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import Pg from "pg";
 import { freePorts } from "../support/free-ports.js";
+import { isRunning, spawnServer } from "../support/server-process.js";
 
 /** A PostgreSQL server of our own, on a loopback port that was free. It can be started again after its end. */
 export interface PostgresServer {
@@ -38,16 +39,12 @@ export interface PostgresServerOptions {
 }
 
 const run = promisify(execFile);
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
-/** Where there is setpriv, a server dies with the process that started it, even where that is killed. */
-const leash: readonly string[] =
-  spawnSync("setpriv", ["--pdeathsig", "KILL", "true"], { stdio: "ignore" }).status === 0
-    ? ["setpriv", "--pdeathsig", "KILL"]
-    : [];
+/** Settings for a server that is not killed: it need not wait for the disk. */
+export const notDurable: Readonly<Record<string, boolean>> = {
+  fsync: false,
+  synchronous_commit: false,
+  full_page_writes: false,
+};
 
 /** Starts a server. Where it does not come up, the error shows the log. */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
@@ -60,7 +57,6 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const [port = 0] = await freePorts(1);
   let child: ChildProcess | undefined;
 
-  const isRunning = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, "utf8") : "(no log)");
   const url = (database = "postgres"): string => `postgresql://postgres@127.0.0.1:${port}/${database}`;
 
@@ -78,7 +74,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
-    if (child?.pid === undefined || !isRunning()) return;
+    if (!isRunning(child) || child.pid === undefined) return;
     const exit = once(child, "exit");
     const all = [child.pid, ...childrenOf(child.pid)];
     if (signal === "SIGKILL") for (const pid of all) signalTo(pid, signal);
@@ -104,16 +100,10 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
         ...options.settings,
       };
       const lines = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-      const [command = "", ...args] = [...leash, join(programs, "postgres"), "-D", data, ...lines];
-      const output = openSync(logFile, "a");
-      child = spawn(command, args, { ...owner, stdio: ["ignore", output, output] });
-      closeSync(output);
-      const own = child;
-      running.add(own);
-      own.on("exit", () => running.delete(own));
-      const deadline = Date.now() + 60_000;
+      child = spawnServer(join(programs, "postgres"), ["-D", data, ...lines], logFile, owner);
+      const deadline = performance.now() + 60_000;
       while (!(await sql("postgres", "select 1").then(Boolean, () => false))) {
-        if (!isRunning() || Date.now() > deadline) throw new Error(`PostgreSQL did not start:\n${log()}`);
+        if (!isRunning(child) || performance.now() > deadline) throw new Error(`PostgreSQL did not start:\n${log()}`);
         await delay(25);
       }
     },

@@ -10,14 +10,14 @@ import { batchesOf, deliveriesOf, generateSessions, type Session } from "../hist
 import { createRandom, type Random } from "../support/random.js";
 import { pause } from "../support/until.js";
 import { wrongSessions } from "./comparison.js";
-import { type PostgresServer, startPostgres } from "./server.js";
+import { notDurable, type PostgresServer, startPostgres } from "./server.js";
 
 const writerCount = 8;
 const tombstoneKey = "a key of the tests";
 
 let server: PostgresServer;
 beforeAll(async () => {
-  server = await startPostgres({ settings: { fsync: false, synchronous_commit: false, full_page_writes: false } });
+  server = await startPostgres({ settings: notDurable });
 });
 afterAll(() => server?.close());
 

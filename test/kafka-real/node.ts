@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { isRunning, spawnServer } from "../support/server-process.js";
 
 /** One Kafka node, which is broker and controller, in a process of its own. It can be started again after its end. */
 export interface KafkaNode {
@@ -34,28 +35,16 @@ export interface NodeLaunch {
   readonly jvmOptions: readonly string[];
 }
 
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
-/** Where there is setpriv, a node dies with the process that started it, even where that is killed. */
-const leash: readonly string[] =
-  spawnSync("setpriv", ["--pdeathsig", "KILL", "true"], { stdio: "ignore" }).status === 0
-    ? ["setpriv", "--pdeathsig", "KILL"]
-    : [];
-
 /** A node whose folder holds `server.properties` and is formatted. It does not run yet. */
 export function kafkaNode(launch: NodeLaunch): KafkaNode {
   const logFile = join(launch.folder, "server.log");
   let child: ChildProcess | undefined;
 
-  const isRunning = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
   const log = (): string =>
     existsSync(logFile) ? readFileSync(logFile, "utf8").split("\n").slice(-60).join("\n") : "(no log)";
 
   async function end(signal: NodeJS.Signals): Promise<void> {
-    if (child === undefined || !isRunning()) return;
+    if (!isRunning(child)) return;
     const exit = once(child, "exit");
     child.kill(signal);
     await exit;
@@ -68,21 +57,14 @@ export function kafkaNode(launch: NodeLaunch): KafkaNode {
       return child?.pid;
     },
     get running() {
-      return isRunning();
+      return isRunning(child);
     },
     async start() {
-      const [command, ...args] = [...leash, "java", ...launch.jvmOptions, "-cp", launch.classPath];
-      const output = openSync(logFile, "a");
-      child = spawn(command, [...args, "kafka.Kafka", join(launch.folder, "server.properties")], {
-        stdio: ["ignore", output, output],
-      });
-      closeSync(output);
-      const own = child;
-      running.add(own);
-      own.on("exit", () => running.delete(own));
+      const args = ["-cp", launch.classPath, "kafka.Kafka", join(launch.folder, "server.properties")];
+      child = spawnServer("java", [...launch.jvmOptions, ...args], logFile);
       const deadline = performance.now() + 60_000;
       while (!(await accepts(launch.port))) {
-        if (!isRunning() || performance.now() > deadline)
+        if (!isRunning(child) || performance.now() > deadline)
           throw new Error(`Kafka node ${launch.id} did not start:\n${log()}`);
         await delay(100);
       }
