@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ITopicConfig, Kafka, type KafkaConfig, type Admin as KafkaJsAdmin, logLevel } from "kafkajs";
+import { until } from "../support/until.js";
 
 /** What tests ask of a cluster beside reading and writing. It speaks through kafkajs: a client that we did not write. */
 export interface Admin {
@@ -46,11 +47,11 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
         const found = topics[0]?.partitions ?? [];
         return found.length === partitions && found.every(({ leader }) => leader >= 0);
       };
-      const deadline = performance.now() + 60_000;
-      while (!(await isLed().catch(() => false))) {
-        if (performance.now() > deadline) throw new Error(`${topic} has no leaders after 60 s`);
-        await delay(50);
-      }
+      await until(
+        () => isLed().catch(() => false),
+        () => `leaders of ${topic}`,
+        60_000,
+      );
     },
     async deleteTopic(topic) {
       await connect();
@@ -75,14 +76,13 @@ export function adminOf(brokers: string, more: Partial<KafkaConfig> = {}): Admin
     },
     async untilEmpty(groupId) {
       await connect();
-      const deadline = performance.now() + 30_000;
-      for (;;) {
+      let state: string | undefined;
+      const isEmpty = async (): Promise<boolean> => {
         const { groups } = await client.describeGroups([groupId]);
-        const state = groups[0]?.state;
-        if (state === "Empty") return;
-        if (performance.now() > deadline) throw new Error(`${groupId} is ${state} after 30 s`);
-        await delay(100);
-      }
+        state = groups[0]?.state;
+        return state === "Empty";
+      };
+      await until(isEmpty, () => `${groupId} is ${state}`, 30_000);
     },
     async untilBrokers(count) {
       const deadline = performance.now() + 60_000;

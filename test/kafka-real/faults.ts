@@ -1,4 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { PartitionMetadata } from "kafkajs";
+import { until } from "../support/until.js";
 import type { Cluster } from "./cluster.js";
 import { untilForgotten } from "./leadership.js";
 import { isStopped, type KafkaNode } from "./node.js";
@@ -89,20 +91,16 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
 /** Resolves when all replicas of the topic's partitions are in sync again. */
 export async function inSync(cluster: Cluster, topic: string): Promise<void> {
   await cluster.ready();
-  const deadline = performance.now() + 60_000;
-  for (;;) {
+  let partitions: readonly PartitionMetadata[] = [];
+  const isInSync = async (): Promise<boolean> => {
     // A node that has just come back may not have heard of the topic.
     const found = await cluster.admin.client.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined);
-    const partitions = found?.topics[0]?.partitions ?? [];
-    if (
-      partitions.length > 0 &&
-      partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)
-    )
-      return;
-    if (performance.now() > deadline)
-      throw new Error(`${topic} is not in sync after 60 s: ${JSON.stringify(partitions)}`);
-    await delay(100);
-  }
+    partitions = found?.topics[0]?.partitions ?? [];
+    return (
+      partitions.length > 0 && partitions.every(({ isr, leader }) => isr.length === cluster.nodes.length && leader >= 0)
+    );
+  };
+  await until(isInSync, () => partitions, 60_000);
 }
 
 async function leaderOf(cluster: Cluster, topic: string): Promise<KafkaNode> {

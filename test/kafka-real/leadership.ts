@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { until } from "../support/until.js";
 import type { Cluster } from "./cluster.js";
 
 /** What one node says of one partition. */
@@ -14,28 +14,24 @@ interface PartitionState {
  * since every client that reconnects has a back-off, and that is what is to be measured against this.
  */
 export async function untilLed({ nodes }: Cluster, topic: string, enoughInSync = 2): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  for (;;) {
-    const answers = await Promise.all(nodes.map(({ port }) => askFor(port, topic)));
-    const led = nodes.some(({ id }, index) =>
+  let answers: (PartitionState[] | undefined)[] = [];
+  const isLed = async (): Promise<boolean> => {
+    answers = await Promise.all(nodes.map(({ port }) => askFor(port, topic)));
+    return nodes.some(({ id }, index) =>
       answers[index]?.some(({ leader, inSync }) => leader === id && inSync >= enoughInSync),
     );
-    if (led) return;
-    if (performance.now() > deadline)
-      throw new Error(`no leader of ${topic} answers after 60 s: ${JSON.stringify(answers)}`);
-    await delay(10);
-  }
+  };
+  await until(isLed, () => answers, 60_000);
 }
 
 /** Resolves when no node knows the topic any more, so that none can acknowledge a record for it. */
 export async function untilForgotten({ nodes }: Cluster, topic: string): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  for (;;) {
-    const answers = await Promise.all(nodes.map(({ port }) => askFor(port, topic)));
-    if (answers.every((partitions) => partitions?.length === 0)) return;
-    if (performance.now() > deadline) throw new Error(`${topic} is still known after 60 s: ${JSON.stringify(answers)}`);
-    await delay(50);
-  }
+  let answers: (PartitionState[] | undefined)[] = [];
+  const isForgotten = async (): Promise<boolean> => {
+    answers = await Promise.all(nodes.map(({ port }) => askFor(port, topic)));
+    return answers.every((partitions) => partitions?.length === 0);
+  };
+  await until(isForgotten, () => answers, 60_000);
 }
 
 /** The partitions as that node sees them; undefined where it does not answer. */

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { PublisherStats } from "../../src/publisher.js";
+import { until } from "../support/until.js";
 import { root } from "./jars.js";
 import type { Verdict } from "./oracle.js";
 import type { ServiceAnswer, ServiceSetting } from "./service.js";
@@ -88,13 +88,13 @@ export async function startService(setting: Omit<ServiceSetting, "notes">): Prom
       await ask("stopped", { ask: "stop" });
     },
     async settled(withinMs = 60_000) {
-      const deadline = performance.now() + withinMs;
-      for (;;) {
-        const found = await stats();
-        if (found.stats.queued === 0) return found.stats;
-        if (performance.now() > deadline) throw new Error(`still queued: ${JSON.stringify(found)}`);
-        await delay(20);
-      }
+      let found = await stats();
+      const isSettled = async (): Promise<boolean> => {
+        found = await stats();
+        return found.stats.queued === 0;
+      };
+      await until(isSettled, () => found, withinMs);
+      return found.stats;
     },
     async reconcile(brokers, topic, deletedUntil = 0) {
       await ask("noted", { ask: "noted" });

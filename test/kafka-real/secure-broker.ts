@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import kafkajs from "kafkajs";
+import { until } from "../support/until.js";
 import { type Certificates, makeCertificates } from "./certificates.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
@@ -83,13 +83,11 @@ export async function startSecureBroker(): Promise<SecureBroker> {
 
   /** The broker hears of a change some moments after the controller has made it. */
   async function untilRights(user: string, hold: (names: ReadonlySet<string>) => boolean): Promise<void> {
-    const deadline = performance.now() + 20_000;
-    for (;;) {
+    const changed = async (): Promise<boolean> => {
       const { resources: found } = await admin.client.describeAcls(allOf(user));
-      if (hold(new Set(found.map(({ resourceName }) => resourceName)))) return;
-      if (performance.now() > deadline) throw new Error(`the rights of ${user} did not change in 20 s`);
-      await delay(20);
-    }
+      return hold(new Set(found.map(({ resourceName }) => resourceName)));
+    };
+    await until(changed, () => `the rights of ${user}`);
   }
 
   return {

@@ -75,12 +75,11 @@ async function startService(kafka: SessionTrackingKafkaOptions) {
     },
     /** Calls until it holds. Then all outcomes are known. */
     async callUntil(condition: () => boolean) {
-      const deadline = performance.now() + 20_000;
-      while (!condition()) {
-        if (performance.now() > deadline) throw new Error(`still waiting after 20 s: ${JSON.stringify(this.lines())}`);
+      const called = async (): Promise<boolean> => {
         await this.call(1);
-        await delay(5);
-      }
+        return condition();
+      };
+      await until(called, this.lines);
       await until(() => publisher.stats().queued === 0, publisher.stats);
     },
     async close() {
