@@ -19,16 +19,18 @@ export interface SignalHistoryOptions {
    * Gives the session of an event, and its signals; undefined where there is none. By default, what `encodeSessionContext`
    * made of them: see `sessionContextSignals`. Needed where the gateway has an encoding of its own.
    */
-  signals?: (event: SessionActivityEvent) => SessionSignals | undefined | Promise<SessionSignals | undefined>;
+  signals?:
+    | ((event: SessionActivityEvent) => SessionSignals | undefined | Promise<SessionSignals | undefined>)
+    | undefined;
   /**
    * Which events may write the history. By default, those of calls that ended with OK and were not interrupted: a login that
    * failed must not change somebody's country.
    */
-  accept?: (event: SessionActivityEvent) => boolean;
+  accept?: ((event: SessionActivityEvent) => boolean) | undefined;
   /** Only takes events whose session context was verified, whatever `accept` says. By default, false. */
   requireVerified?: boolean | undefined;
   /** Makes values alike that mean the same, before they are compared and kept. By default, see `normalizeSignal`. */
-  normalize?: (signal: string, value: string) => string;
+  normalize?: ((signal: string, value: string) => string) | undefined;
   /**
    * How long after its completion an event may come and still be placed, in milliseconds, by the time of the events that have
    * come; `compact` removes what is older and no longer needed. By default, 86,400,000, which is a day.

@@ -38,6 +38,12 @@ const hour = 3_600_000;
 const ten = Date.UTC(2026, 0, 5, 10);
 
 describe("a session's history", () => {
+  it("takes options that are undefined as ones that are not given", async () => {
+    const history = await newHistory({ signals: undefined, accept: undefined, normalize: undefined });
+    await history.record(eventOf({ id: "a", at: ten, country: "de", device: "phone" }));
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "device_id=phone by a"]);
+  });
+
   it("has one row for each change, with the activity that triggered it and the value before", async () => {
     const history = await newHistory();
     await history.recordBatch([
