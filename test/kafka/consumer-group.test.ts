@@ -169,18 +169,21 @@ describe("a group", () => {
 
   test("gets a partition with its retries: the old owner drops them, the new one begins there", async () => {
     await writeEvents(brokers, topic, [1, 40]);
-    const failing = { one: 0, two: 0 };
+    const fetched = gate();
     const seen: string[] = [];
     const one = startConsumer({
       brokers,
       topic,
       retry: { backoffMs: 5, maxBackoffMs: 5 },
-      handle() {
-        failing.one += 1;
+      async handle() {
+        await fetched.opened;
         throw new Error("not here");
       },
       log: false,
     });
+    // A partition that is tried again is paused: what had not come by then would not be queued.
+    await until(() => one.stats().queued === 40, one.stats);
+    fetched.open();
     await until(() => one.stats().retrying === 4, one.stats);
     const two = startConsumer({ brokers, topic, handle: ({ eventId }) => void seen.push(eventId) });
     await until(() => two.stats().assigned === 2 && seen.length === 20, two.stats);
