@@ -96,7 +96,8 @@ function fetchNode() {
   const platform = `${process.platform}-${process.arch}`;
   const name = nodePackages[platform];
   const advice = `install Node ${nodeMajor} and try again.`;
-  if (name === undefined) fail(`Node ${process.version} is too old or odd, and there is no other for ${platform}: ${advice}`);
+  if (name === undefined)
+    fail(`Node ${process.version} is too old or odd, and there is no other for ${platform}: ${advice}`);
   const folder = join(cache, "connect-session-activity", `node-${nodeMajor}-${platform}`);
   const binary = join(folder, "node_modules", name, "bin", windows ? "node.exe" : "node");
   if (versionOf(binary) !== undefined) return binary;
