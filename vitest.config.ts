@@ -16,6 +16,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     // librdkafka does not work in worker threads.
     pool: "forks",
+    maxWorkers: 2,
     // No test waits as long as this: the time is for machines that have much else to do.
     testTimeout: 30_000,
     reporters: ["default", at("test/summary-reporter.ts")],
@@ -25,14 +26,14 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "all",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**", "test/matrix.test.ts"],
+          exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**", "test/outcome/matrix/**"],
           sequence: { groupOrder: 0 },
         },
       },
       {
         // Deadlines are told from cancellations by clocks: with the other tests beside it, it would test the machine.
         extends: true,
-        test: { name: "matrix", include: ["test/matrix.test.ts"], sequence: { groupOrder: 1 } },
+        test: { name: "matrix", include: ["test/outcome/matrix/*.test.ts"], sequence: { groupOrder: 1 } },
       },
     ],
     coverage: { include: ["src/**"], reporter: ["text-summary", "text"] },

@@ -39,7 +39,7 @@ async function start(script: string, ...args: string[]): Promise<[child: ChildPr
 }
 
 async function startServer(...args: string[]): Promise<Server> {
-  const [child, port] = await start("./server.js", ...args);
+  const [child, port] = await start("./bench-server.js", ...args);
   return { process: child, session: http2.connect(`http://127.0.0.1:${port}`) };
 }
 

@@ -1,5 +1,5 @@
 import { createSignalHistory, openSignalDatabase, type SignalHistory } from "connect-session-activity/history";
-import type { PostgresServer } from "../test/history-postgres/server.js";
+import type { PostgresServer } from "../test/history-postgres/postgres-server.js";
 import { freshEvents, prefilledAt, sessionId } from "./history-load.js";
 import { spread } from "./measure.js";
 

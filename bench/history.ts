@@ -9,7 +9,7 @@ import {
   openSignalDatabase,
   type SignalHistory,
 } from "connect-session-activity/history";
-import { startPostgres } from "../test/history-postgres/server.js";
+import { startPostgres } from "../test/history-postgres/postgres-server.js";
 import { freshEvents, prefill, sessionsFor } from "./history-load.js";
 import { measureQueries, showPlans } from "./history-queries.js";
 import { mainThreadCpuUs, spread } from "./measure.js";

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
+import { type HistoryCommand, readHistoryArguments } from "./history-arguments.js";
 import { runHistory } from "./history-command.js";
 import { historyHelp } from "./history-help.js";
-import { type HistoryCommand, readHistoryArguments } from "./history-options.js";
 import { createLineLogger } from "./line-logger.js";
 
 const usage = `Usage: session-activity <command>

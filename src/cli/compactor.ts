@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { TroubleLog } from "../log.js";
+import type { TroubleLog } from "../base/log.js";
 import { reasonOf } from "./database-failure.js";
 
 /** Counts of a compactor. */

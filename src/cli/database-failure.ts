@@ -1,4 +1,4 @@
-import { errorCode } from "../error-code.js";
+import { errorCode } from "../base/error-code.js";
 
 /** Kinds of SQLSTATE whose texts say something of the server or of ours, and never quote what was to be stored. */
 const openKinds = /^(08|0A|28|3D|3F|40|42|53|55|57|58|P0)/;

@@ -1,9 +1,9 @@
+import { within } from "../base/within.js";
 import { openSignalDatabase } from "../history/index.js";
-import { loadKafkaClient } from "../kafka/client.js";
-import { within } from "../kafka/within.js";
-import type { Logger } from "../tracking.js";
+import { loadKafkaClient } from "../kafka/client/kafka-client.js";
+import type { Logger } from "../service/tracking.js";
 import { type Health, startHealth } from "./health.js";
-import type { HistoryCommand } from "./history-options.js";
+import type { HistoryCommand } from "./history-arguments.js";
 import { startHistoryWorker } from "./history-worker.js";
 
 /** How long the database may take to close. */

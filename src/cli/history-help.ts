@@ -1,4 +1,4 @@
-import { historyOptions } from "./history-options.js";
+import { historyOptions } from "./history-arguments.js";
 
 /** What `session-activity history --help` prints. */
 export function historyHelp(): string {

@@ -1,4 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { createTroubleLog, type TroubleLog } from "../base/log.js";
+import { readMs } from "../base/option-checks.js";
+import { within } from "../base/within.js";
 import {
   createSignalHistory,
   type SignalDatabase,
@@ -6,18 +9,15 @@ import {
   type SignalHistoryOptions,
   type SignalHistoryStats,
 } from "../history/index.js";
-import { consumerSettings } from "../kafka/consumer-options.js";
-import { watchGroup } from "../kafka/group-progress.js";
+import { consumerSettings } from "../kafka/consumer/consumer-options.js";
+import { watchGroup } from "../kafka/consumer/group-progress.js";
 import {
   type ConsumerStats,
   createSessionActivityConsumer,
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
 } from "../kafka/index.js";
-import { within } from "../kafka/within.js";
-import { createTroubleLog, type TroubleLog } from "../log.js";
-import { readMs } from "../options.js";
-import type { Logger } from "../tracking.js";
+import type { Logger } from "../service/tracking.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
 import { watchDatabase } from "./watched-database.js";

@@ -1,5 +1,5 @@
+import type { TroubleLog } from "../base/log.js";
 import type { SignalDatabase } from "../history/index.js";
-import type { TroubleLog } from "../log.js";
 import { reasonOf } from "./database-failure.js";
 
 /** A database of which it is known whether it works. */

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type Pg from "pg";
-import { readCount, readMs, wrongOption } from "../options.js";
+import { readCount, readMs, wrongOption } from "../base/option-checks.js";
 import { lockFolder } from "./folder-lock.js";
 
 /** Both packages are optional, so they are loaded when they are needed. */

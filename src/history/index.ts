@@ -1,12 +1,12 @@
-export type { NotRecordedReason } from "./activity.js";
 export {
   type OpenSignalDatabase,
   openSignalDatabase,
   type SignalDatabase,
   type SignalDatabaseOptions,
 } from "./database.js";
-export type { SignalHistoryOptions } from "./options.js";
+export type { SignalHistoryOptions } from "./history-options.js";
 export type { SignalChange, SignalChangesQuery, SignalQueries } from "./queries.js";
+export type { NotRecordedReason } from "./recorded-activity.js";
 export {
   createSignalHistory,
   type ForgetRequest,

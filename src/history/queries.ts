@@ -1,4 +1,4 @@
-import { wrongOption } from "../options.js";
+import { wrongOption } from "../base/option-checks.js";
 import type { Ask, Row } from "./statement.js";
 
 /** A signal of a session changed, and this is the activity that says so. */

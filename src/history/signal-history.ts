@@ -1,8 +1,8 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { wrongOption } from "../options.js";
-import { type Activity, activityOf, type NotRecordedReason } from "./activity.js";
-import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./options.js";
+import { wrongOption } from "../base/option-checks.js";
+import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
 import { createQueries, type SignalQueries } from "./queries.js";
+import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";
 import { migrateStatement } from "./schema.js";
 import { type Ask, createAsk, type Row } from "./statement.js";
 

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { decodeSessionContext } from "../context.js";
+import { decodeSessionContext } from "../contract/session-context.js";
 
 /** What an event says about a session. */
 export interface SessionSignals {

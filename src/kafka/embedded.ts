@@ -1,9 +1,9 @@
-import { createTroubleLog } from "../log.js";
-import { readCount } from "../options.js";
-import { loadKafkaClient, type NativeProducer } from "./client.js";
-import { bridgeClientLog } from "./client-log.js";
-import { topicOption } from "./options.js";
-import { defaultTopic } from "./publisher-options.js";
+import { createTroubleLog } from "../base/log.js";
+import { readCount } from "../base/option-checks.js";
+import { bridgeClientLog } from "./client/client-log.js";
+import { topicOption } from "./client/client-options.js";
+import { loadKafkaClient, type NativeProducer } from "./client/kafka-client.js";
+import { defaultTopic } from "./publisher/publisher-options.js";
 
 /** Options of `startEmbeddedKafka`. */
 export interface EmbeddedKafkaOptions {

@@ -1,13 +1,13 @@
+import { createTroubleLog } from "../base/log.js";
+import { readMs } from "../base/option-checks.js";
+import type { Publisher, PublisherStats } from "../publishing/publisher.js";
 import {
   createSessionActivityInterceptor,
   type SessionActivityInterceptor,
   type SessionActivityInterceptorOptions,
-} from "../interceptor.js";
-import { createTroubleLog } from "../log.js";
-import { readMs } from "../options.js";
-import type { Publisher, PublisherStats } from "../publisher.js";
-import { sessionTrackingFromEnv } from "./environment.js";
-import { createKafkaPublisher } from "./publisher.js";
+} from "../service/interceptor.js";
+import { sessionTrackingFromEnv } from "./environment/environment.js";
+import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 import type { SessionTrackingOptions } from "./tracking-options.js";
 
 /** Session tracking for one service: the interceptor, and where its events go. */

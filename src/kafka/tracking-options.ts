@@ -1,6 +1,6 @@
-import type { SessionActivityInterceptorOptions } from "../interceptor.js";
-import type { Logger } from "../tracking.js";
-import type { KafkaPublisherOptions } from "./publisher-options.js";
+import type { SessionActivityInterceptorOptions } from "../service/interceptor.js";
+import type { Logger } from "../service/tracking.js";
+import type { KafkaPublisherOptions } from "./publisher/publisher-options.js";
 
 /** Where `startSessionTracking` publishes to: the options of the Kafka publisher, of which none is needed. */
 export interface SessionTrackingKafkaOptions extends Omit<KafkaPublisherOptions, "brokers" | "log"> {

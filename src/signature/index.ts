@@ -1,9 +1,3 @@
-export {
-  type SessionActivityVerification,
-  type SessionActivityVerificationOptions,
-  type SignedActivity,
-  verifySessionActivity,
-} from "./activity.js";
 export type { SignatureAlgorithm } from "./claims.js";
 export type { SessionKey } from "./key.js";
 export {
@@ -14,3 +8,9 @@ export {
 } from "./key-set.js";
 export { createSessionSigner, type SessionSignerOptions } from "./signer.js";
 export { createSessionVerifier, type SessionVerifierOptions } from "./verifier.js";
+export {
+  type SessionActivityVerification,
+  type SessionActivityVerificationOptions,
+  type SignedActivity,
+  verifySessionActivity,
+} from "./verify-activity.js";

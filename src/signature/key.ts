@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from "node:crypto";
-import { wrongOption } from "../options.js";
+import { wrongOption } from "../base/option-checks.js";
 import type { SignatureAlgorithm } from "./claims.js";
 
 /** A key that can be found by its id, and the one algorithm that it is for. */

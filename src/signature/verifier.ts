@@ -1,8 +1,8 @@
-import { readMs, wrongOption } from "../options.js";
-import type { SessionVerifier } from "../tracking.js";
-import { areClaimsOf, type CheckOptions, checkSignature, readMaxAge } from "./check.js";
+import { readMs, wrongOption } from "../base/option-checks.js";
+import type { SessionVerifier } from "../service/tracking.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
+import { areClaimsOf, type CheckOptions, checkSignature, readMaxAge } from "./signature-check.js";
 
 /** Options of {@link createSessionVerifier}. */
 export interface SessionVerifierOptions {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../src/kafka/embedded.js";
-import { eventOf } from "../history/fixtures.js";
-import { write } from "../kafka/consumer-fixtures.js";
-import { readRecords, recordingLogger } from "../kafka/fixtures.js";
+import { eventOf } from "../history/history-fixtures.js";
+import { write } from "../kafka/consumer/consumer-fixtures.js";
+import { readRecords, recordingLogger } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
-import { changesIn, changesOf, flaky, sessionEvents, startWorker, writeSessionEvents } from "./fixtures.js";
+import { changesIn, changesOf, flaky, sessionEvents, startWorker, writeSessionEvents } from "./cli-fixtures.js";
 
 const topic = "session-activities";
 const groupId = "session-activity-history";

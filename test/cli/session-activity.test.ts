@@ -7,7 +7,7 @@ import { openSignalDatabase } from "../../src/history/index.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
 import { type Program, runProgram } from "../support/program.js";
 import { until } from "../support/until.js";
-import { changesIn, changesOf, sessionEvents, writeSessionEvents } from "./fixtures.js";
+import { changesIn, changesOf, sessionEvents, writeSessionEvents } from "./cli-fixtures.js";
 import { slowStartMs, startWorkerProcess, untilCommitted, watchedGroup } from "./worker-process.js";
 
 const topic = "session-activities";

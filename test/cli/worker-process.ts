@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { createTroubleLog } from "../../src/base/log.js";
 import type { HistoryWorkerOptions, HistoryWorkerStats } from "../../src/cli/history-worker.js";
-import { consumerSettings } from "../../src/kafka/consumer-options.js";
-import { type GroupProgress, watchGroup } from "../../src/kafka/group-progress.js";
-import { createTroubleLog } from "../../src/log.js";
+import { consumerSettings } from "../../src/kafka/consumer/consumer-options.js";
+import { type GroupProgress, watchGroup } from "../../src/kafka/consumer/group-progress.js";
 import { dist } from "../support/program.js";
 import { pause, until } from "../support/until.js";
 

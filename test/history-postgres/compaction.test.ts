@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
-import { eventOf } from "../history/fixtures.js";
+import { eventOf } from "../history/history-fixtures.js";
 import { arrivalsOf, batchesOf, generateLongSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { notDurable, type PostgresServer, startPostgres } from "./server.js";
+import { notDurable, type PostgresServer, startPostgres } from "./postgres-server.js";
 
 let server: PostgresServer;
 let database: OpenSignalDatabase;

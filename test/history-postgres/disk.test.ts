@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from "vitest";
 import type { SessionActivityEvent } from "../../src/index.js";
-import { eventOf } from "../history/fixtures.js";
+import { eventOf } from "../history/history-fixtures.js";
 import { generateSessions, type Session } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
+import { type PostgresServer, startPostgres } from "./postgres-server.js";
 import { errorOf, expectModel, type Scene, sessionData, setScene } from "./scene.js";
-import { type PostgresServer, startPostgres } from "./server.js";
 import { canMount, limitFileSize, mountSmallDisk } from "./small-disk.js";
 
 /** The last write may have been cut short, above all before PostgreSQL 16. */

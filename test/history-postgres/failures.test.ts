@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
-import { eventOf } from "../history/fixtures.js";
+import { eventOf } from "../history/history-fixtures.js";
 import { deliveriesOf, generateSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { pause } from "../support/until.js";
@@ -11,9 +11,9 @@ import {
   startWire,
   untilNoneWaits,
   untilWaiting,
-} from "./faults.js";
+} from "./database-faults.js";
+import { type PostgresServer, startPostgres } from "./postgres-server.js";
 import { errorOf, expectModel, type Scene, type SceneOptions, sessionData, setScene } from "./scene.js";
-import { type PostgresServer, startPostgres } from "./server.js";
 
 let server: PostgresServer;
 const cleanUps: (() => Promise<void>)[] = [];

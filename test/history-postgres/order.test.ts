@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
-import { eventOf } from "../history/fixtures.js";
+import { eventOf } from "../history/history-fixtures.js";
 import { byTrueOrder, naiveHistories, wrongAmong } from "../history/model.js";
 import { deliveriesOf, generateSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { notDurable, type PostgresServer, startPostgres } from "./server.js";
+import { notDurable, type PostgresServer, startPostgres } from "./postgres-server.js";
 
 const sessionCount = Number(process.env["HISTORY_SESSIONS"] ?? 100_000);
 const seed = Number(process.env["HISTORY_SEED"] ?? 1);

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
-import { eventOf } from "../history/fixtures.js";
-import { type PostgresServer, startPostgres } from "./server.js";
+import { eventOf } from "../history/history-fixtures.js";
+import { type PostgresServer, startPostgres } from "./postgres-server.js";
 
 let server: PostgresServer;
 beforeAll(async () => {

@@ -7,11 +7,11 @@ import {
   type SignalHistory,
 } from "../../src/history/index.js";
 import type { SessionActivityEvent } from "../../src/index.js";
-import { eventOf, type Told } from "../history/fixtures.js";
+import { eventOf, type Told } from "../history/history-fixtures.js";
 import { deliveriesOf, generateSessions, type Session } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import type { PostgresServer } from "./server.js";
+import type { PostgresServer } from "./postgres-server.js";
 
 /** A history of which a part is recorded, and the batch that comes next and changes what is there. */
 export interface Scene {

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createSignalHistory, type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
-import { eventOf } from "../history/fixtures.js";
+import { eventOf } from "../history/history-fixtures.js";
 import { deliveriesOf, generateSessions } from "../history/sessions.js";
 import { createRandom } from "../support/random.js";
 import { wrongSessions } from "./comparison.js";
-import { type PostgresServer, startPostgres } from "./server.js";
+import { type PostgresServer, startPostgres } from "./postgres-server.js";
 
 let server: PostgresServer;
 const open: OpenSignalDatabase[] = [];

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { createOwnedFolder, ownerOf } from "./server.js";
+import { createOwnedFolder, ownerOf } from "./postgres-server.js";
 
 /** A file system of its own that is soon full. */
 export interface SmallDisk {

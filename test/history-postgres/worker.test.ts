@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { startEmbeddedKafka } from "../../src/kafka/embedded.js";
-import { changesIn, changesOf, sessionEvents, startWorker, writeSessionEvents } from "../cli/fixtures.js";
+import { changesIn, changesOf, sessionEvents, startWorker, writeSessionEvents } from "../cli/cli-fixtures.js";
 import { slowStartMs, startWorkerProcess, untilCommitted, watchedGroup } from "../cli/worker-process.js";
-import { readRecords } from "../kafka/fixtures.js";
+import { readRecords } from "../kafka/kafka-fixtures.js";
 import { pause, until } from "../support/until.js";
-import { type PostgresServer, startPostgres } from "./server.js";
+import { type PostgresServer, startPostgres } from "./postgres-server.js";
 
 const topic = "session-activities";
 const groupId = "session-activity-history";

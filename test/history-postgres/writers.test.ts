@@ -5,12 +5,12 @@ import {
   openSignalDatabase,
   type SignalHistory,
 } from "../../src/history/index.js";
-import { eventOf, type Told } from "../history/fixtures.js";
+import { eventOf, type Told } from "../history/history-fixtures.js";
 import { batchesOf, deliveriesOf, generateSessions, type Session } from "../history/sessions.js";
 import { createRandom, type Random } from "../support/random.js";
 import { pause } from "../support/until.js";
 import { wrongSessions } from "./comparison.js";
-import { notDurable, type PostgresServer, startPostgres } from "./server.js";
+import { notDurable, type PostgresServer, startPostgres } from "./postgres-server.js";
 
 const writerCount = 8;
 const tombstoneKey = "a key of the tests";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { freePorts } from "../support/free-ports.js";
-import { eventOf } from "./fixtures.js";
+import { eventOf } from "./history-fixtures.js";
 import { linesOf } from "./model.js";
 
 it("keeps a history in a folder", { timeout: 60_000 }, async () => {

@@ -1,5 +1,5 @@
 import type { SignalChange, SignalHistory } from "../../src/history/index.js";
-import type { Told } from "./fixtures.js";
+import type { Told } from "./history-fixtures.js";
 import type { Session } from "./sessions.js";
 
 /** A change, as far as tests compare it. */

@@ -1,5 +1,5 @@
 import type { Random } from "../support/random.js";
-import type { Told } from "./fixtures.js";
+import type { Told } from "./history-fixtures.js";
 
 /** A session: what happened in it, in no order. */
 export interface Session {

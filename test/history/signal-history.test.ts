@@ -8,7 +8,7 @@ import {
 } from "../../src/history/index.js";
 import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
 import { createRandom } from "../support/random.js";
-import { eventOf, type Told } from "./fixtures.js";
+import { eventOf, type Told } from "./history-fixtures.js";
 import { type Histories, historiesOf, linesOf, naiveHistories, wrongAmong } from "./model.js";
 import {
   arrivalsOf,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { normalizeSignal, sessionContextSignals } from "../../src/history/index.js";
 import { encodeSessionContext } from "../../src/index.js";
-import { eventOf } from "./fixtures.js";
+import { eventOf } from "./history-fixtures.js";
 
 describe("normalizeSignal", () => {
   it.each([

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import type { PublisherStats } from "../../src/publisher.js";
+import type { PublisherStats } from "../../src/publishing/publisher.js";
 import { root } from "./jars.js";
 import { compileProcesses } from "./rig.js";
 import { startTarget, type Target } from "./target.js";

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { loadKafkaClient, type NativeClient, type NativeMetadata } from "../../src/kafka/client.js";
-import { connectWithoutBroker } from "../../src/kafka/connect.js";
-import { connectionProperties } from "../../src/kafka/connection-properties.js";
+import { connectWithoutBroker } from "../../src/kafka/client/connect.js";
+import { connectionProperties } from "../../src/kafka/client/connection-properties.js";
+import { loadKafkaClient, type NativeClient, type NativeMetadata } from "../../src/kafka/client/kafka-client.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf, expectIdentity } from "../kafka/fixtures.js";
+import { eventOf, expectIdentity } from "../kafka/kafka-fixtures.js";
 import { loseAcknowledgements, shutProxies, startProxy } from "../kafka/proxy.js";
 import { until } from "../support/until.js";
 import { type Cluster, startCluster } from "./cluster.js";

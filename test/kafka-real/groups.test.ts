@@ -5,13 +5,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { consumerSettings } from "../../src/kafka/consumer-options.js";
-import { watchGroup } from "../../src/kafka/group-progress.js";
+import { createTroubleLog } from "../../src/base/log.js";
+import { consumerSettings } from "../../src/kafka/consumer/consumer-options.js";
+import { watchGroup } from "../../src/kafka/consumer/group-progress.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { createTroubleLog } from "../../src/log.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";
-import { startConsumer } from "../kafka/consumer-fixtures.js";
-import { eventIds, eventOf } from "../kafka/fixtures.js";
+import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
+import { eventIds, eventOf } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
 import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
 
@@ -131,7 +131,7 @@ test("a consumer that is killed: its successor handles the rest, and again only 
   // The broker takes a member for dead after this time; with the newer protocol that time is a setting of the broker.
   const properties = { "group.protocol": "classic", "session.timeout.ms": 6_000 };
   await publishEvents({ brokers, topic }, [1, 8_000]);
-  const script = fileURLToPath(new URL("../kafka/consumer-process.mjs", import.meta.url));
+  const script = fileURLToPath(new URL("../kafka/consumer/consumer-process.mjs", import.meta.url));
   const args = [script, compileKafkaEntry(), brokers, topic, groupId, JSON.stringify(properties)];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   onTestFinished(() => void child.kill("SIGKILL"));

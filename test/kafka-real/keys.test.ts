@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf } from "../kafka/fixtures.js";
+import { eventOf } from "../kafka/kafka-fixtures.js";
 import { runKafkaTool } from "./kafka-tool.js";
 import { startTarget, type Target } from "./target.js";
 

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fromBinary } from "@bufbuild/protobuf";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { loadKafkaClient } from "../../src/kafka/client.js";
+import { loadKafkaClient } from "../../src/kafka/client/kafka-client.js";
 import { adminOf } from "./admin.js";
 import { readTopic } from "./read-topic.js";
 import type { CapturedNote, Note } from "./service.js";

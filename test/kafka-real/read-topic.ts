@@ -1,4 +1,4 @@
-import type { KafkaClient, NativeMessage, NativeProperties } from "../../src/kafka/client.js";
+import type { KafkaClient, NativeMessage, NativeProperties } from "../../src/kafka/client/kafka-client.js";
 
 /** Reads partitions from their beginning to the ends given. Fails where that takes a minute. */
 export async function readTopic(

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf, recordingLogger } from "../kafka/fixtures.js";
+import { eventOf, recordingLogger } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
 import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
 

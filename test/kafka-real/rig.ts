@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { PublisherStats } from "../../src/publisher.js";
+import type { PublisherStats } from "../../src/publishing/publisher.js";
 import { until } from "../support/until.js";
 import { root } from "./jars.js";
 import type { Verdict } from "./oracle.js";

@@ -7,8 +7,8 @@ import {
   startSessionTracking,
 } from "../../src/kafka/index.js";
 import type { SessionTrackingKafkaOptions } from "../../src/kafka/tracking-options.js";
-import { startConsumer } from "../kafka/consumer-fixtures.js";
-import { eventOf, expectIdentity, publishRange, recordingLogger } from "../kafka/fixtures.js";
+import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
+import { eventOf, expectIdentity, publishRange, recordingLogger } from "../kafka/kafka-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { until } from "../support/until.js";
 import { type SecureBroker, startSecureBroker } from "./secure-broker.js";

@@ -8,9 +8,9 @@ import { type ConnectRouter, createClient, createRouterTransport } from "@connec
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { createSessionActivityInterceptor } from "../../src/interceptor.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
-import type { Publisher, PublisherStats } from "../../src/publisher.js";
+import type { Publisher, PublisherStats } from "../../src/publishing/publisher.js";
+import { createSessionActivityInterceptor } from "../../src/service/interceptor.js";
 
 /** What the parent gives as the first argument, as JSON. */
 export interface ServiceSetting {

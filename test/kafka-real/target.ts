@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { loadKafkaClient, type NativeMessage } from "../../src/kafka/client.js";
+import { loadKafkaClient, type NativeMessage } from "../../src/kafka/client/kafka-client.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
-import type { PublisherStats } from "../../src/publisher.js";
-import { eventOf } from "../kafka/fixtures.js";
+import type { PublisherStats } from "../../src/publishing/publisher.js";
+import { eventOf } from "../kafka/kafka-fixtures.js";
 import { type Admin, adminOf } from "./admin.js";
 import { type Cluster, startCluster } from "./cluster.js";
 import { readTopic } from "./read-topic.js";

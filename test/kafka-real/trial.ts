@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaPublisherOptions } from "../../src/kafka/index.js";
-import type { PublisherStats } from "../../src/publisher.js";
+import type { PublisherStats } from "../../src/publishing/publisher.js";
 import type { Cluster } from "./cluster.js";
 import { type Damage, type Fault, inSync } from "./faults.js";
 import { untilLed } from "./leadership.js";

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { createKafkaPublisher, createSessionActivityConsumer, startEmbeddedKafka } from "../../src/kafka/index.js";
 import { until } from "../support/until.js";
-import { publishRange } from "./fixtures.js";
+import { publishRange } from "./kafka-fixtures.js";
 
 test("takes events of any client, and is gone after close, which may be called twice", async () => {
   const kafka = await startEmbeddedKafka();

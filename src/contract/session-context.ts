@@ -1,0 +1,94 @@
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { type SessionContext, SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+
+/** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
+export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
+  description: "the encoded session context",
+});
+
+/** The largest encoded context, in characters: what a service records by default, and half of what HTTP/1.1 carries. */
+const maxEncodedLength = 8_192;
+
+/** The longest user agent, in bytes of UTF-8. Those of browsers have 80 to 250. */
+const maxUserAgentBytes = 512;
+
+/**
+ * Encodes a session context as the value of the header x-session-context: the base64 of its binary form.
+ *
+ * The user agent comes from the client, so a long one is cut to 512 bytes rather than refused. Fields that a newer schema
+ * added, and that came in by {@link decodeSessionContext}, are kept.
+ *
+ * Throws a TypeError where a field is no string or none is set, and a RangeError where the result is longer than 8,192
+ * characters. The messages name fields and sizes, never values.
+ */
+export function encodeSessionContext(context: MessageInitShape<typeof SessionContextSchema>): string {
+  if (typeof context !== "object" || context === null) {
+    throw new TypeError(`a session context must be an object, got ${nameType(context)}`);
+  }
+  const message = { ...create(SessionContextSchema, context) };
+  const { $typeName: _, $unknown: __, signals, ...texts } = message;
+  for (const [field, value] of Object.entries(texts)) requireText(field, value);
+  for (const value of Object.values(signals)) requireText("signals", value);
+  message.userAgent = cut(message.userAgent);
+  const encoded = Buffer.from(toBinary(SessionContextSchema, message)).toString("base64");
+  if (encoded === "") throw new TypeError("a session context must have at least one field that is set");
+  if (encoded.length > maxEncodedLength) throw tooLong(encoded.length);
+  return encoded;
+}
+
+/**
+ * Decodes the value of the header x-session-context, or the `encodedSessionContext` of an event, where the gateway made it
+ * with {@link encodeSessionContext}. Base64 without padding is taken, too.
+ *
+ * Throws a RangeError where the value is longer than 8,192 characters, and a TypeError where it is not the base64 of a
+ * session context. The messages never hold the value.
+ */
+export function decodeSessionContext(encoded: string): SessionContext {
+  if (typeof encoded !== "string") {
+    throw new TypeError(`an encoded session context must be a string, got ${nameType(encoded)}`);
+  }
+  if (encoded.length > maxEncodedLength) throw tooLong(encoded.length);
+  // Buffer skips what is no base64. The length tells what the pattern lets pass: padding and a last character too few.
+  const bare = /^([A-Za-z0-9+/]+)={0,2}$/.exec(encoded)?.[1];
+  if (bare === undefined || bare.length % 4 === 1) throw undecodable("it is no base64");
+  try {
+    return fromBinary(SessionContextSchema, Buffer.from(bare, "base64"));
+  } catch {
+    // The cause could quote what it stumbled over.
+    throw undecodable("its bytes are no SessionContext message");
+  }
+}
+
+function requireText(field: string, value: unknown): void {
+  if (typeof value !== "string") {
+    throw new TypeError(`the session context's ${field} must be text, got ${nameType(value)}`);
+  }
+}
+
+/** Names the type and not the value, which could be a user's. */
+function nameType(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** Cuts a text to its bound, never inside a character. */
+function cut(userAgent: string): string {
+  if (userAgent.length * 3 <= maxUserAgentBytes) return userAgent;
+  // No character takes less than a byte, so the rest need not be encoded, however long it is.
+  const bytes = Buffer.from(userAgent.slice(0, maxUserAgentBytes + 1));
+  if (bytes.length <= maxUserAgentBytes) return userAgent;
+  let end = maxUserAgentBytes;
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.toString("utf8", 0, end);
+}
+
+function tooLong(length: number): RangeError {
+  return new RangeError(
+    `an encoded session context may have ${maxEncodedLength} characters, but this one has ${length}`,
+  );
+}
+
+function undecodable(reason: string): TypeError {
+  return new TypeError(`this is no encoded session context: ${reason}`);
+}

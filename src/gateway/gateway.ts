@@ -1,0 +1,167 @@
+import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
+import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { createTroubleLog } from "../base/log.js";
+import { readCount, readLog, wrongOption } from "../base/option-checks.js";
+import { inTime } from "../base/patience.js";
+import { isContext, isOperation, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
+import { procedureOf } from "../contract/procedure.js";
+import { encodeSessionContext } from "../contract/session-context.js";
+import type { Logger, SessionSigner, SignedMark } from "../service/tracking.js";
+
+/** Options of {@link createSessionGatewayInterceptor}. */
+export interface SessionGatewayOptions {
+  /**
+   * Gives the session that a call belongs to: a session context, or a string where the gateway has an encoding of its own.
+   * Undefined where there is none: the call is not marked. Called for the methods in `operations` only.
+   */
+  session: (call: UnaryRequest | StreamRequest) => MessageInitShape<typeof SessionContextSchema> | string | undefined;
+  /**
+   * The methods whose calls are marked, each with its label in the events:
+   * `new Map<DescMethod, string>([[AccountService.method.changePassword, "change_password"]])`.
+   */
+  operations: ReadonlyMap<DescMethod, string>;
+  /** Signs the marks. By default, they are not signed, and services that verify signatures do not trust them. */
+  sign?: SessionSigner | undefined;
+  /**
+   * The size of the largest context sent, in bytes. By default, 8,192, as in the services. A call with a larger one is sent
+   * without a mark.
+   */
+  maxContextBytes?: number | undefined;
+  /** Takes warnings. By default, a line each on stderr; false silences them. */
+  log?: Logger | false | undefined;
+}
+
+/**
+ * Why a call of a chosen method was sent without a mark: there is no session, `session` threw, what it gave is no context
+ * that a header can carry, or is too large.
+ */
+export type UnmarkedReason = "no_session" | "session_error" | "context_invalid" | "context_too_large";
+
+/** Counts of a gateway interceptor since its creation. */
+export interface SessionGatewayStats {
+  /** Calls sent with a mark. */
+  readonly marked: number;
+  /** Those among them that should have been signed, and could not be. */
+  readonly unsigned: number;
+  /** Calls of chosen methods that were sent without a mark, by reason. */
+  readonly unmarked: Readonly<Partial<Record<UnmarkedReason, number>>>;
+}
+
+/** The interceptor, with its counts. */
+export type SessionGatewayInterceptor = Interceptor & {
+  /** The counts at this moment. */
+  stats(): SessionGatewayStats;
+};
+
+/**
+ * Creates the client interceptor of a gateway: it marks the calls of chosen methods, so that the service records them.
+ *
+ * It first deletes the four session headers of every call, so that a gateway that forwards its callers' headers cannot
+ * forward a forged mark. Put it last, that nothing after it sets them again.
+ *
+ * Throws a TypeError for options that are wrong. On calls it never throws: a call whose mark cannot be made is sent without
+ * one, counted and logged.
+ */
+export function createSessionGatewayInterceptor(options: SessionGatewayOptions): SessionGatewayInterceptor {
+  const { session, sign, operations, maxContextBytes, log } = readOptions(options);
+  const counts = { marked: 0, unsigned: 0 };
+  const unmarked: Partial<Record<UnmarkedReason, number>> = {};
+
+  const interceptor: Interceptor = (next) => (call) => {
+    stripSessionHeaders(call.header);
+    const procedure = procedureOf(call.method);
+    const operation = operations.get(procedure);
+    const context = operation === undefined ? undefined : contextOf(call, procedure);
+    if (operation === undefined || context === undefined) return next(call);
+    counts.marked += 1;
+    call.header.set(sessionHeaders.track, "true");
+    call.header.set(sessionHeaders.context, context);
+    call.header.set(sessionHeaders.operation, operation);
+    if (sign === undefined) return next(call);
+    return sendSigned(sign, { context, operation, procedure });
+
+    async function sendSigned(signer: SessionSigner, mark: SignedMark): ReturnType<typeof next> {
+      await addSignature(signer, call.header, mark);
+      return next(call);
+    }
+  };
+
+  /** The errors stay here: nobody knows what they quote. */
+  function contextOf(call: UnaryRequest | StreamRequest, procedure: string): string | undefined {
+    let given: ReturnType<typeof session>;
+    try {
+      given = session(call);
+    } catch {
+      return leaveUnmarked("session_error", procedure);
+    }
+    if (given === undefined) return leaveUnmarked("no_session", procedure);
+    // Async in spite of its type: its rejection must not end the process.
+    if (given instanceof Promise) given.catch(() => {});
+    const encoded = typeof given === "string" ? given : encode(given);
+    if (typeof encoded !== "string") return leaveUnmarked(encoded.problem, procedure);
+    if (encoded.length > maxContextBytes) return leaveUnmarked("context_too_large", procedure);
+    return isContext(encoded) ? encoded : leaveUnmarked("context_invalid", procedure);
+  }
+
+  function leaveUnmarked(reason: UnmarkedReason, procedure: string): undefined {
+    unmarked[reason] = (unmarked[reason] ?? 0) + 1;
+    if (reason !== "no_session") log.warn(reason, { procedure, reason }, "a call is sent without its session mark");
+  }
+
+  async function addSignature(signer: SessionSigner, header: Headers, mark: SignedMark): Promise<void> {
+    const signature = await signOrNot(signer, mark);
+    if (signature !== undefined) {
+      header.set(sessionHeaders.signature, signature);
+      return;
+    }
+    counts.unsigned += 1;
+    log.warn("unsigned", { procedure: mark.procedure }, "a mark could not be signed: it is sent without a signature");
+  }
+
+  return Object.assign(interceptor, {
+    stats: (): SessionGatewayStats => ({ ...counts, unmarked: { ...unmarked } }),
+  });
+}
+
+async function signOrNot(signer: SessionSigner, mark: SignedMark): Promise<string | undefined> {
+  try {
+    const signature: unknown = await inTime(signer.sign(mark));
+    return typeof signature === "string" && isSignature(signature) ? signature : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function encode(context: MessageInitShape<typeof SessionContextSchema>): string | { problem: UnmarkedReason } {
+  try {
+    return encodeSessionContext(context);
+  } catch (error) {
+    return { problem: error instanceof RangeError ? "context_too_large" : "context_invalid" };
+  }
+}
+
+function readOptions(options: SessionGatewayOptions) {
+  const { session, operations, sign, log } = options;
+  if (typeof session !== "function") throw wrongOption("session", "a function", session);
+  if (!(operations instanceof Map)) throw wrongOption("operations", "a Map from methods to labels", operations);
+  if (sign !== undefined && typeof sign?.sign !== "function") {
+    throw wrongOption("sign", "a SessionSigner", sign);
+  }
+  const labels = new Map<string, string>();
+  for (const [method, label] of operations) {
+    if (method?.kind !== "rpc") throw wrongOption("operations", "a Map whose keys are methods", method);
+    const procedure = procedureOf(method);
+    if (typeof label !== "string" || !isOperation(label)) {
+      throw wrongOption(`operations: the label of ${procedure}`, "1 to 128 of A-Z a-z 0-9 _ . : / -", label);
+    }
+    labels.set(procedure, label);
+  }
+  return {
+    session,
+    sign,
+    operations: labels,
+    maxContextBytes: readCount("maxContextBytes", options.maxContextBytes, 8_192),
+    log: createTroubleLog(readLog(log)),
+  };
+}

@@ -1,0 +1,171 @@
+import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { readLog, wrongOption } from "../../base/option-checks.js";
+import type { InvalidReason, Logger } from "../../service/tracking.js";
+import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "../client/client-options.js";
+import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "../client/oauth-token.js";
+import { defaultTopic } from "../publisher/publisher-options.js";
+import type { SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
+
+/** How a handler that fails is tried again. Its partition waits meanwhile, and stays this consumer's; the others go on. */
+export interface SessionActivityRetry {
+  /**
+   * How often an event is handed to the handler before it is set aside. By default, `Infinity`: an outage behind the handler
+   * must not empty the topic into the dead letters, so the partition waits until the handler succeeds.
+   */
+  attempts?: number | undefined;
+  /** The time before the second attempt; it doubles with each one after that. By default, 100 ms. */
+  backoffMs?: number | undefined;
+  /** The longest time between two attempts. By default, 30,000 ms. */
+  maxBackoffMs?: number | undefined;
+}
+
+/** Options of `createSessionActivityConsumer`. */
+export interface SessionActivityConsumerOptions {
+  /** Addresses to start from: `"host:9092,host2:9092"`, or an array of such. */
+  brokers: string | readonly string[];
+  /** Consumers with the same group share the topic's partitions, and what one has handled none of them gets again. */
+  groupId: string;
+  /** The topic to read. By default, `session-activities`. */
+  topic?: string | undefined;
+  /**
+   * Handles one event. The events of a partition come one after another; those of different partitions may overlap where the
+   * handler is asynchronous. An event can come more than once (after a crash, a failed attempt, or when partitions move):
+   * `eventId` tells. Exactly one of `handle` and `handleBatch` is needed.
+   */
+  handle?: ((event: SessionActivityEvent, record: SessionActivityRecord) => void | Promise<void>) | undefined;
+  /**
+   * Handles up to 100 events of one partition at once; they succeed or fail together. Where `retry.attempts` is finite and a
+   * batch has used them up, its events are handed over one by one, so that only those which fail alone are set aside.
+   */
+  handleBatch?: ((items: readonly SessionActivityItem[]) => void | Promise<void>) | undefined;
+  /** Where a group begins that has no offsets yet. By default, `earliest`. */
+  startAt?: "earliest" | "latest" | undefined;
+  /** How a handler that fails is tried again. */
+  retry?: SessionActivityRetry | undefined;
+  /**
+   * Sets a record aside that holds no event, or whose handler failed `retry.attempts` times. Where this fails, it is tried
+   * again without limit, and the partition waits. Exactly one of `onInvalid` and `deadLetterTopic` is needed.
+   */
+  onInvalid?: ((record: SessionActivityRecord, reason: InvalidReason) => void | Promise<void>) | undefined;
+  /**
+   * The topic that such records go to: value, key and headers as they were, and the headers `dead-letter-reason`,
+   * `dead-letter-origin-topic`, `dead-letter-origin-partition` and `dead-letter-origin-offset`.
+   */
+  deadLetterTopic?: string | undefined;
+  /**
+   * How long `close()` waits for handlers that are running. By default, 10,000 ms. Committing offsets and leaving the group
+   * may take up to 5 s more.
+   */
+  closeTimeoutMs?: number | undefined;
+  /**
+   * Gives the tokens to log in with where the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
+   * The tokens go over TLS, unless the properties say `security.protocol: sasl_plaintext`.
+   */
+  oauthToken?: OAuthTokenProvider | undefined;
+  /**
+   * Any librdkafka property, for example for TLS and SASL. They win over what this package sets. Not allowed are those that
+   * it depends on: `bootstrap.servers`, `metadata.broker.list`, `group.id`, `auto.offset.reset`, `enable.auto.commit` and
+   * `enable.auto.offset.store`.
+   */
+  properties?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Where trouble is reported, each kind once a minute at most. By default, stderr; false for nowhere. */
+  log?: Logger | false | undefined;
+}
+
+/** The options, checked and completed. */
+export interface ConsumerSettings {
+  readonly brokers: string;
+  readonly groupId: string;
+  readonly topic: string;
+  readonly handle: (items: readonly SessionActivityItem[]) => unknown;
+  /** How many events the handler takes at once. */
+  readonly batchSize: number;
+  readonly startAt: "earliest" | "latest";
+  readonly retry: { readonly attempts: number; readonly backoffMs: number; readonly maxBackoffMs: number };
+  readonly setAside: ((record: SessionActivityRecord, reason: InvalidReason) => unknown) | { readonly topic: string };
+  readonly closeTimeoutMs: number;
+  readonly oauthToken: OAuthTokenProvider | undefined;
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly log: Logger | false | undefined;
+}
+
+/** At least once would not hold with other values of these. */
+const reservedProperties = [
+  "bootstrap.servers",
+  "metadata.broker.list",
+  "group.id",
+  "auto.offset.reset",
+  "enable.auto.commit",
+  "enable.auto.offset.store",
+];
+
+/** The longest time that timers and librdkafka know. */
+const maxMs = 2_147_483_647;
+
+/** Checks and completes the options. Throws a `TypeError` that names the option. */
+export function consumerSettings(options: SessionActivityConsumerOptions): ConsumerSettings {
+  const { startAt = "earliest", log } = options;
+  if (startAt !== "earliest" && startAt !== "latest") {
+    throw wrongOption("startAt", '"earliest" or "latest"', startAt);
+  }
+  const topic = topicOption(options.topic, defaultTopic);
+  const properties = propertiesOption(options.properties, reservedProperties);
+  const oauthToken = oauthTokenOption(options.oauthToken, properties);
+  return {
+    brokers: brokersOption(options.brokers),
+    groupId: stringOption("groupId", options.groupId ?? "", ""),
+    topic,
+    ...handlerOf(options),
+    startAt,
+    retry: retryOf(options.retry),
+    setAside: setAsideOf(options, topic),
+    closeTimeoutMs: integerOption("closeTimeoutMs", options.closeTimeoutMs, { default: 10_000, min: 0, max: maxMs }),
+    oauthToken,
+    properties: { ...properties, ...oauthProperties(oauthToken, properties) },
+    log: readLog(log),
+  };
+}
+
+function handlerOf({
+  handle,
+  handleBatch,
+}: SessionActivityConsumerOptions): Pick<ConsumerSettings, "handle" | "batchSize"> {
+  if (handle !== undefined && typeof handle !== "function") throw wrongOption("handle", "a function", handle);
+  if (handleBatch !== undefined && typeof handleBatch !== "function") {
+    throw wrongOption("handleBatch", "a function", handleBatch);
+  }
+  if (handle !== undefined && handleBatch !== undefined) {
+    throw new TypeError("handle and handleBatch must not both be given");
+  }
+  if (handleBatch !== undefined) return { handle: handleBatch, batchSize: 100 };
+  if (handle === undefined) throw new TypeError("handle or handleBatch must be given, got neither");
+  return { handle: ([item]) => item && handle(item.event, item.record), batchSize: 1 };
+}
+
+function setAsideOf(
+  { onInvalid, deadLetterTopic }: SessionActivityConsumerOptions,
+  topic: string,
+): ConsumerSettings["setAside"] {
+  if (onInvalid !== undefined && typeof onInvalid !== "function") {
+    throw wrongOption("onInvalid", "a function", onInvalid);
+  }
+  if (onInvalid !== undefined && deadLetterTopic !== undefined) {
+    throw new TypeError("onInvalid and deadLetterTopic must not both be given");
+  }
+  if (onInvalid !== undefined) return onInvalid;
+  if (deadLetterTopic === undefined) throw new TypeError("onInvalid or deadLetterTopic must be given, got neither");
+  const deadLetters = topicOption(deadLetterTopic, "", "deadLetterTopic");
+  if (deadLetters === topic) throw wrongOption("deadLetterTopic", "another topic than the one that is read", topic);
+  return { topic: deadLetters };
+}
+
+function retryOf(retry: SessionActivityRetry = {}): ConsumerSettings["retry"] {
+  if (typeof retry !== "object" || retry === null) throw wrongOption("retry", "an object", retry);
+  const { attempts = Number.POSITIVE_INFINITY } = retry;
+  if (attempts !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(attempts) && attempts >= 1)) {
+    throw wrongOption("retry.attempts", "a whole number from 1 upward, or Infinity", attempts);
+  }
+  const backoffMs = integerOption("retry.backoffMs", retry.backoffMs, { default: 100, min: 1, max: maxMs });
+  const longest = { default: Math.max(30_000, backoffMs), min: backoffMs, max: maxMs };
+  return { attempts, backoffMs, maxBackoffMs: integerOption("retry.maxBackoffMs", retry.maxBackoffMs, longest) };
+}

@@ -1,0 +1,177 @@
+import { createTroubleLog, type TroubleLog } from "../../base/log.js";
+import { within } from "../../base/within.js";
+import type { ConsumerStats, InvalidReason } from "../../service/tracking.js";
+import { type KafkaClient, loadKafkaClient, type NativeMessage } from "../client/kafka-client.js";
+import type { SessionActivityRecord } from "./consumed-record.js";
+import { type ConsumerSettings, consumerSettings, type SessionActivityConsumerOptions } from "./consumer-options.js";
+import { createDeadLetters, type DeadLetters } from "./dead-letters.js";
+import { type GroupMember, joinGroup } from "./group-member.js";
+import { createPacer } from "./pacer.js";
+import { createPartitionWorker, type PartitionContext, type PartitionWorker } from "./partition-worker.js";
+
+/** How long the next records wait for the handlers of the last ones, before those that are slow are left behind. */
+const patienceMs = 20;
+/** How many records a partition may hold before no more of it are fetched. */
+const maxQueued = 1_000;
+/** How long committing offsets and leaving the group may take. */
+const leaveTimeoutMs = 4_000;
+
+/** Reads events from Kafka and hands them to a handler. */
+export interface SessionActivityConsumer {
+  /** The counts at this moment. */
+  stats(): ConsumerStats;
+  /**
+   * Takes no more events, waits up to `closeTimeoutMs` for handlers that are running, commits, and leaves the group. Always
+   * resolves. Idempotent. A handler may call it, but must not wait for it.
+   *
+   * Where no broker answers, the consumer leaves as soon as one does; until then only `process.exit` ends the process.
+   */
+  close(): Promise<void>;
+  /**
+   * Resolves when the consumer is closed. Rejects when it has ended by itself because it can never read again: librdkafka
+   * failed for good, or could not start. Nobody has to look: it causes no unhandled rejection.
+   */
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Creates a consumer that hands each event to a handler at least once, and begins at once. It waits for no broker: with none
+ * up, it begins when one appears.
+ *
+ * Throws a `TypeError` for a wrong option, and an `Error` where the Kafka client cannot be loaded or refuses a property.
+ */
+export function createSessionActivityConsumer(options: SessionActivityConsumerOptions): SessionActivityConsumer {
+  const settings = consumerSettings(options);
+  const consumer = new Consumer(loadKafkaClient(), settings);
+  return { stats: () => consumer.stats(), close: () => consumer.close(), closed: consumer.closed };
+}
+
+class Consumer {
+  readonly closed: Promise<void>;
+  readonly #settings: ConsumerSettings;
+  readonly #member: GroupMember;
+  readonly #deadLetters: DeadLetters | undefined;
+  readonly #workers: Map<number, PartitionWorker> = new Map();
+  readonly #context: PartitionContext;
+  readonly #invalid: Partial<Record<InvalidReason, number>> = {};
+  #handled = 0;
+  #retried = 0;
+  #closing: Promise<void> | undefined;
+  #settle: (failure: Error | undefined) => void = () => {};
+
+  constructor(client: KafkaClient, settings: ConsumerSettings) {
+    const log = createTroubleLog(settings.log);
+    this.#settings = settings;
+    this.closed = new Promise((resolve, reject) => {
+      this.#settle = (failure) => (failure === undefined ? resolve() : reject(failure));
+    });
+    this.closed.catch(() => {
+      // Whoever waits for it sees it; nobody has to.
+    });
+    const { setAside } = settings;
+    this.#deadLetters =
+      typeof setAside === "function" ? undefined : createDeadLetters(client, settings, setAside.topic, log);
+    this.#member = this.#join(client, log);
+    this.#context = this.#contextOf(log);
+  }
+
+  stats(): ConsumerStats {
+    const workers = [...this.#workers.values()];
+    return {
+      handled: this.#handled,
+      invalid: { ...this.#invalid },
+      retried: this.#retried,
+      // Where it is only some partitions that moved away, it is still a member.
+      joined: workers.length > 0 || this.#member.joined,
+      assigned: workers.length,
+      retrying: workers.filter(({ retrying }) => retrying).length,
+      queued: workers.reduce((sum, { queued }) => sum + queued, 0),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close(undefined);
+    return this.#closing;
+  }
+
+  async #close(failure: Error | undefined): Promise<void> {
+    // The group is told of what is still being handled, so it is left last.
+    await within(
+      this.#settings.closeTimeoutMs,
+      Promise.allSettled([...this.#workers.values()].map((worker) => worker.stop())),
+    );
+    await this.#member.leave(leaveTimeoutMs);
+    await this.#deadLetters?.close();
+    this.#workers.clear();
+    this.#settle(failure);
+  }
+
+  #join(client: KafkaClient, log: TroubleLog): GroupMember {
+    try {
+      return joinGroup(client, this.#settings, log, {
+        assigned: (partition) => this.#assigned(partition),
+        revoked: (partition) => this.#revoked(partition),
+        received: (messages) => this.#received(messages),
+        failed: (error) => {
+          log.error("consumer failed", { error: error.message }, "The consumer has ended");
+          this.#closing ??= this.#close(error);
+        },
+      });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`The Kafka client refused its properties: ${reason}`, { cause });
+    }
+  }
+
+  #contextOf(log: TroubleLog): PartitionContext {
+    return {
+      settings: this.#settings,
+      pacer: createPacer(),
+      log,
+      setAside: (record, reason) => this.#setAside(record, reason),
+      store: (next) => this.#member.store(next),
+      setPaused: (partition, paused) => this.#member.setPaused(partition, paused),
+      handled: (count) => {
+        this.#handled += count;
+      },
+      retried: () => {
+        this.#retried += 1;
+      },
+    };
+  }
+
+  async #setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<void> {
+    const { setAside } = this.#settings;
+    if (typeof setAside === "function") await setAside(record, reason);
+    else await this.#deadLetters?.add(record, reason);
+    this.#invalid[reason] = (this.#invalid[reason] ?? 0) + 1;
+  }
+
+  #assigned(partition: number): void {
+    // Between close() and leaving: what comes is not taken.
+    if (this.#closing === undefined) this.#workers.set(partition, createPartitionWorker(partition, this.#context));
+  }
+
+  async #revoked(partition: number): Promise<void> {
+    const worker = this.#workers.get(partition);
+    this.#workers.delete(partition);
+    await worker?.stop();
+  }
+
+  async #received(messages: readonly NativeMessage[]): Promise<void> {
+    for (const [partition, own] of byPartition(messages)) this.#workers.get(partition)?.take(own);
+    const workers = [...this.#workers.values()].filter(({ paused }) => !paused);
+    await within(patienceMs, Promise.all(workers.map(({ idle }) => idle)));
+    for (const worker of workers) if (worker.queued >= maxQueued) worker.hold();
+  }
+}
+
+function byPartition(messages: readonly NativeMessage[]): Map<number, NativeMessage[]> {
+  const groups = new Map<number, NativeMessage[]>();
+  for (const message of messages) {
+    const group = groups.get(message.partition);
+    if (group === undefined) groups.set(message.partition, [message]);
+    else group.push(message);
+  }
+  return groups;
+}

@@ -1,0 +1,279 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { TroubleLog } from "../../base/log.js";
+import { within } from "../../base/within.js";
+import { bridgeClientLog } from "../client/client-log.js";
+import { connectWithoutBroker } from "../client/connect.js";
+import {
+  asNativeError,
+  type KafkaClient,
+  type NativeConsumer,
+  type NativeError,
+  type NativeMessage,
+  type NativeOffset,
+  type NativePartition,
+} from "../client/kafka-client.js";
+import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
+import type { ConsumerSettings } from "./consumer-options.js";
+import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
+
+/** How many records are fetched at once: enough to be fast, and few enough for the main thread to take in one go. */
+const fetchCount = 100;
+/** The longest time without asking for records, which is also how the group knows that this member lives. */
+const pollMs = 500;
+/** How long partitions that move away wait for the handlers that are at work on them. */
+const handOverMs = 5_000;
+
+/** What to do where no records can be read, by librdkafka's names of errors. */
+const advice: Readonly<Record<string, string>> = {
+  ERR_GROUP_AUTHORIZATION_FAILED:
+    ": Kafka does not allow this client's user into the group; grant it READ on the group",
+  ERR_TOPIC_AUTHORIZATION_FAILED:
+    ": Kafka does not allow this client's user to read the topic; grant it READ on the topic",
+  ERR_UNKNOWN_TOPIC_OR_PART: ": the topic does not exist yet",
+};
+
+/** Told what happens to a member. None of these may throw or reject. */
+export interface MemberObserver {
+  assigned(partition: number): void;
+  /** Resolves when nothing is at work on the partition any more. */
+  revoked(partition: number): Promise<void>;
+  /** The next records are fetched when it resolves. */
+  received(messages: readonly NativeMessage[]): Promise<void>;
+  /** The member will never get a record again. */
+  failed(error: Error): void;
+}
+
+/** One member of a consumer group. */
+export interface GroupMember {
+  /** Whether the last that the group did was to give it partitions, be it none of them. */
+  readonly joined: boolean;
+  /** Notes how far a partition is handled; the group knows within a second. */
+  store(next: NativeOffset): void;
+  setPaused(partition: number, paused: boolean): void;
+  /**
+   * Commits what was stored and leaves the group. Resolves when that is done, or about when the time is over; then it goes on
+   * as soon as a broker answers.
+   */
+  leave(timeoutMs: number): Promise<void>;
+}
+
+/** Joins a group. Waits for no broker; throws where librdkafka refuses a property. */
+export function joinGroup(
+  client: KafkaClient,
+  settings: ConsumerSettings,
+  log: TroubleLog,
+  observer: MemberObserver,
+): GroupMember {
+  return new Member(client, settings, log, observer);
+}
+
+class Member implements GroupMember {
+  readonly #consumer: NativeConsumer;
+  readonly #client: KafkaClient;
+  readonly #topic: string;
+  readonly #groupId: string;
+  readonly #log: TroubleLog;
+  readonly #observer: MemberObserver;
+  readonly #tokens: TokenKeeper;
+  readonly #polling: Promise<void>;
+  #leaving = false;
+  #ended = false;
+  #cooperative = true;
+  #joined = false;
+  #hasStored = false;
+  /** Whether records have come in since they were last asked for. */
+  #arrived = false;
+  #wake: (() => void) | undefined;
+  #committed: (() => void) | undefined;
+
+  constructor(client: KafkaClient, settings: ConsumerSettings, log: TroubleLog, observer: MemberObserver) {
+    this.#client = client;
+    this.#topic = settings.topic;
+    this.#groupId = settings.groupId;
+    this.#log = log;
+    this.#observer = observer;
+    const callbacks = {
+      rebalance_cb: (change: NativeError, partitions: NativePartition[]) => void this.#rebalance(change, partitions),
+      offset_commit_cb: (error: NativeError | null | undefined) => this.#onCommit(error),
+      queue_non_empty_cb: () => this.#onArrival(),
+    };
+    const properties = { ...consumerProperties(settings), ...callbacks };
+    this.#consumer = client.createConsumer(properties, consumerTopicProperties(settings));
+    this.#tokens = createTokenKeeper(this.#consumer, settings.oauthToken, log);
+    bridgeClientLog(this.#consumer, log, this.#tokens);
+    this.#polling = this.#poll();
+  }
+
+  get joined(): boolean {
+    return this.#joined && !this.#ended;
+  }
+
+  store(next: NativeOffset): void {
+    // A handler that was left behind: its record comes again.
+    if (this.#ended) return;
+    try {
+      this.#consumer.offsetsStore([next]);
+      this.#hasStored = true;
+    } catch (error) {
+      const { code, message } = asNativeError(error);
+      // The partition moved away meanwhile: its next owner gets the record again.
+      if (this.#nameOf(code) === "ERR__STATE") return;
+      this.#log.warn("offsets store", { error: message }, "An offset was not stored: its record will come again");
+    }
+  }
+
+  setPaused(partition: number, paused: boolean): void {
+    try {
+      const partitions = [{ topic: this.#topic, partition }];
+      if (paused) this.#consumer.pause(partitions);
+      else this.#consumer.resume(partitions);
+    } catch (error) {
+      const { message } = asNativeError(error);
+      this.#log.warn("pause", { partition, paused, error: message }, "A partition could not be paused or resumed");
+    }
+  }
+
+  async leave(timeoutMs: number): Promise<void> {
+    this.#leaving = true;
+    if (!(await within(timeoutMs, this.#commitAndDisconnect()))) {
+      this.#log.warn("leave", { timeoutMs }, "No broker took the last offsets in time: their records will come again");
+    }
+    this.#tokens.stop();
+  }
+
+  /**
+   * Without a broker the client's `disconnect` waits for ever where an offset is still to be committed, and the process then
+   * cannot even exit. So it is called when the commit was answered.
+   */
+  async #commitAndDisconnect(): Promise<void> {
+    if (this.#hasStored && !this.#ended) await this.#commit();
+    this.#end();
+    await this.#polling;
+    this.#tokens.stop();
+    await new Promise<void>((resolve) => {
+      if (this.#consumer.isConnected()) this.#consumer.disconnect(() => resolve());
+      else resolve();
+    });
+  }
+
+  #commit(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#committed = resolve;
+      try {
+        this.#consumer.commit();
+      } catch {
+        // There is nothing to commit.
+        resolve();
+      }
+    });
+  }
+
+  #onCommit(error: NativeError | null | undefined): void {
+    // Offsets that are not committed are committed with the next ones; in the worst case records come again.
+    if (error && this.#nameOf(error.code) !== "ERR__NO_OFFSET") {
+      this.#log.warn("offset commit", { error: error.message }, "Offsets were not committed");
+    }
+    this.#committed?.();
+  }
+
+  async #poll(): Promise<void> {
+    const failure = await connectWithoutBroker(this.#consumer);
+    if (failure !== undefined) {
+      // The client tells less than librdkafka did, for one not which file it could not read.
+      return this.#fail(`cannot start (${failure.message}): check its properties and the files that they name`);
+    }
+    this.#tokens.start();
+    try {
+      // Takes what is there, and parks no thread.
+      this.#consumer.setDefaultConsumeTimeout(0);
+      this.#consumer.subscribe([this.#topic]);
+    } catch (error) {
+      return this.#fail(`cannot start: ${asNativeError(error).message}`);
+    }
+    while (!this.#ended) await this.#fetch();
+  }
+
+  async #fetch(): Promise<void> {
+    this.#arrived = false;
+    try {
+      const messages = await this.#consume();
+      if (messages.length > 0) await this.#observer.received(messages);
+      else await this.#arrival();
+    } catch (error) {
+      const native = asNativeError(error);
+      const name = this.#nameOf(native.code) ?? "";
+      if (name === "ERR__FATAL") return this.#fail(`failed for good: ${native.message}`);
+      const details = { topic: this.#topic, groupId: this.#groupId, error: native.message };
+      this.#log.warn(`consume ${name}`, details, `No records can be read for now${advice[name] ?? ""}`);
+      await delay(pollMs);
+    }
+  }
+
+  #consume(): Promise<readonly NativeMessage[]> {
+    return new Promise((resolve, reject) => {
+      this.#consumer.consume(fetchCount, (error, messages) => {
+        // It is the client's own error, with its code.
+        if (error) reject(error);
+        else resolve(messages);
+      });
+    });
+  }
+
+  async #arrival(): Promise<void> {
+    if (this.#arrived || this.#ended) return;
+    await within(
+      pollMs,
+      new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      }),
+    );
+  }
+
+  #onArrival(): void {
+    this.#arrived = true;
+    this.#wake?.();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  #fail(how: string): void {
+    this.#end();
+    this.#observer.failed(new Error(`The Kafka consumer ${how}`));
+  }
+
+  async #rebalance(change: NativeError, partitions: readonly NativePartition[]): Promise<void> {
+    try {
+      if (this.#nameOf(change.code) === "ERR__ASSIGN_PARTITIONS") this.#assign(partitions);
+      else await this.#revoke(partitions);
+    } catch (error) {
+      this.#log.warn("rebalance", { error: asNativeError(error).message }, "Partitions could not be taken or given up");
+    }
+  }
+
+  #assign(partitions: readonly NativePartition[]): void {
+    // When the member leaves, the client no longer knows.
+    this.#cooperative = this.#consumer.rebalanceProtocol() === "COOPERATIVE";
+    for (const { partition } of partitions) this.#observer.assigned(partition);
+    this.#joined = true;
+    if (this.#cooperative) this.#consumer.incrementalAssign(partitions);
+    else this.#consumer.assign(partitions);
+    // One that was paused when it moved away comes back paused.
+    if (partitions.length > 0) this.#consumer.resume(partitions);
+  }
+
+  async #revoke(partitions: readonly NativePartition[]): Promise<void> {
+    const released = Promise.all(partitions.map(({ partition }) => this.#observer.revoked(partition)));
+    // What is handled in this time is committed, and does not come again elsewhere.
+    if (!this.#leaving) await within(handOverMs, released);
+    if (this.#cooperative) this.#consumer.incrementalUnassign(partitions);
+    else this.#consumer.unassign();
+    this.#joined = false;
+  }
+
+  #nameOf(code: number): string | undefined {
+    return this.#client.codeName(code);
+  }
+}

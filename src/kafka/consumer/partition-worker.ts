@@ -1,0 +1,235 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describeFailure } from "../../base/failure.js";
+import type { TroubleLog } from "../../base/log.js";
+import type { InvalidReason } from "../../service/tracking.js";
+import type { NativeMessage, NativeOffset } from "../client/kafka-client.js";
+import { readMessage, type SessionActivityItem, type SessionActivityRecord } from "./consumed-record.js";
+import type { ConsumerSettings } from "./consumer-options.js";
+import type { Pacer } from "./pacer.js";
+
+/** What the workers of a consumer share. */
+export interface PartitionContext {
+  readonly settings: Pick<ConsumerSettings, "topic" | "handle" | "batchSize" | "retry">;
+  readonly pacer: Pacer;
+  readonly log: TroubleLog;
+  /** Rejects where the record could not be set aside. */
+  setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<void>;
+  /** Lets the group know how far the partition is handled. Must not throw. */
+  store(next: NativeOffset): void;
+  /** Fetches no more of a partition, or goes on. Must not throw. */
+  setPaused(partition: number, paused: boolean): void;
+  handled(count: number): void;
+  retried(): void;
+}
+
+/** Handles the records of one partition, one after another. */
+export interface PartitionWorker {
+  /** Records that it holds. */
+  readonly queued: number;
+  /** Whether its last attempt failed. */
+  readonly retrying: boolean;
+  /** Whether nothing more of the partition is fetched for now. */
+  readonly paused: boolean;
+  /** Resolves when it holds nothing, or is stopped and its handler has returned. */
+  readonly idle: Promise<void>;
+  /** Takes records, in the order of their offsets. */
+  take(messages: readonly NativeMessage[]): void;
+  /** Takes no more until what it holds is handled. */
+  hold(): void;
+  /** Finishes what the handler is at, and drops the rest; resolves when that is done. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Creates the worker of one partition. */
+export function createPartitionWorker(partition: number, context: PartitionContext): PartitionWorker {
+  return new Worker(partition, context);
+}
+
+class Worker implements PartitionWorker {
+  readonly #partition: number;
+  readonly #context: PartitionContext;
+  readonly #stopping: AbortController = new AbortController();
+  readonly #queue: NativeMessage[] = [];
+  /** How far the partition is handled, where the group does not know yet. */
+  #unstored: NativeOffset | undefined;
+  #running: Promise<void> | undefined;
+  #retrying = false;
+  #held = false;
+  #paused = false;
+
+  constructor(partition: number, context: PartitionContext) {
+    this.#partition = partition;
+    this.#context = context;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get retrying(): boolean {
+    return this.#retrying;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  get idle(): Promise<void> {
+    return this.#running ?? Promise.resolve();
+  }
+
+  take(messages: readonly NativeMessage[]): void {
+    if (this.#isStopped()) return;
+    for (const message of messages) if (!this.#holds(message.offset)) this.#queue.push(message);
+    // With nothing to do it would end before it is noted that it runs.
+    if (this.#queue.length > 0) this.#running ??= this.#run();
+  }
+
+  /**
+   * Whether this came before and is not handled yet, as may be when fetching goes on after a pause. An offset below all that
+   * it holds is new: a topic that was deleted and made again begins at 0.
+   */
+  #holds(offset: number): boolean {
+    const first = this.#queue[0]?.offset;
+    const last = this.#queue.at(-1)?.offset;
+    return first !== undefined && last !== undefined && offset >= first && offset <= last;
+  }
+
+  hold(): void {
+    this.#held = true;
+    this.#pauseOrGoOn();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#queue.length = 0;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#isStopped()) {
+      if (!(await this.#next())) break;
+      if (!this.#context.pacer.due()) continue;
+      this.#store();
+      await this.#context.pacer.turn();
+    }
+    this.#store();
+    this.#held = false;
+    this.#pauseOrGoOn();
+    this.#running = undefined;
+  }
+
+  /** Deals with what comes first. Answers false where it was stopped before that was done. */
+  #next(): Promise<boolean> {
+    const items: SessionActivityItem[] = [];
+    for (const message of this.#queue.slice(0, this.#context.settings.batchSize)) {
+      const read = readMessage(message);
+      if ("event" in read) items.push(read);
+      else if (items.length === 0) return this.#setAside(read.record, read.reason);
+      else break;
+    }
+    return this.#handle(items);
+  }
+
+  async #handle(items: readonly SessionActivityItem[]): Promise<boolean> {
+    const { attempts } = this.#context.settings.retry;
+    for (let failures = 0; failures < attempts; ) {
+      try {
+        await this.#call(items);
+        this.#context.handled(items.length);
+        this.#done(items.length);
+        return true;
+      } catch (error) {
+        failures += 1;
+        this.#report(items[0], "handler", { attempt: failures, ...describeFailure(error) }, "The handler failed");
+        if (failures < attempts && !(await this.#backOff(failures))) return false;
+      }
+    }
+    return items.length === 1 ? this.#giveUp(items[0]) : this.#handleOneByOne(items);
+  }
+
+  #call(items: readonly SessionActivityItem[]): unknown {
+    const result = this.#context.settings.handle(items);
+    // While a handler takes its time, the group must know of everything before it.
+    if (result !== undefined) this.#store();
+    return result;
+  }
+
+  async #handleOneByOne(items: readonly SessionActivityItem[]): Promise<boolean> {
+    for (const item of items) {
+      if (this.#isStopped() || !(await this.#handle([item]))) return false;
+    }
+    return true;
+  }
+
+  async #giveUp(item: SessionActivityItem | undefined): Promise<boolean> {
+    return item === undefined || this.#setAside(item.record, "handler_failed");
+  }
+
+  async #setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<boolean> {
+    this.#store();
+    for (let failures = 1; ; failures += 1) {
+      try {
+        await this.#context.setAside(record, reason);
+        this.#done(1);
+        return true;
+      } catch (error) {
+        const details = { reason, attempt: failures, ...describeFailure(error) };
+        this.#report({ record }, "set aside", details, "A record could not be set aside");
+        if (!(await this.#backOff(failures))) return false;
+      }
+    }
+  }
+
+  /** Waits before the next attempt. Answers false where it is stopped meanwhile. */
+  async #backOff(failures: number): Promise<boolean> {
+    const { backoffMs, maxBackoffMs } = this.#context.settings.retry;
+    if (this.#isStopped()) return false;
+    this.#context.retried();
+    this.#retrying = true;
+    this.#pauseOrGoOn();
+    this.#store();
+    const time = Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1));
+    await delay(time, undefined, { signal: this.#stopping.signal }).catch(() => {
+      // Stopped: asked for below.
+    });
+    return !this.#isStopped();
+  }
+
+  #done(count: number): void {
+    const last = this.#queue.splice(0, count).at(-1);
+    if (last !== undefined) {
+      const { topic, partition, offset, leaderEpoch } = last;
+      this.#unstored = { topic, partition, offset: offset + 1, leaderEpoch };
+    }
+    this.#retrying = false;
+    this.#pauseOrGoOn();
+  }
+
+  #store(): void {
+    if (this.#unstored === undefined) return;
+    this.#context.store(this.#unstored);
+    this.#unstored = undefined;
+  }
+
+  #pauseOrGoOn(): void {
+    const paused = this.#retrying || this.#held;
+    if (paused === this.#paused || this.#isStopped()) return;
+    this.#paused = paused;
+    this.#context.setPaused(this.#partition, paused);
+  }
+
+  #report(item: Partial<SessionActivityItem> | undefined, kind: string, details: object, message: string): void {
+    const { partition, offset } = item?.record ?? {};
+    const eventId = item?.event?.eventId;
+    this.#context.log.warn(
+      kind,
+      { topic: this.#context.settings.topic, partition, offset, eventId, ...details },
+      message,
+    );
+  }
+
+  #isStopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+}

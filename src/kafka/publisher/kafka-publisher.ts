@@ -1,0 +1,181 @@
+import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { createTroubleLog, type TroubleLog } from "../../base/log.js";
+import type { DropReason, Publisher, PublisherStats } from "../../publishing/publisher.js";
+import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
+import { createProducerLink, type LinkObserver, type ProducerLink } from "../client/producer-link.js";
+import { dropReason, meansFatal } from "./drop-reason.js";
+import { createLedger, type Ledger, type Settled } from "./ledger.js";
+import { producerProperties } from "./producer-properties.js";
+import { type KafkaPublisherOptions, type PublisherSettings, publisherSettings } from "./publisher-options.js";
+import { createRecordEncoder, type KafkaRecord } from "./record.js";
+
+/**
+ * Creates a publisher that writes events to Kafka: the value is the event's binary form, and the header `content-type` is
+ * `application/protobuf`.
+ *
+ * It never waits for a broker. Where none can be reached, events queue up to the bounds and go out when one appears. Every
+ * event that is not delivered is counted by its reason, and each reason is reported once a minute at most. Delivery is
+ * idempotent, acknowledged by all in-sync replicas, and at least once: readers drop duplicates by `event_id`.
+ *
+ * Call `close()` before the process ends: it goes on delivering for `closeTimeoutMs`, counts the rest as dropped, and always
+ * resolves. Without it the process does not end by itself.
+ *
+ * Throws a `TypeError` for a wrong option, and an `Error` where librdkafka refuses a property or the Kafka client
+ * (`@confluentinc/kafka-javascript`) is not installed or cannot be loaded. `publish` never throws.
+ */
+export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher {
+  const settings = publisherSettings(options);
+  return createPublisherOn(loadKafkaClient(), settings);
+}
+
+/** Creates the publisher on a client that is loaded already. */
+export function createPublisherOn(client: KafkaClient, settings: PublisherSettings): Publisher {
+  return new KafkaPublisher(client, settings);
+}
+
+class KafkaPublisher implements Publisher {
+  readonly #client: KafkaClient;
+  readonly #settings: PublisherSettings;
+  readonly #log: TroubleLog;
+  readonly #ledger: Ledger;
+  readonly #encode: (event: SessionActivityEvent) => KafkaRecord;
+  #link: ProducerLink;
+  #idempotent = true;
+  #closing: Promise<PublisherStats> | undefined;
+
+  constructor(client: KafkaClient, settings: PublisherSettings) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#log = createTroubleLog(settings.log);
+    this.#ledger = createLedger({ topic: settings.topic }, this.#log);
+    this.#encode = createRecordEncoder(settings, this.#log);
+    try {
+      this.#link = this.#connect();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`The Kafka client refused its properties: ${reason}`, { cause });
+    }
+  }
+
+  publish(event: SessionActivityEvent, settled?: Settled): void {
+    const record = this.#closing === undefined ? this.#admit(event) : "closed";
+    if (typeof record === "string") {
+      this.#ledger.refuse(record, settled);
+    } else {
+      this.#ledger.accept(record.bytes);
+      this.#send(record, settled);
+    }
+  }
+
+  stats(): PublisherStats {
+    return this.#ledger.stats();
+  }
+
+  close(): Promise<PublisherStats> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  /** The event's record, or why it is not taken. */
+  #admit(event: SessionActivityEvent): KafkaRecord | DropReason {
+    const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
+    if (this.#ledger.queued >= maxQueuedEvents) return "queue_full";
+    try {
+      const record = this.#encode(event);
+      return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? "queue_full" : record;
+    } catch (error) {
+      // Its message may quote the event, so only its name is told.
+      const name = error instanceof Error ? error.name : typeof error;
+      this.#log.warn("kafka encode", { error: name }, "An event could not be encoded");
+      return "invalid_event";
+    }
+  }
+
+  #connect(): ProducerLink {
+    const observer: LinkObserver = {
+      reported: (error, bytes, settled) => this.#reported(error, bytes, settled),
+      presumed: (bytes, settled) => this.#presumed(bytes, settled),
+      resend: (record, settled) => this.#send(record, settled),
+    };
+    const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
+    return createProducerLink(producer, this.#log, observer, this.#settings.oauthToken);
+  }
+
+  /** Hands a record that is counted as queued to the producer. */
+  #send(record: KafkaRecord, settled: Settled | undefined): void {
+    const error = this.#link.send(this.#settings.topic, record, settled);
+    if (error === undefined) return;
+    // A producer that failed for good has not taken the record: its successor does.
+    if (this.#isFatal(error) && this.#replaceLink()) this.#send(record, settled);
+    else this.#drop(error, record.bytes, settled);
+  }
+
+  #reported(error: NativeError | null, bytes: number, settled: Settled | undefined): void {
+    if (error === null) {
+      this.#ledger.deliver(bytes, settled);
+    } else {
+      this.#drop(error, bytes, settled);
+      if (this.#isFatal(error)) this.#replaceLink();
+    }
+  }
+
+  /**
+   * An idempotent producer takes a batch that waits to be sent again for delivered as soon as a later one is: the broker would
+   * have refused that one otherwise. A topic that was deleted and created anew remembers nothing, and refuses nothing, so such
+   * a batch may never have arrived. Nothing but the missing offset tells. Without idempotence it means nothing: with `acks` of
+   * 0 no record has one.
+   */
+  #presumed(bytes: number, settled: Settled | undefined): void {
+    if (this.#idempotent && isOn(this.#settings.properties["enable.idempotence"] ?? true))
+      this.#ledger.drop("unconfirmed", bytes, settled);
+    else this.#ledger.deliver(bytes, settled);
+  }
+
+  #drop(error: NativeError, bytes: number, settled: Settled | undefined): void {
+    const name = this.#client.codeName(error.code);
+    this.#ledger.drop(dropReason(name), bytes, settled, { error: name ?? error.code, message: error.message });
+  }
+
+  #isFatal(error: NativeError): boolean {
+    return meansFatal(this.#client.codeName(error.code));
+  }
+
+  /**
+   * Idempotence has states that a producer never leaves, for example after the right to it was taken away. Its successor does
+   * without, and so has no such states. What was in flight cannot be known any more.
+   */
+  #replaceLink(): boolean {
+    if (!this.#idempotent || this.#closing !== undefined) return false;
+    this.#idempotent = false;
+    const dead = this.#link;
+    try {
+      this.#link = this.#connect();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.error("kafka replace", { error: reason }, "The Kafka producer failed for good and cannot be replaced");
+      return false;
+    }
+    this.#log.error(
+      "kafka fatal",
+      {},
+      "The Kafka producer failed for good and was replaced by one without idempotence",
+    );
+    this.#ledger.dropAll("fatal", dead.abandon());
+    void dead.stop();
+    return true;
+  }
+
+  async #shutDown(): Promise<PublisherStats> {
+    await this.#link.drain(this.#settings.closeTimeoutMs);
+    this.#ledger.dropAll("close_timeout", this.#link.abandon());
+    await this.#link.stop();
+    const stats = this.stats();
+    this.#log.info(stats, "Kafka publisher closed");
+    return stats;
+  }
+}
+
+/** As librdkafka reads it. */
+function isOn(value: string | number | boolean): boolean {
+  return ["true", "t", "1"].includes(String(value).toLowerCase());
+}

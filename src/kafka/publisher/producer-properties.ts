@@ -1,0 +1,28 @@
+import { connectionProperties } from "../client/connection-properties.js";
+import type { NativeProperties } from "../client/kafka-client.js";
+import { type PublisherSettings, queueSlack } from "./publisher-options.js";
+
+/**
+ * The librdkafka configuration of a publisher. The user's own properties win, but for `idempotent: false`: that is the
+ * configuration of a producer that must not fail for good again.
+ */
+export function producerProperties(settings: PublisherSettings, idempotent: boolean): NativeProperties {
+  return {
+    ...connectionProperties,
+    "bootstrap.servers": settings.brokers,
+    "client.id": settings.clientId,
+    acks: -1,
+    "enable.idempotence": true,
+    "linger.ms": 5,
+    "compression.type": "lz4",
+    // Puts keys where Java clients put them.
+    partitioner: "murmur2_random",
+    "queue.buffering.max.messages": settings.maxQueuedEvents + queueSlack,
+    "queue.buffering.max.kbytes": Math.ceil(settings.maxQueuedBytes / 1024) + queueSlack,
+    "message.timeout.ms": settings.deliveryTimeoutMs,
+    ...settings.properties,
+    ...(idempotent ? {} : { "enable.idempotence": false }),
+    // Delivery reports: what the counts live on.
+    dr_cb: true,
+  };
+}

@@ -1,0 +1,144 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { codeOk } from "../contract/status.js";
+import {
+  type Answer,
+  type Call,
+  type CallerWatch,
+  codeOfThrown,
+  codeOfUnsendable,
+  type Next,
+  trailerCode,
+} from "./caller.js";
+import { watchCallerByExchange } from "./caller-by-exchange.js";
+import { type ShutdownOptions, watchCallerBySignal } from "./caller-by-signal.js";
+import { type Completion, type CompletionLatch, createCompletionLatch } from "./completion.js";
+import type { Exchange } from "./exchange.js";
+import { observeStream, type StreamEvents } from "./stream.js";
+
+export interface ObserverOptions extends ShutdownOptions {
+  readonly settleTimeoutMs: number;
+}
+
+/** A call under observation. */
+export interface ObservedCall {
+  /** Lets the call run. Resolves and rejects as the rest of the chain does. */
+  run(next: Next): Promise<Answer>;
+  /** Stops waiting for the end of the call. */
+  abandon(): void;
+}
+
+/**
+ * Learns how a call really ends, and calls `onEnd` once.
+ *
+ * The handler's end is seen directly. The caller's is the answer, unless the caller left first or the answer could not be
+ * sent: that is what the watch on the caller finds out, by Node's exchange where there is one.
+ */
+export function observeCall(
+  call: Call,
+  exchange: Exchange | undefined,
+  options: ObserverOptions,
+  onEnd: (completion: Completion) => void,
+): ObservedCall {
+  return new Observer(call, exchange, options, onEnd);
+}
+
+class Observer implements ObservedCall, StreamEvents {
+  readonly #call: Call;
+  readonly #latch: CompletionLatch;
+  readonly #caller: CallerWatch;
+  #response: Answer | undefined;
+  #thrownIntoStream: unknown;
+
+  constructor(
+    call: Call,
+    exchange: Exchange | undefined,
+    options: ObserverOptions,
+    onEnd: (completion: Completion) => void,
+  ) {
+    this.#call = call;
+    this.#latch = createCompletionLatch(options.settleTimeoutMs, (completion) => {
+      this.#caller.stop();
+      onEnd(completion);
+    });
+    this.#caller =
+      exchange === undefined
+        ? watchCallerBySignal(call, options, this.#latch)
+        : watchCallerByExchange(call, exchange, this.#latch);
+  }
+
+  abandon(): void {
+    this.#latch.abandon();
+  }
+
+  async run(next: Next): Promise<Answer> {
+    this.#caller.start();
+    try {
+      // Not `.then`: where a bidi method is not implemented, `next` throws synchronously. What an inner interceptor answers
+      // against its type makes this throw, and Connect after it: the caller receives INTERNAL either way.
+      return this.#responded(await next(this.#call));
+    } catch (thrown) {
+      this.threw(thrown);
+      throw thrown;
+    }
+  }
+
+  #responded(response: Answer): Answer {
+    this.#response = response;
+    if (!response.stream) {
+      this.#latch.handlerFinished();
+      this.#caller.answeredUnary(response);
+      return response;
+    }
+    // The handler of a client-streaming method has ended when `next` resolves, those with response streams have not.
+    if (this.#call.method.methodKind === "client_streaming") this.#latch.handlerFinished();
+    return { ...response, message: observeStream(response.message, this) };
+  }
+
+  // The events of a response stream.
+
+  finished(): void {
+    this.#latch.handlerFinished();
+    this.#caller.answered(codeOk);
+  }
+
+  threw(thrown: unknown): void {
+    const code = codeOfThrown(this.#call, thrown);
+    this.#latch.handlerThrew(code, this.#stoppedByAbort(thrown));
+    this.#caller.answered(code);
+  }
+
+  writeFailed(error: unknown): void {
+    this.#thrownIntoStream = error;
+    this.#caller.writeFailed(error);
+  }
+
+  closing(): void {
+    this.#caller.closing();
+  }
+
+  closed(lastMessage: MessageShape<DescMessage> | undefined): void {
+    this.#latch.handlerStopped();
+    // Connect closes a stream early when it cannot serialize a message. It notes the code in the trailer of gRPC and
+    // gRPC-Web a moment later; the Connect protocol has none.
+    setImmediate(() => {
+      const noted = this.#response === undefined ? codeOk : trailerCode(this.#response);
+      this.#caller.answered(noted || codeOfUnsendable(this.#call, lastMessage));
+    });
+  }
+
+  /**
+   * Whether the handler throws this because the call was aborted, or since Connect threw it into its stream. To be asked at
+   * once: in the next moment Connect aborts the signal with what the handler threw.
+   */
+  #stoppedByAbort(thrown: unknown): boolean {
+    const { aborted, reason } = this.#call.signal;
+    if (!aborted) return false;
+    if (thrown === reason || (thrown !== undefined && thrown === this.#thrownIntoStream)) return true;
+    try {
+      return thrown instanceof Error && (thrown.name === "AbortError" || thrown.cause === reason);
+    } catch {
+      // Properties of what a handler throws may throw in turn.
+      return false;
+    }
+  }
+}

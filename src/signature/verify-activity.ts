@@ -1,0 +1,79 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { readMs, wrongOption } from "../base/option-checks.js";
+import type { SignatureProblem } from "../service/tracking.js";
+import { signatureAlgorithms } from "./claims.js";
+import type { SessionKeySet } from "./key-set.js";
+import { areClaimsOf, checkSignature, readMaxAge } from "./signature-check.js";
+
+/** What of an event is verified. */
+export type SignedActivity = Pick<
+  SessionActivityEvent,
+  "action" | "encodedSessionContext" | "markSignature" | "procedure" | "startedAt"
+>;
+
+/** Options of {@link verifySessionActivity}. */
+export interface SessionActivityVerificationOptions {
+  /** The audience, or audiences, that the signature may be for. By default, any: the result says which. */
+  audience?: string | readonly string[] | undefined;
+  /** How long before the call the signature may have been made, in milliseconds. By default, 60,000. */
+  maxAgeMs?: number | undefined;
+  /** How far the clocks of gateway and service may be apart, in milliseconds. By default, 10,000. */
+  clockSkewMs?: number | undefined;
+}
+
+/** What a reader learns about an event. */
+export type SessionActivityVerification =
+  | {
+      readonly verified: true;
+      /** The same id on two events: a retry of the gateway's, or a replay. */
+      readonly signatureId: string;
+      readonly keyId: string;
+      readonly issuedAt: Date;
+      readonly audience: readonly string[];
+      /** The label that the gateway gave. */
+      readonly operation: string | undefined;
+    }
+  | { readonly verified: false; readonly problem: SignatureProblem | "context_missing" };
+
+/**
+ * Verifies an event by the signature that it holds, so that a reader need not take the service's word for it.
+ *
+ * The keys must include those of the time of the event. Where the service records something else than the context
+ * (`recordContext`), give the event with the context that the gateway sent, if it can be had. Never rejects but for
+ * options that are wrong.
+ */
+export async function verifySessionActivity(
+  event: SignedActivity,
+  keys: SessionKeySet,
+  options: SessionActivityVerificationOptions = {},
+): Promise<SessionActivityVerification> {
+  // An array has a find of its own.
+  if (Array.isArray(keys) || typeof keys?.find !== "function") throw wrongOption("keys", "a SessionKeySet", keys);
+  const { startedAt, markSignature, encodedSessionContext: context, procedure, action } = event;
+  if (markSignature === "") return { verified: false, problem: "signature_missing" };
+  if (context === "") return { verified: false, problem: "context_missing" };
+  if (startedAt === undefined) return { verified: false, problem: "signature_invalid" };
+  const checked = await checkSignature(markSignature, timestampDate(startedAt), {
+    keys,
+    algorithms: signatureAlgorithms,
+    audience: options.audience,
+    maxAgeMs: readMaxAge(options.maxAgeMs),
+    clockSkewMs: readMs("clockSkewMs", options.clockSkewMs, 10_000),
+  });
+  if (typeof checked === "string") return { verified: false, problem: checked };
+  const { jti, iat, aud, operation } = checked.claims;
+  // A service that could not verify the mark left the label out, and names the procedure as action.
+  const isActionSigned = action === procedure || action === operation;
+  if (!isActionSigned || !areClaimsOf({ context, operation, procedure }, checked.claims)) {
+    return { verified: false, problem: "signature_invalid" };
+  }
+  return {
+    verified: true,
+    signatureId: jti,
+    keyId: checked.keyId,
+    issuedAt: new Date(iat * 1_000),
+    audience: [aud].flat(),
+    operation,
+  };
+}

@@ -1,0 +1,223 @@
+import { Agent } from "node:http";
+import { connect, type Socket } from "node:net";
+import { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+import * as grpc from "@grpc/grpc-js";
+import { AccountService } from "../../../gen/example/account/v1/account_pb.js";
+import { type ClientBehaviour, deadlineMs } from "./endings.js";
+import type { Kind } from "./kinds.js";
+
+/** A client of one kind, over one protocol and HTTP version. */
+export interface TestClient {
+  /**
+   * Makes one call and resolves to the code that it ended with: 0 is OK. Cancelling and cutting wait until the handler has
+   * `begun`: what ends before the server has the call is no call.
+   */
+  call(kind: Kind, headers: Record<string, string>, behaviour: ClientBehaviour, begun: Promise<void>): Promise<number>;
+  close(): void;
+}
+
+export interface Wire {
+  readonly name: string;
+  readonly httpVersion: "1.1" | "2";
+  readonly kinds: readonly Kind[];
+  connect(port: number): TestClient;
+}
+
+const halfDuplex: readonly Kind[] = ["unary", "client_streaming", "server_streaming"];
+const all: readonly Kind[] = [...halfDuplex, "bidi_streaming"];
+
+export const wires: readonly Wire[] = [
+  wire("connect", "1.1", halfDuplex, createConnectTransport),
+  wire("connect json", "1.1", halfDuplex, (options) => createConnectTransport({ ...options, useBinaryFormat: false })),
+  wire("connect", "2", all, createConnectTransport),
+  wire("connect json", "2", all, (options) => createConnectTransport({ ...options, useBinaryFormat: false })),
+  wire("grpc", "2", all, createGrpcTransport),
+  wire("grpc-web", "1.1", halfDuplex, createGrpcWebTransport),
+  wire("grpc-web", "2", all, createGrpcWebTransport),
+  { name: "grpc-js", httpVersion: "2", kinds: all, connect: connectGrpcJs },
+];
+
+type TransportOptions = Parameters<typeof createGrpcTransport>[0] & Parameters<typeof createConnectTransport>[0];
+
+function wire(
+  name: string,
+  httpVersion: "1.1" | "2",
+  wireKinds: readonly Kind[],
+  createTransport: (options: TransportOptions) => Transport,
+): Wire {
+  return {
+    name: `${name} over HTTP/${httpVersion}`,
+    httpVersion,
+    kinds: wireKinds,
+    connect: (port) => connectNodeClient(port, httpVersion, createTransport),
+  };
+}
+
+function connectNodeClient(
+  port: number,
+  httpVersion: "1.1" | "2",
+  createTransport: (options: TransportOptions) => Transport,
+): TestClient {
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const closers: (() => void)[] = [];
+
+  /** A connection that can be cut; the others share one. */
+  function open(): { transport: Transport; cut(): void } {
+    const sockets = new Set<Socket>();
+    const createConnection = (): Socket => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      sockets.add(socket);
+      return socket;
+    };
+    const cut = (): void => {
+      for (const socket of sockets) socket.destroy();
+    };
+    closers.push(cut);
+    if (httpVersion === "2") {
+      const sessionManager = new Http2SessionManager(baseUrl, {}, { createConnection });
+      closers.push(() => sessionManager.abort());
+      return { transport: createTransport({ baseUrl, httpVersion, sessionManager }), cut };
+    }
+    const agent = new Agent({ keepAlive: true });
+    Object.assign(agent, { createConnection });
+    return { transport: createTransport({ baseUrl, httpVersion, nodeOptions: { agent } }), cut };
+  }
+
+  const shared = open();
+  return {
+    async call(kind, headers, behaviour, begun) {
+      const { transport, cut } = behaviour.cutAfterMs === undefined ? shared : open();
+      const cancel = new AbortController();
+      after(begun, behaviour.cancelAfterMs, () => cancel.abort());
+      after(begun, behaviour.cutAfterMs, cut);
+      const done = new AbortController();
+      const client = createClient(AccountService, transport);
+      const options = { headers, signal: cancel.signal, timeoutMs: behaviour.timeoutMs ?? 0 };
+      const requests = send(behaviour, AbortSignal.any([done.signal, cancel.signal]));
+      try {
+        if (kind === "unary") await client.changePassword({}, withoutUnsetTimeout(options));
+        else if (kind === "client_streaming") await client.importDevices(requests, withoutUnsetTimeout(options));
+        else if (kind === "server_streaming")
+          await read(client.watchSessions({}, withoutUnsetTimeout(options)), behaviour);
+        else await read(client.syncDevices(requests, withoutUnsetTimeout(options)), behaviour);
+        return 0;
+      } catch (error) {
+        return ConnectError.from(error).code;
+      } finally {
+        done.abort();
+      }
+    },
+    close() {
+      for (const close of closers) close();
+    },
+  };
+}
+
+function after(begun: Promise<void>, ms: number | undefined, run: () => void): void {
+  if (ms !== undefined) void begun.then(() => setTimeout(run, ms));
+}
+
+function withoutUnsetTimeout<T extends { timeoutMs: number }>(options: T): Omit<T, "timeoutMs"> | T {
+  const { timeoutMs, ...rest } = options;
+  return timeoutMs > 0 ? options : rest;
+}
+
+async function* send(behaviour: ClientBehaviour, over: AbortSignal): AsyncIterable<{ deviceId: string }> {
+  yield { deviceId: "phone" };
+  if (behaviour.keepSending) await sleep(60_000, undefined, { signal: over, ref: false }).catch(() => {});
+}
+
+async function read(messages: AsyncIterable<unknown>, behaviour: ClientBehaviour): Promise<void> {
+  for await (const _ of messages) {
+    if (behaviour.read === "first") return;
+    if (behaviour.read === "stall") await sleep(deadlineMs + 100);
+  }
+}
+
+const grpcMethods = {
+  unary: AccountService.method.changePassword,
+  client_streaming: AccountService.method.importDevices,
+  server_streaming: AccountService.method.watchSessions,
+  bidi_streaming: AccountService.method.syncDevices,
+} as const;
+
+type GrpcArguments = [
+  grpc.Client,
+  string,
+  (message: object) => Buffer,
+  (bytes: Buffer) => unknown,
+  grpc.Metadata,
+  object,
+];
+type Done = (error: grpc.ServiceError | null) => void;
+
+function startGrpcCall(kind: Kind, [client, path, encode, decode, metadata, options]: GrpcArguments, done: Done) {
+  switch (kind) {
+    case "unary":
+      return client.makeUnaryRequest(path, encode, decode, {}, metadata, options, done);
+    case "client_streaming":
+      return client.makeClientStreamRequest(path, encode, decode, metadata, options, done);
+    case "server_streaming":
+      return client.makeServerStreamRequest(path, encode, decode, {}, metadata, options);
+    case "bidi_streaming":
+      return client.makeBidiStreamRequest(path, encode, decode, metadata, options);
+  }
+}
+
+function callGrpc(kind: Kind, args: GrpcArguments, behaviour: ClientBehaviour, begun: Promise<void>): Promise<number> {
+  return new Promise((resolve) => {
+    const call = startGrpcCall(kind, args, (error) => resolve(error?.code ?? 0));
+    after(begun, behaviour.cancelAfterMs ?? behaviour.cutAfterMs, () => call.cancel());
+    if (call instanceof Writable) {
+      call.write({ deviceId: "phone" });
+      if (!behaviour.keepSending) call.end();
+    }
+    if (call instanceof Readable) {
+      call.on("error", (error: Error & { code?: number }) => resolve(error.code ?? -1));
+      call.on("status", (status: grpc.StatusObject) => resolve(status.code));
+      call.on("data", () => {
+        if (behaviour.read === "stall") call.pause();
+      });
+    }
+  });
+}
+
+/** Google's own client, which shares no code with Connect. It cannot cut a connection: it cancels instead. */
+function connectGrpcJs(port: number): TestClient {
+  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  return {
+    call(kind, headers, behaviour, begun) {
+      const { input, output, name, parent }: DescMethod = grpcMethods[kind];
+      const metadata = new grpc.Metadata();
+      for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
+      const encode = (message: object): Buffer =>
+        Buffer.from(toBinary(input, create(input, message as MessageInitShape<DescMessage>)));
+      const decode = (bytes: Buffer): unknown => fromBinary(output, bytes);
+      const options = behaviour.timeoutMs === undefined ? {} : { deadline: Date.now() + behaviour.timeoutMs };
+      return callGrpc(
+        kind,
+        [client, `/${parent.typeName}/${name}`, encode, decode, metadata, options],
+        behaviour,
+        begun,
+      );
+    },
+    close: () => client.close(),
+  };
+}
