@@ -16,7 +16,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     // librdkafka does not work in worker threads.
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 4,
     // No test waits as long as this: the time is for machines that have much else to do.
     testTimeout: 30_000,
     reporters: ["default", at("test/summary-reporter.ts")],

@@ -1,7 +1,9 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
+export type { Logger } from "./base/log.js";
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
 export { decodeSessionContext, encodeSessionContext, sessionContextKey } from "./contract/session-context.js";
+export type { SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./contract/signed-mark.js";
 export { statusName } from "./contract/status.js";
 export {
   createSessionGatewayInterceptor,
@@ -16,13 +18,8 @@ export {
   type SessionGuardStats,
 } from "./gateway/guard.js";
 export type { NodeRequest } from "./outcome/exchange.js";
-export {
-  createMemoryPublisher,
-  type DropReason,
-  type MemoryPublisher,
-  type Publisher,
-  type PublisherStats,
-} from "./publishing/publisher.js";
+export { createMemoryPublisher, type MemoryPublisher } from "./publishing/memory-publisher.js";
+export type { DropReason, Publisher, PublisherStats } from "./publishing/publisher.js";
 export { annotateSessionActivity } from "./service/annotation.js";
 export {
   createSessionActivityInterceptor,
@@ -32,5 +29,4 @@ export {
   type SkipReason,
 } from "./service/interceptor.js";
 export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./service/relay.js";
-export type { Logger, SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./service/tracking.js";
 export type { UnverifiedReason } from "./service/verification.js";

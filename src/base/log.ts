@@ -1,5 +1,16 @@
 import { Console } from "node:console";
-import type { Logger } from "../service/tracking.js";
+
+/**
+ * Receives what this package has to say. The shape fits pino and console.
+ *
+ * No message and no detail ever holds a session context.
+ */
+export interface Logger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
 
 /** How long one kind of trouble stays silent after it was reported. */
 const silenceMs = 60_000;

@@ -1,4 +1,4 @@
-import type { Logger } from "../service/tracking.js";
+import type { Logger } from "./log.js";
 
 /** The longest delay that Node's timers keep. */
 const maxMs = 2 ** 31 - 1;

@@ -1,7 +1,7 @@
+import type { Logger } from "../base/log.js";
 import { within } from "../base/within.js";
 import { openSignalDatabase } from "../history/index.js";
 import { loadKafkaClient } from "../kafka/client/kafka-client.js";
-import type { Logger } from "../service/tracking.js";
 import { type Health, startHealth } from "./health.js";
 import type { HistoryCommand } from "./history-arguments.js";
 import { startHistoryWorker } from "./history-worker.js";

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { readMs } from "../base/option-checks.js";
 import { within } from "../base/within.js";
@@ -17,7 +18,6 @@ import {
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
 } from "../kafka/index.js";
-import type { Logger } from "../service/tracking.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
 import { watchDatabase } from "./watched-database.js";

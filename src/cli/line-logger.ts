@@ -1,5 +1,5 @@
 import { Console } from "node:console";
-import type { Logger } from "../service/tracking.js";
+import type { Logger } from "../base/log.js";
 
 /** Everything but debugging on stderr, a line each: for a process whose only task is ours, its beginning and end count too. */
 export function createLineLogger(): Logger {

@@ -27,8 +27,17 @@ const names = [
   "UNAUTHENTICATED",
 ] as const;
 
-/** The gRPC name of a code; `OK` for undefined or 0, and `UNKNOWN` for a number that is no code, as clients read it. */
-export function statusName(code: Code | undefined): string {
+/** The gRPC name of a status: `OK`, `CANCELLED`, `DEADLINE_EXCEEDED` and so on. */
+export type StatusName = (typeof names)[number];
+
+/**
+ * The gRPC name of a code.
+ *
+ * `OK` for undefined or 0, and `UNKNOWN` for a number that is not a code, as clients read it.
+ *
+ * @example statusName(Code.PermissionDenied) // "PERMISSION_DENIED"
+ */
+export function statusName(code: number | undefined): StatusName {
   return code === undefined ? "OK" : (names[code] ?? "UNKNOWN");
 }
 

@@ -1,13 +1,14 @@
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { readCount, readLog, wrongOption } from "../base/option-checks.js";
 import { inTime } from "../base/patience.js";
 import { isContext, isOperation, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { encodeSessionContext } from "../contract/session-context.js";
-import type { Logger, SessionSigner, SignedMark } from "../service/tracking.js";
+import type { SessionSigner, SignedMark } from "../contract/signed-mark.js";
 
 /** Options of {@link createSessionGatewayInterceptor}. */
 export interface SessionGatewayOptions {

@@ -1,7 +1,7 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { readLog, readMs, wrongOption } from "../base/option-checks.js";
-import type { Logger } from "../service/tracking.js";
 import { openSignalDatabase, type SignalDatabase } from "./database.js";
 import { normalizeSignal, type SessionSignals, sessionContextSignals } from "./signals.js";
 import { createTombstones, type Tombstones } from "./tombstones.js";

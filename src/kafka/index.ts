@@ -1,8 +1,8 @@
-export type { ConsumerStats, InvalidReason } from "../service/tracking.js";
 export type { OAuthToken, OAuthTokenProvider } from "./client/oauth-token.js";
 export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumer/consumed-record.js";
 export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer/consumer.js";
 export type { SessionActivityConsumerOptions, SessionActivityRetry } from "./consumer/consumer-options.js";
+export type { ConsumerStats, InvalidReason } from "./consumer/consumer-stats.js";
 export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
 export { sessionTrackingFromEnv } from "./environment/environment.js";
 export { createKafkaPublisher } from "./publisher/kafka-publisher.js";

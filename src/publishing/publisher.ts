@@ -63,34 +63,3 @@ export interface Publisher {
   /** Delivers what can be delivered in time, counts the rest as dropped, and always resolves. Idempotent. */
   close(): Promise<PublisherStats>;
 }
-
-/** A publisher that keeps its events, for tests. */
-export interface MemoryPublisher extends Publisher {
-  readonly events: readonly SessionActivityEvent[];
-}
-
-/** Creates a publisher that keeps its events in memory, for tests. After close it drops. */
-export function createMemoryPublisher(): MemoryPublisher {
-  const events: SessionActivityEvent[] = [];
-  let refused = 0;
-  let closed = false;
-  const stats = (): PublisherStats => ({
-    offered: events.length + refused,
-    delivered: events.length,
-    dropped: refused > 0 ? { closed: refused } : {},
-    queued: 0,
-  });
-  return {
-    events,
-    publish(event, settled) {
-      if (closed) refused += 1;
-      else events.push(event);
-      settled?.(closed ? "closed" : "delivered");
-    },
-    stats,
-    close() {
-      closed = true;
-      return Promise.resolve(stats());
-    },
-  };
-}

@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { readCount, readLog, readMs, wrongOption } from "../base/option-checks.js";
 import { isTrackValue, readMark, type SessionMark, sessionHeaders, stripMark } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { sessionContextKey } from "../contract/session-context.js";
+import type { SessionVerifier } from "../contract/signed-mark.js";
 import type { Answer, Call, Next } from "../outcome/caller.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "../outcome/exchange.js";
 import { observeCall } from "../outcome/observer.js";
@@ -15,7 +17,6 @@ import { trackedCallKey } from "./annotation.js";
 import { beginEvent, completeEvent } from "./event.js";
 import { createOpenCalls } from "./open-calls.js";
 import { recordedContext } from "./recorded-context.js";
-import type { Logger, SessionVerifier } from "./tracking.js";
 import { createVerification, type UnverifiedReason } from "./verification.js";
 
 /** Options of {@link createSessionActivityInterceptor}. */

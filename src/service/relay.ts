@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { readCount, readLog } from "../base/option-checks.js";
 import { isContext, sessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { sessionContextKey } from "../contract/session-context.js";
-import type { Logger } from "./tracking.js";
 
 /** Options of {@link createSessionRelay}. */
 export interface SessionRelayOptions {

@@ -4,9 +4,9 @@ import { inTime } from "../base/patience.js";
 import { readTraceparent, type SessionMark, sessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { sessionContextKey } from "../contract/session-context.js";
+import type { SessionVerifier, SignatureProblem } from "../contract/signed-mark.js";
 import type { Call } from "../outcome/caller.js";
 import { createQuota } from "./quota.js";
-import type { SessionVerifier, SignatureProblem } from "./tracking.js";
 
 /** Why a call has no valid mark: it must have one and has none, or its signature does not hold. */
 export type UnverifiedReason = "missing" | SignatureProblem;

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { SignedMark } from "../service/tracking.js";
+import type { SignedMark } from "../contract/signed-mark.js";
 
 /** The `typ` of the signature's header: says that this is no token for anything else. */
 export const signatureType = "session-mark+jwt";

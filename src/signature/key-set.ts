@@ -1,7 +1,7 @@
 import type { JsonWebKey } from "node:crypto";
+import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { readLog, readMs, wrongOption } from "../base/option-checks.js";
-import type { Logger } from "../service/tracking.js";
 import { fetchKeys } from "./jwks.js";
 import { readPublicKey, type SessionKey } from "./key.js";
 

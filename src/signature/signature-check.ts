@@ -1,6 +1,6 @@
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import { readMs, wrongOption } from "../base/option-checks.js";
-import type { SignatureProblem, SignedMark } from "../service/tracking.js";
+import type { SignatureProblem, SignedMark } from "../contract/signed-mark.js";
 import { claimsOf, type MarkClaims, maxSignatureLength, type SignatureAlgorithm, signatureType } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
 

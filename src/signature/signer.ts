@@ -1,7 +1,7 @@
 import type { JsonWebKey, KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { wrongOption } from "../base/option-checks.js";
-import type { SessionSigner } from "../service/tracking.js";
+import type { SessionSigner } from "../contract/signed-mark.js";
 import { claimsOf, createSignatureId, signatureType } from "./claims.js";
 import { readPrivateKey } from "./key.js";
 

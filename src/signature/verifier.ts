@@ -1,5 +1,5 @@
 import { readMs, wrongOption } from "../base/option-checks.js";
-import type { SessionVerifier } from "../service/tracking.js";
+import type { SessionVerifier } from "../contract/signed-mark.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
 import { areClaimsOf, type CheckOptions, checkSignature, readMaxAge } from "./signature-check.js";

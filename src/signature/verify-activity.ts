@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { readMs, wrongOption } from "../base/option-checks.js";
-import type { SignatureProblem } from "../service/tracking.js";
+import type { SignatureProblem } from "../contract/signed-mark.js";
 import { signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
 import { areClaimsOf, checkSignature, readMaxAge } from "./signature-check.js";

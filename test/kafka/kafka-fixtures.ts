@@ -5,9 +5,9 @@ import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Logger } from "../../src/base/log.js";
 import { loadKafkaClient, type NativeMessage } from "../../src/kafka/client/kafka-client.js";
 import type { Publisher, PublisherStats } from "../../src/publishing/publisher.js";
-import type { Logger } from "../../src/service/tracking.js";
 
 /** An event as the interceptor makes it; about 250 bytes. */
 export function eventOf(

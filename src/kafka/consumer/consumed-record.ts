@@ -3,8 +3,8 @@ import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
 } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
-import type { InvalidReason } from "../../service/tracking.js";
 import type { NativeMessage } from "../client/kafka-client.js";
+import type { InvalidReason } from "./consumer-stats.js";
 
 /** One header of a record. Kafka allows a key to come more than once. */
 export interface SessionActivityHeader {

@@ -1,10 +1,11 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Logger } from "../../base/log.js";
 import { readLog, wrongOption } from "../../base/option-checks.js";
-import type { InvalidReason, Logger } from "../../service/tracking.js";
 import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "../client/client-options.js";
 import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "../client/oauth-token.js";
 import { defaultTopic } from "../publisher/publisher-options.js";
 import type { SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
+import type { InvalidReason } from "./consumer-stats.js";
 
 /** How a handler that fails is tried again. Its partition waits meanwhile, and stays this consumer's; the others go on. */
 export interface SessionActivityRetry {

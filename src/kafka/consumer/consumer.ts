@@ -1,9 +1,9 @@
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
 import { within } from "../../base/within.js";
-import type { ConsumerStats, InvalidReason } from "../../service/tracking.js";
 import { type KafkaClient, loadKafkaClient, type NativeMessage } from "../client/kafka-client.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import { type ConsumerSettings, consumerSettings, type SessionActivityConsumerOptions } from "./consumer-options.js";
+import type { ConsumerStats, InvalidReason } from "./consumer-stats.js";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.js";
 import { type GroupMember, joinGroup } from "./group-member.js";
 import { createPacer } from "./pacer.js";

@@ -1,6 +1,5 @@
 import type { TroubleLog } from "../../base/log.js";
 import { within } from "../../base/within.js";
-import type { InvalidReason } from "../../service/tracking.js";
 import { bridgeClientLog } from "../client/client-log.js";
 import { connectWithoutBroker } from "../client/connect.js";
 import type { KafkaClient, NativeError, NativeHeader, NativeProducer } from "../client/kafka-client.js";
@@ -8,6 +7,7 @@ import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { deadLetterProperties } from "./consumer-properties.js";
+import type { InvalidReason } from "./consumer-stats.js";
 
 /** How long the producer may take to stop. */
 const stopTimeoutMs = 1_000;

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describeFailure } from "../../base/failure.js";
 import type { TroubleLog } from "../../base/log.js";
-import type { InvalidReason } from "../../service/tracking.js";
 import type { NativeMessage, NativeOffset } from "../client/kafka-client.js";
 import { readMessage, type SessionActivityItem, type SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
+import type { InvalidReason } from "./consumer-stats.js";
 import type { Pacer } from "./pacer.js";
 
 /** What the workers of a consumer share. */

@@ -1,6 +1,6 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Logger } from "../../base/log.js";
 import { readLog, wrongOption } from "../../base/option-checks.js";
-import type { Logger } from "../../service/tracking.js";
 import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "../client/client-options.js";
 import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "../client/oauth-token.js";
 

@@ -30,7 +30,10 @@ export interface ClientBehaviour {
   readonly cancelAfterMs?: number;
   /** The client's process seems to die: its connection is cut. No code exists to compare with, CANCELLED is expected. */
   readonly cutAfterMs?: number;
-  /** `first`: leaves the loop after one message, without an error. `stall`: reads one message, and the next too late. */
+  /**
+   * `first`: leaves the loop after one message. The client sees no error. What the server sees is the client's choice: see
+   * `resetsWhenLeavingLoop`. `stall`: reads one message, and the next too late.
+   */
   readonly read?: "first" | "stall";
   /** Leaves the request stream open until the call is over. */
   readonly keepSending?: true;
@@ -284,13 +287,14 @@ export const endings: readonly Ending[] = [
     handle: endless("x".repeat(writeMaxBytes - 100), 0),
   },
   {
-    name: "client leaves its loop, server goes on to the end",
+    // Until Connect 2.2, the client lets the stream run to its end. From 2.3 on, it resets the stream.
+    name: "client leaves its loop",
     kinds: streamsOut,
     client: { read: "first" },
     async *handle() {
       for (let i = 0; i < 5; i++) {
         yield reply();
-        await sleep(5);
+        await sleep(cancelMs / 2);
       }
     },
   },
@@ -309,5 +313,5 @@ export const endings: readonly Ending[] = [
 ];
 
 function codes(): Code[] {
-  return Array.from({ length: 16 }, (_, index) => index + 1);
+  return Object.values(Code).filter((code) => typeof code === "number");
 }
