@@ -25,8 +25,8 @@ export {
   createSessionActivityInterceptor,
   type InterceptorStats,
   type SessionActivityInterceptor,
-  type SessionActivityInterceptorOptions,
   type SkipReason,
 } from "./service/interceptor.js";
+export type { SessionActivityInterceptorOptions } from "./service/interceptor-options.js";
 export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./service/relay.js";
 export type { UnverifiedReason } from "./service/verification.js";

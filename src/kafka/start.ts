@@ -1,11 +1,8 @@
 import { createTroubleLog } from "../base/log.js";
 import { readMs } from "../base/option-checks.js";
 import type { Publisher, PublisherStats } from "../publishing/publisher.js";
-import {
-  createSessionActivityInterceptor,
-  type SessionActivityInterceptor,
-  type SessionActivityInterceptorOptions,
-} from "../service/interceptor.js";
+import { createSessionActivityInterceptor, type SessionActivityInterceptor } from "../service/interceptor.js";
+import type { SessionActivityInterceptorOptions } from "../service/interceptor-options.js";
 import { sessionTrackingFromEnv } from "./environment/environment.js";
 import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 import type { SessionTrackingOptions } from "./tracking-options.js";

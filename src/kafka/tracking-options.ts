@@ -1,5 +1,5 @@
 import type { Logger } from "../base/log.js";
-import type { SessionActivityInterceptorOptions } from "../service/interceptor.js";
+import type { SessionActivityInterceptorOptions } from "../service/interceptor-options.js";
 import type { KafkaPublisherOptions } from "./publisher/publisher-options.js";
 
 /** Where `startSessionTracking` publishes to: the options of the Kafka publisher, of which none is needed. */
