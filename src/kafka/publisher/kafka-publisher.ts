@@ -1,6 +1,7 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
-import type { DropReason, Publisher, PublisherStats } from "../../publishing/publisher.js";
+import { within } from "../../base/within.js";
+import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../../publishing/publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
 import { createProducerLink, type LinkObserver, type ProducerLink } from "../client/producer-link.js";
 import { dropReason, meansFatal } from "./drop-reason.js";
@@ -65,6 +66,18 @@ class KafkaPublisher implements Publisher {
       this.#ledger.accept(record.bytes);
       this.#send(record, settled);
     }
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.#closing === undefined) await this.#link.drain(timeoutMs);
+    else await within(timeoutMs, this.#closing);
+  }
+
+  problem(): PublisherProblem | undefined {
+    if (this.#link.failed) return "failed";
+    const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
+    const isFull = this.#ledger.queued >= maxQueuedEvents || this.#ledger.queuedBytes >= maxQueuedBytes;
+    return isFull ? "queue_full" : undefined;
   }
 
   stats(): PublisherStats {
