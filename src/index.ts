@@ -3,7 +3,12 @@ export { SessionActivityEventSchema, SessionContextSchema } from "../gen/session
 export type { Logger } from "./base/log.js";
 export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
-export { decodeSessionContext, encodeSessionContext, sessionContextKey } from "./contract/session-context.js";
+export {
+  decodeSessionContext,
+  encodeSessionContext,
+  type SessionContextOptions,
+  sessionContextKey,
+} from "./contract/session-context.js";
 export type { SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./contract/signed-mark.js";
 export { type ActivityStatus, type StatusName, statusName } from "./contract/status.js";
 export {
