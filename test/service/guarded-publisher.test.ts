@@ -98,6 +98,13 @@ describe("a guarded publisher", () => {
     expect(skipped.stats()).toEqual({ publisher_error: 1 });
   });
 
+  it("counts an event that an async publisher loses, in spite of its type", async () => {
+    const publish = (): never => Promise.reject(new Error("broken")) as never;
+    const { publish: publishOne, skipped } = guarded({ publish });
+    expect(publishOne()).toBe(1n);
+    await until(() => skipped.stats().publisher_error === 1);
+  });
+
   it("counts what is dropped without a publisher, and accepts every call", async () => {
     const { publisher, publish, skipped } = guarded(undefined);
     expect(publisher.notesStarts).toBe(false);
