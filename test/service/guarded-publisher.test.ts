@@ -69,8 +69,10 @@ describe("a guarded publisher", () => {
 
   function guarded(changes: Partial<Publisher> | undefined) {
     const memory = createMemoryPublisher();
-    const skipped = createSkippedCalls(createTroubleLog(false));
-    const publisher = createGuardedPublisher(changes && { ...memory, ...changes }, skipped);
+    const log = createTroubleLog(false);
+    const skipped = createSkippedCalls(log);
+    const settings = { publisher: changes && { ...memory, ...changes }, onDrop: undefined };
+    const publisher = createGuardedPublisher(settings, skipped, log);
     const publish = () => {
       const event = create(SessionActivityEventSchema);
       publisher.publish(event, call);
