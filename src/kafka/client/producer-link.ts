@@ -14,6 +14,10 @@ const noOffset = -1001;
 /** How long a producer may take to stop, once it was told to drop what it holds. */
 const stopTimeoutMs = 2_000;
 
+/** How long a broker has to tell about the cluster, and how long to wait before it is asked again. */
+const hurryTimeoutMs = 200;
+const hurryPauseMs = 20;
+
 /** Told what becomes of the records that a link has taken. None of these may throw. */
 export interface LinkObserver {
   /** A record arrived, or was given up with an error. */
@@ -70,6 +74,9 @@ class Link implements ProducerLink {
   #inFlight = 0;
   #inFlightBytes = 0;
   readonly #idle: (() => void)[] = [];
+  #flushing = false;
+  #hurrying = false;
+  #hasDelivered = false;
   /**
    * Where an event's outcome is asked for, a number goes along as the client's opaque. An opaque leaks where no report comes:
    * then let it be a number, and not a callback with all that it holds.
@@ -114,7 +121,8 @@ class Link implements ProducerLink {
       this.#idle.push(resolve);
     });
     try {
-      this.#producer.flush(left, () => {});
+      this.#flush(left);
+      if (!this.#hasDelivered) void this.#hurry(performance.now() + left);
       await within(left, idle);
     } catch {
       // The client thinks that it is not connected: then nothing more will be delivered.
@@ -159,6 +167,37 @@ class Link implements ProducerLink {
     for (const { record, settled } of waiting) this.#observer.resend(record, settled);
   }
 
+  /** Makes batches go without waiting for more. One at a time: it holds a thread of Node's pool, which has four. */
+  #flush(timeoutMs: number): void {
+    if (this.#flushing) return;
+    this.#producer.flush(timeoutMs, () => {
+      this.#flushing = false;
+    });
+    this.#flushing = true;
+  }
+
+  /**
+   * Makes a new producer deliver at once. It needs an id from a broker, and may ask for it just when librdkafka replaces its
+   * first connection by another. Then it asks again 500 ms later, or when a broker tells about the cluster: so let one tell.
+   */
+  async #hurry(end: number): Promise<void> {
+    if (this.#hurrying) return;
+    this.#hurrying = true;
+    while (this.#inFlight > 0 && !this.#hasDelivered && !this.#abandoned && performance.now() < end) {
+      await this.#askForCluster();
+      await new Promise((resolve) => {
+        setTimeout(resolve, hurryPauseMs);
+      });
+    }
+    this.#hurrying = false;
+  }
+
+  #askForCluster(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#producer.getMetadata({ timeout: hurryTimeoutMs }, () => resolve());
+    });
+  }
+
   async #disconnect(): Promise<void> {
     await this.started;
     this.#tokens.stop();
@@ -186,6 +225,7 @@ class Link implements ProducerLink {
     const bytes = report.size + (report.key?.length ?? 0);
     this.#inFlight -= 1;
     this.#inFlightBytes -= bytes;
+    this.#hasDelivered ||= error === null;
     const settled = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
     if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, settled);
     else this.#observer.reported(error, bytes, settled);
