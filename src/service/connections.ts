@@ -99,9 +99,10 @@ export class WatchedServer {
       if (response.headersSent || response.req?.httpVersionMajor !== 1) return;
       // A request that is pipelined has its answer after those before it.
       const before = last.get(socket);
-      if (before?.headersSent === false) before.removeHeader("connection");
+      if (before?.headersSent === false) before.shouldKeepAlive = true;
       last.set(socket, response);
-      response.setHeader("connection", "close");
+      // Not the header: Connect would wait for the rest of the request before it answers.
+      response.shouldKeepAlive = false;
     };
     for (const socket of this.#http1Sockets()) if (socket._httpMessage) finish(socket._httpMessage, socket);
     if (this.#server.listenerCount("request") === 0) return;
