@@ -212,7 +212,9 @@ export function createTracking({
       return server;
     },
     shutDown(options) {
-      ending ??= shutDown(optionsOf("shutDown", shutDownTable, options).graceMs);
+      const { graceMs } = optionsOf("shutDown", shutDownTable, options);
+      // Not before `ending` is set: what happens in a shutdown may call for it again.
+      ending ??= Promise.resolve().then(() => shutDown(graceMs));
       return ending;
     },
     async flush(options) {

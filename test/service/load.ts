@@ -148,10 +148,13 @@ function http2Clients(baseUrl: string): Clients {
     () => new Http2SessionManager(baseUrl, {}, baseUrl.startsWith("https:") ? { rejectUnauthorized: false } : {}),
   );
   const create = [createConnectTransport, createGrpcTransport, createGrpcWebTransport];
-  const made = managers.map((sessionManager, index): Transport =>
-    create[index % 3]!({ baseUrl, httpVersion: "2", sessionManager }),
+  const made = managers.map(
+    (sessionManager, index): Transport => create[index % 3]!({ baseUrl, httpVersion: "2", sessionManager }),
   );
-  return { clients: made.map(clientOn), close: () => managers.forEach((manager) => manager.abort()) };
+  const close = (): void => {
+    for (const manager of managers) manager.abort();
+  };
+  return { clients: made.map(clientOn), close };
 }
 
 function clientOn(transport: Transport): Client<typeof AccountService> {

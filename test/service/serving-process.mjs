@@ -2,7 +2,7 @@
 // that many calls are with their handlers, "told" when it begins to shut down, which SIGTERM makes it do, and then its counts
 // and events as JSON. It does not end itself: that its process ends is what a test is about.
 import { createServer as createHttp } from "node:http";
-import { createSecureServer, createServer as createHttp2 } from "node:http2";
+import { createServer as createHttp2, createSecureServer } from "node:http2";
 import { createServer as createHttps } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
