@@ -43,7 +43,7 @@ export interface SessionTracking {
    * options. It takes those of all adapters otherwise.
    *
    * It cannot reach routers that you make yourself, with `createConnectRouter` or `createRouterTransport`: give these
-   * `interceptors: [tracking.interceptor]`. A marked call that reaches no interceptor on a watched server is told by a warning.
+   * `interceptors: [tracking.interceptor]`. If nothing is wired, the first marked call on a watched server makes a warning.
    *
    * @example
    * const handler = connectNodeAdapter(tracking.adapterOptions({ routes, interceptors: [auth] }));

@@ -141,6 +141,16 @@ it("an interceptor forgotten on a watched server is told, with the path of the c
   expect(warnings).toEqual([expect.stringContaining("a marked call came to a server without the interceptor")]);
 });
 
+it("the interceptor lost by options on top is told", async () => {
+  const { tracking, events, warnings } = start();
+  const options = tracking.adapterOptions<ConnectNodeAdapterOptions>({ routes: routesOf(ok) });
+  const handler = connectNodeAdapter({ ...options, interceptors: [noting().interceptor] });
+  const server = await listenOn(tracking.watch(createServer(handler)));
+  await accountClient(server, "connect", "1.1").changePassword({}, { headers: marks() });
+  await until(() => tracking.stats().interceptor.bypassed === 1);
+  expect([warnings, events]).toEqual([[expect.stringContaining("a marked call never reached the interceptor")], []]);
+});
+
 describe("contextValues of the user", () => {
   const key = createContextKey("nothing");
 
