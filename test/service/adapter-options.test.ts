@@ -19,7 +19,7 @@ import { pause, until } from "../support/until.js";
 import { gate, listenOn, routesOf, serve, start, untilAborted } from "./wired-service.js";
 
 const ok = { changePassword: () => ({ revision: 1 }) };
-const { changePassword, watchSessions } = AccountService.method;
+const methods = AccountService.method;
 
 /** Notes what an interceptor sees of the mark. */
 function noting(): { interceptor: Interceptor; seen: (string | null)[] } {
@@ -37,11 +37,12 @@ describe("our interceptor comes first", () => {
   const cases: [string, Partial<ConnectNodeAdapterOptions>, (router: ConnectRouter) => unknown][] = [
     ["of the adapter's", own, routesOf(ok)],
     ["of a service's own", {}, (router) => router.service(AccountService, ok, own)],
-    ["of a method's own", {}, (router) => router.rpc(changePassword, ok.changePassword, own)],
+    ["of a method's own", {}, (router) => router.rpc(methods.changePassword, ok.changePassword, own)],
     [
       "in a chain",
       {},
-      (router) => router.rpc(watchSessions, async function* () {}).rpc(changePassword, ok.changePassword, own),
+      (router) =>
+        router.rpc(methods.watchSessions, async function* () {}).rpc(methods.changePassword, ok.changePassword, own),
     ],
     [
       "if a service's own are undefined",
@@ -51,7 +52,7 @@ describe("our interceptor comes first", () => {
     [
       "if a method's own are undefined",
       {},
-      (router) => router.rpc(changePassword, ok.changePassword, { interceptors: undefined as never }),
+      (router) => router.rpc(methods.changePassword, ok.changePassword, { interceptors: undefined as never }),
     ],
     ["if a service has frozen options", {}, (router) => router.service(AccountService, ok, Object.freeze({ ...own }))],
     ["if the router is frozen", {}, (router) => Object.freeze(router) && router.service(AccountService, ok)],
@@ -242,7 +243,7 @@ describe("shutdownSignal of the user", () => {
       for (const end of await ends) expect(end).toMatchObject({ reason: { code: Code.ResourceExhausted } });
       await until(() => events.length === 2);
       expect(events.map(({ status, handlerStatus }) => [status, handlerStatus])).toEqual(
-        Array(2).fill(["RESOURCE_EXHAUSTED", ""]),
+        [0, 1].map(() => ["RESOURCE_EXHAUSTED", ""]),
       );
       expect(getEventListeners(shutdownSignal, "abort").length).toBeLessThan(10);
     },
@@ -310,7 +311,7 @@ describe("routes", () => {
       router.service(AccountService, ok);
       await Promise.resolve();
     };
-    const server = await serve(tracking, { routes: routes as never });
+    const server = await serve(tracking, { routes });
     await accountClient(server).changePassword({}, { headers: marks() });
     await until(() => events.length === 1);
   });

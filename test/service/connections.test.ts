@@ -79,9 +79,9 @@ describe("watch", () => {
     const server = http.createServer();
     const count = (): number => server.eventNames().reduce((sum, name) => sum + server.listenerCount(name), 0);
     expect(tracking.watch(server)).toBe(server);
-    const once = count();
+    const before = count();
     expect(tracking.watch(server)).toBe(server);
-    expect(count()).toBe(once);
+    expect(count()).toBe(before);
   });
 
   it("adds no listener for requests if the adapter was wired before", () => {
@@ -298,7 +298,7 @@ describe("requests that come while the server stops", () => {
     const { implementation, answer, begun } = waiting();
     const server = await serve(tracking, { routes: routesOf(implementation) });
     const session = http2.connect(server.baseUrl);
-    onTestFinished(() => void session.destroy());
+    onTestFinished(() => session.destroy());
     const request = (id: string): http2.ClientHttp2Stream => {
       const stream = session.request({
         ":method": "POST",

@@ -219,7 +219,7 @@ describe("wired by hand", () => {
       await tracking.close();
       for (const end of await ends) expect(end).toMatchObject({ reason: { code: Code.Unavailable } });
       expect(events.map(({ status, handlerStatus }) => [status, handlerStatus])).toEqual(
-        Array(2).fill(["UNAVAILABLE", ""]),
+        [0, 1].map(() => ["UNAVAILABLE", ""]),
       );
     },
   );

@@ -132,7 +132,7 @@ describe("with verify", () => {
 
   it('and unmarked: "keep", it stays, and is not verified', async () => {
     const { seen, warnings } = await contextsSeen("keep");
-    expect(seen.slice(2)).toEqual(Array(3).fill(["relayed", "relayed", false]));
+    expect(seen.slice(2)).toEqual([0, 1, 2].map(() => ["relayed", "relayed", false]));
     expect(warnings.join()).not.toContain("was dropped");
   });
 });
@@ -148,7 +148,7 @@ it("several in one process keep to themselves", async () => {
   );
   await Promise.all(all.map(({ tracking }) => tracking.shutDown()));
   for (const [index, { events }] of all.entries())
-    expect(events.map(({ service }) => service)).toEqual(Array(index + 1).fill(`service-${index}`));
+    expect(events.map(({ service }) => service)).toEqual(Array.from({ length: index + 1 }, () => `service-${index}`));
 });
 
 it("60 rounds of start and shutdown leave no handles, threads or listeners", { timeout: 100_000 }, async () => {
