@@ -4,6 +4,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { wrongOption } from "../base/option-error.js";
 import { isTrackValue, sessionHeaders } from "../contract/headers.js";
+import { type Connection, noteConnection } from "../outcome/connection.js";
 
 /** A server of Node's own. */
 export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
@@ -26,17 +27,54 @@ export class WatchedServer {
   readonly #fastify: FastifyLike | undefined;
   readonly #sockets: Set<Socket> = new Set();
   readonly #sessions: Set<ServerHttp2Session> = new Set();
+  readonly #byPeer: Map<string, Connection> = new Map();
+  /** The connection whose first events are being handled. */
+  #arriving: Connection | undefined;
   #onEnd: () => void = () => {};
   #stopped: Promise<void> | undefined;
 
   constructor(given: WatchableServer) {
     this.#fastify = isFastify(given) ? given : undefined;
     this.#server = isFastify(given) ? given.server : given;
-    // With TLS, the second event has the socket that responses are written to.
-    for (const event of ["connection", "secureConnection"]) {
-      this.#server.on(event, (socket: Socket) => this.#keep(this.#sockets, socket));
+    // First, since Node's own listeners begin HTTP/2 sessions.
+    this.#server.prependListener("connection", (socket: Socket) => this.#accepted(socket));
+    this.#server.prependListener("secureConnection", (socket: Socket) => this.#secured(socket));
+    this.#server.on("session", (session: ServerHttp2Session) => this.#begun(session));
+  }
+
+  #accepted(socket: Socket): void {
+    const now = performance.now();
+    this.#arriving = { acceptedAt: now, readyAt: now, rttMs: undefined };
+    noteConnection(socket, this.#arriving);
+    // The socket of TLS is another one, with the same peer.
+    const peer = peerOf(socket);
+    this.#byPeer.set(peer, this.#arriving);
+    this.#keep(this.#sockets, socket);
+    socket.once("close", () => this.#byPeer.delete(peer));
+  }
+
+  /** With TLS: its last step takes one round trip from the first. */
+  #secured(socket: Socket): void {
+    const now = performance.now();
+    const acceptedAt = this.#byPeer.get(peerOf(socket))?.acceptedAt ?? now;
+    this.#arriving = { acceptedAt, readyAt: now, rttMs: now - acceptedAt };
+    noteConnection(socket, this.#arriving);
+    this.#keep(this.#sockets, socket);
+  }
+
+  /** Node begins a session in the same turn in which it gets the connection. */
+  #begun(session: ServerHttp2Session): void {
+    this.#keep(this.#sessions, session);
+    const connection = this.#arriving;
+    if (connection === undefined) return;
+    connection.readyAt = performance.now();
+    noteConnection(session, connection);
+    // One for each session, never waited for: nothing depends on the answer.
+    if (!session.destroyed) {
+      session.ping((error, durationMs) => {
+        if (error === null) connection.rttMs = durationMs;
+      });
     }
-    this.#server.on("session", (session: ServerHttp2Session) => this.#keep(this.#sessions, session));
   }
 
   /** Tells of each marked call, with its path, when its response is over. */
@@ -113,6 +151,10 @@ function isFastify(given: unknown): given is FastifyLike {
 function hasMethods(given: unknown, names: readonly string[]): given is object {
   if ((typeof given !== "object" && typeof given !== "function") || given === null) return false;
   return names.every((name) => typeof Reflect.get(given, name) === "function");
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function endConnectionAfter(response: ServerResponse | null | undefined): void {

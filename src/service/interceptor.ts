@@ -34,6 +34,10 @@ export interface InterceptorStats {
   readonly byStatus: Readonly<Partial<Record<ActivityStatus, number>>>;
   /** Marked calls that Node received and the interceptor never saw. Counted if `contextValues` is installed. */
   readonly bypassed: number;
+  /** Marked calls whose caller left before its request was complete. Counted if `contextValues` is installed. */
+  readonly leftEarly: number;
+  /** Events whose `status_inferred` is set. */
+  readonly inferred: number;
   /** Marked or required calls without an event, by reason. */
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   /** Events that were dropped because there is no publisher. */
@@ -90,7 +94,7 @@ export function buildInterceptor(settings: InterceptorSettings, shutdown?: Shutd
   const { service, maxContextBytes, recordContext } = settings;
   const log = createTroubleLog(settings.log);
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
-  const arrivals = createArrivals(log);
+  const arrivals = createArrivals(settings.required, log);
   const judge = createJudge(settings, log);
   const skipped = createSkippedCalls(log);
   const publisher = createGuardedPublisher(settings, skipped, log);
@@ -104,6 +108,7 @@ export function buildInterceptor(settings: InterceptorSettings, shutdown?: Shutd
     log,
     tracked: 0,
     byStatus: {},
+    inferred: 0,
   };
 
   if (settings.publisher === undefined) {
@@ -140,6 +145,8 @@ export function buildInterceptor(settings: InterceptorSettings, shutdown?: Shutd
       tracked: tracking.tracked,
       byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,
+      leftEarly: arrivals.leftEarly,
+      inferred: tracking.inferred,
       skipped: skipped.stats(),
       dropped: publisher.dropped,
       ...judge.stats(),

@@ -62,6 +62,8 @@ describe("a marked call", () => {
       tracked: 1,
       byStatus: { OK: 1 },
       bypassed: 0,
+      leftEarly: 0,
+      inferred: 0,
       skipped: {},
       dropped: 0,
       verified: 0,
