@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { errorMessage } from "../base/errors.js";
 import { type HistoryCommand, readHistoryArguments } from "./history-arguments.js";
 import { runHistory } from "./history-command.js";
 import { historyHelp } from "./history-help.js";
@@ -48,8 +49,7 @@ async function history(args: readonly string[]): Promise<number> {
 }
 
 function complain(error: unknown, exitCode: number): number {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`session-activity history: ${message}\n`);
+  process.stderr.write(`session-activity history: ${errorMessage(error)}\n`);
   return exitCode;
 }
 

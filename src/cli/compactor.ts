@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { TroubleLog } from "../base/log.js";
+import { pause } from "../base/timing.js";
 import { reasonOf } from "./database-failure.js";
 
 /** Counts of a compactor. */
@@ -37,7 +37,7 @@ export function startCompactor({ everyMs, log, compact, isComplete }: CompactorO
   const counts = { runs: 0, failed: 0, skipped: 0, removed: 0 };
 
   async function run(): Promise<void> {
-    while (await pause(everyMs * (0.75 + Math.random() / 2), stopping.signal)) await once();
+    while (await pause(everyMs * (0.75 + Math.random() / 2), stopping.signal, { ref: false })) await once();
   }
 
   async function once(): Promise<void> {
@@ -63,9 +63,4 @@ export function startCompactor({ everyMs, log, compact, isComplete }: CompactorO
       await running;
     },
   };
-}
-
-/** Answers false where it was stopped meanwhile. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return delay(ms, true, { signal, ref: false }).catch(() => false);
 }

@@ -1,8 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { readMs } from "../base/option-checks.js";
-import { within } from "../base/within.js";
+import { pause, resolvesWithin } from "../base/timing.js";
 import {
   createSignalHistory,
   type SignalDatabase,
@@ -95,7 +94,7 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
     } finally {
       ended = true;
       database.stop();
-      await within(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
+      await resolvesWithin(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
     }
   }
 
@@ -190,7 +189,7 @@ async function migrate(history: SignalHistory, maxBackoffMs: number, signal: Abo
   };
   for (let wait = backoffMs; !signal.aborted; wait = Math.min(maxBackoffMs, wait * 2)) {
     if (await Promise.race([attempt(), stopped])) return !signal.aborted;
-    await delay(wait, undefined, { signal }).catch(() => {});
+    await pause(wait, signal);
   }
   return false;
 }

@@ -1,6 +1,6 @@
-import { describeFailure } from "../../base/failure.js";
+import { describeFailure } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
+import { resolvesWithin } from "../../base/timing.js";
 import type { NativeClient } from "./kafka-client.js";
 import { type OAuthToken, type OAuthTokenProvider, readToken } from "./oauth-token.js";
 
@@ -122,7 +122,7 @@ class Keeper implements TokenKeeper {
       const asked = async (): Promise<void> => {
         answer = await this.#provider();
       };
-      if (!(await within(answerMs, Promise.race([asked(), this.#halted]))))
+      if (!(await resolvesWithin(answerMs, Promise.race([asked(), this.#halted]))))
         return { problem: `it did not answer in ${answerMs} ms` };
       const token = readToken(answer);
       return typeof token === "string" ? { problem: `its answer is not a token: ${token}` } : token;

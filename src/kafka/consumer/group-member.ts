@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
+import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "../client/client-log.js";
 import { connectWithoutBroker } from "../client/connect.js";
 import {
@@ -43,31 +43,8 @@ export interface MemberObserver {
   failed(error: Error): void;
 }
 
-/** One member of a consumer group. */
-export interface GroupMember {
-  /** Whether the last that the group did was to give it partitions, be it none of them. */
-  readonly joined: boolean;
-  /** Notes how far a partition is handled; the group knows within a second. */
-  store(next: NativeOffset): void;
-  setPaused(partition: number, paused: boolean): void;
-  /**
-   * Commits what was stored and leaves the group. Resolves when that is done, or about when the time is over; then it goes on
-   * as soon as a broker answers.
-   */
-  leave(timeoutMs: number): Promise<void>;
-}
-
-/** Joins a group. Waits for no broker; throws where librdkafka refuses a property. */
-export function joinGroup(
-  client: KafkaClient,
-  settings: ConsumerSettings,
-  log: TroubleLog,
-  observer: MemberObserver,
-): GroupMember {
-  return new Member(client, settings, log, observer);
-}
-
-class Member implements GroupMember {
+/** One member of a consumer group. It waits for no broker. */
+export class GroupMember {
   readonly #consumer: NativeConsumer;
   readonly #client: KafkaClient;
   readonly #topic: string;
@@ -86,6 +63,7 @@ class Member implements GroupMember {
   #wake: (() => void) | undefined;
   #committed: (() => void) | undefined;
 
+  /** Joins the group. Throws if librdkafka refuses a property. */
   constructor(client: KafkaClient, settings: ConsumerSettings, log: TroubleLog, observer: MemberObserver) {
     this.#client = client;
     this.#topic = settings.topic;
@@ -104,10 +82,12 @@ class Member implements GroupMember {
     this.#polling = this.#poll();
   }
 
+  /** Whether the last that the group did was to give it partitions, be it none of them. */
   get joined(): boolean {
     return this.#joined && !this.#ended;
   }
 
+  /** Notes how far a partition is handled; the group knows within a second. */
   store(next: NativeOffset): void {
     // A handler that was left behind: its record comes again.
     if (this.#ended) return;
@@ -133,9 +113,13 @@ class Member implements GroupMember {
     }
   }
 
+  /**
+   * Commits what was stored and leaves the group. Resolves when that is done, or about when the time is over; then it goes on
+   * as soon as a broker answers.
+   */
   async leave(timeoutMs: number): Promise<void> {
     this.#leaving = true;
-    if (!(await within(timeoutMs, this.#commitAndDisconnect()))) {
+    if (!(await resolvesWithin(timeoutMs, this.#commitAndDisconnect()))) {
       this.#log.warn("leave", { timeoutMs }, "No broker took the last offsets in time: their records will come again");
     }
     this.#tokens.stop();
@@ -221,7 +205,7 @@ class Member implements GroupMember {
 
   async #arrival(): Promise<void> {
     if (this.#arrived || this.#ended) return;
-    await within(
+    await resolvesWithin(
       pollMs,
       new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -267,7 +251,7 @@ class Member implements GroupMember {
   async #revoke(partitions: readonly NativePartition[]): Promise<void> {
     const released = Promise.all(partitions.map(({ partition }) => this.#observer.revoked(partition)));
     // What is handled in this time is committed, and does not come again elsewhere.
-    if (!this.#leaving) await within(handOverMs, released);
+    if (!this.#leaving) await resolvesWithin(handOverMs, released);
     if (this.#cooperative) this.#consumer.incrementalUnassign(partitions);
     else this.#consumer.unassign();
     this.#joined = false;

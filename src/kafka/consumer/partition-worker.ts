@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { describeFailure } from "../../base/failure.js";
+import { describeFailure } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
+import { pause } from "../../base/timing.js";
 import type { NativeMessage, NativeOffset } from "../client/kafka-client.js";
 import { readMessage, type SessionActivityItem, type SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
@@ -23,29 +23,7 @@ export interface PartitionContext {
 }
 
 /** Handles the records of one partition, one after another. */
-export interface PartitionWorker {
-  /** Records that it holds. */
-  readonly queued: number;
-  /** Whether its last attempt failed. */
-  readonly retrying: boolean;
-  /** Whether nothing more of the partition is fetched for now. */
-  readonly paused: boolean;
-  /** Resolves when it holds nothing, or is stopped and its handler has returned. */
-  readonly idle: Promise<void>;
-  /** Takes records, in the order of their offsets. */
-  take(messages: readonly NativeMessage[]): void;
-  /** Takes no more until what it holds is handled. */
-  hold(): void;
-  /** Finishes what the handler is at, and drops the rest; resolves when that is done. Idempotent. */
-  stop(): Promise<void>;
-}
-
-/** Creates the worker of one partition. */
-export function createPartitionWorker(partition: number, context: PartitionContext): PartitionWorker {
-  return new Worker(partition, context);
-}
-
-class Worker implements PartitionWorker {
+export class PartitionWorker {
   readonly #partition: number;
   readonly #context: PartitionContext;
   readonly #stopping: AbortController = new AbortController();
@@ -62,22 +40,27 @@ class Worker implements PartitionWorker {
     this.#context = context;
   }
 
+  /** Records that it holds. */
   get queued(): number {
     return this.#queue.length;
   }
 
+  /** Whether its last attempt failed. */
   get retrying(): boolean {
     return this.#retrying;
   }
 
+  /** Whether nothing more of the partition is fetched for now. */
   get paused(): boolean {
     return this.#paused;
   }
 
+  /** Resolves when it holds nothing, or is stopped and its handler has returned. */
   get idle(): Promise<void> {
     return this.#running ?? Promise.resolve();
   }
 
+  /** Takes records, in the order of their offsets. */
   take(messages: readonly NativeMessage[]): void {
     if (this.#isStopped()) return;
     for (const message of messages) if (!this.#holds(message.offset)) this.#queue.push(message);
@@ -95,11 +78,13 @@ class Worker implements PartitionWorker {
     return first !== undefined && last !== undefined && offset >= first && offset <= last;
   }
 
+  /** Takes no more until what it holds is handled. */
   hold(): void {
     this.#held = true;
     this.#pauseOrGoOn();
   }
 
+  /** Finishes what the handler is at, and drops the rest; resolves when that is done. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -189,11 +174,7 @@ class Worker implements PartitionWorker {
     this.#retrying = true;
     this.#pauseOrGoOn();
     this.#store();
-    const time = Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1));
-    await delay(time, undefined, { signal: this.#stopping.signal }).catch(() => {
-      // Stopped: asked for below.
-    });
-    return !this.#isStopped();
+    return pause(Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1)), this.#stopping.signal);
   }
 
   #done(count: number): void {

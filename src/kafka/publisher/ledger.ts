@@ -1,5 +1,6 @@
 import { swallow, type TroubleLog } from "../../base/log.js";
 import type { DropReason, PublisherStats } from "../../publishing/publisher.js";
+import type { LostRecords } from "../client/producer-link.js";
 import { advice } from "./drop-reason.js";
 
 /** Told once what became of an event. */
@@ -21,16 +22,8 @@ export interface Ledger {
   /** A waiting event is given up. */
   drop(reason: DropReason, bytes: number, settled: Settled | undefined, details?: object): void;
   /** Several waiting events are given up together. */
-  dropAll(reason: DropReason, lost: LostEvents): void;
+  dropAll(reason: DropReason, lost: LostRecords<Settled>): void;
   stats(): PublisherStats;
-}
-
-/** Waiting events that are given up together. */
-export interface LostEvents {
-  readonly count: number;
-  readonly bytes: number;
-  /** For those of them that asked to be told. */
-  readonly settled: Iterable<Settled>;
 }
 
 /** Creates a ledger that reports drops, once a minute for each reason. `common` stands in every report. */
@@ -88,7 +81,7 @@ export function createLedger(common: object, log: TroubleLog): Ledger {
       queued -= lost.count;
       queuedBytes -= lost.bytes;
       count(reason, lost.count, undefined);
-      for (const settled of lost.settled) tell(settled, reason);
+      for (const settled of lost.notes) tell(settled, reason);
     },
     stats: () => ({ offered, delivered, dropped: { ...dropped }, queued }),
   };

@@ -3,22 +3,12 @@ import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
 } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { errorName } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import type { NativeHeader } from "../client/kafka-client.js";
+import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
 import { encodeEvent } from "./event-encoder.js";
 import type { PublisherSettings } from "./publisher-options.js";
-
-/** What is sent for one event. It has no time of its own: event time lives in the value. */
-export interface KafkaRecord {
-  readonly value: Uint8Array;
-  readonly key: RecordKey | undefined;
-  readonly headers: readonly NativeHeader[];
-  /** Of value and key: what the bound on bytes counts. */
-  readonly bytes: number;
-}
-
-/** Bytes, or the empty string: the client takes empty bytes for no key at all. */
-type RecordKey = Uint8Array | "";
 
 const contentType: NativeHeader = { "content-type": "application/protobuf" };
 const plainHeaders: readonly NativeHeader[] = [contentType];
@@ -85,8 +75,7 @@ function keyOf(
       log.warn("kafka key", { got: typeof key }, "The key option returned no string: publishing without a key");
   } catch (error) {
     // Its message may quote the event, so only its name is told.
-    const name = error instanceof Error ? error.name : typeof error;
-    log.warn("kafka key", { error: name }, "The key option threw: publishing without a key");
+    log.warn("kafka key", { error: errorName(error) }, "The key option threw: publishing without a key");
   }
   return undefined;
 }
