@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
 import { errorMessage } from "../base/errors.js";
+import { createLineLogger } from "../base/log.js";
 import { type HistoryCommand, readHistoryArguments } from "./history-arguments.js";
 import { runHistory } from "./history-command.js";
 import { historyHelp } from "./history-help.js";
-import { createLineLogger } from "./line-logger.js";
 
 const usage = `Usage: session-activity <command>
 
@@ -42,7 +42,7 @@ async function history(args: readonly string[]): Promise<number> {
   } catch (error) {
     return complain(error, wrongArguments);
   }
-  return runHistory(command, createLineLogger()).then(
+  return runHistory(command, createLineLogger(["info", "warn", "error"])).then(
     () => ok,
     (error: unknown) => complain(error, failed),
   );

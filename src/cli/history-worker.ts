@@ -9,6 +9,7 @@ import {
   type SignalHistoryOptions,
   type SignalHistoryStats,
 } from "../history/index.js";
+import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
 import { consumerSettings } from "../kafka/consumer/consumer-options.js";
 import { watchGroup } from "../kafka/consumer/group-progress.js";
 import {
@@ -17,6 +18,7 @@ import {
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
 } from "../kafka/index.js";
+import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
 import { watchDatabase } from "./watched-database.js";
@@ -74,7 +76,7 @@ const stopTimeoutMs = 5_000;
  * Throws a TypeError for wrong options.
  */
 export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker {
-  const log = createTroubleLog(options.log);
+  const log = createTroubleLog<CliTrouble | KafkaTrouble>(options.log);
   const database = watchDatabase(options.database, log);
   const history = createSignalHistory({ ...options.history, database, log: options.log });
   const maxBackoffMs = readMs("maxBackoffMs", options.maxBackoffMs, 5_000);
@@ -135,7 +137,7 @@ function startReading(
   options: SessionActivityConsumerOptions,
   history: SignalHistory,
   everyMs: number,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble | KafkaTrouble>,
 ): Reading {
   const consumer = createSessionActivityConsumer(options);
   const progress = watchGroup(consumerSettings(options), log);
@@ -153,7 +155,7 @@ function startReading(
 function consumerOptionsOf(
   { kafka, log: logger }: HistoryWorkerOptions,
   history: SignalHistory,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble>,
   maxBackoffMs: number,
 ): SessionActivityConsumerOptions {
   return {
@@ -163,7 +165,7 @@ function consumerOptionsOf(
     onInvalid:
       kafka.deadLetterTopic === undefined
         ? ({ topic, partition, offset }, reason) =>
-            log.warn("invalid", { topic, partition, offset, reason }, "A record holds no event: it is left out")
+            log.warn("record_left_out", { topic, partition, offset, reason }, "A record holds no event: it is left out")
         : undefined,
     log: logger,
   };

@@ -4,6 +4,7 @@ import { createTroubleLog } from "../base/log.js";
 import { readLog, readMs, wrongOption } from "../base/option-checks.js";
 import { fetchKeys } from "./jwks.js";
 import { readPublicKey, type SessionKey } from "./key.js";
+import type { SignatureTrouble } from "./signature-troubles.js";
 
 /** Options of {@link createSessionKeySet}: keys, an address, or both. */
 export interface SessionKeySetOptions {
@@ -78,7 +79,7 @@ export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySe
       counts.refreshFailed += 1;
       if (!stop.signal.aborted) {
         const details = { url: `${from.origin}${from.pathname}`, error: String(error), keys: remote.size };
-        log.warn("jwks", details, "the JWKS could not be fetched: the keys known so far stay");
+        log.warn("jwks_not_fetched", details, "the JWKS could not be fetched: the keys known so far stay");
       }
     }
     running = undefined;
@@ -132,7 +133,7 @@ function readOptions(options: SessionKeySetOptions) {
     url: jwksUrl === undefined ? undefined : readUrl(jwksUrl, allowInsecureUrl),
     refreshMs,
     timeoutMs: readMs("timeoutMs", options.timeoutMs, 5_000),
-    log: createTroubleLog(readLog(options.log)),
+    log: createTroubleLog<SignatureTrouble>(readLog(options.log)),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   type NativeProducer,
   type NativeReport,
 } from "./kafka-client.js";
+import type { KafkaTrouble } from "./kafka-troubles.js";
 import type { OAuthTokenProvider } from "./oauth-token.js";
 import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 
@@ -84,7 +85,7 @@ export class ProducerLink<Note> {
 
   constructor(
     producer: NativeProducer,
-    log: TroubleLog,
+    log: TroubleLog<KafkaTrouble>,
     observer: LinkObserver<Note>,
     oauthToken: OAuthTokenProvider | undefined,
   ) {

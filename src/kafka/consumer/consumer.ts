@@ -2,6 +2,7 @@ import { errorMessage } from "../../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { type KafkaClient, loadKafkaClient, type NativeMessage } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import { type ConsumerSettings, consumerSettings, type SessionActivityConsumerOptions } from "./consumer-options.js";
 import type { ConsumerStats, InvalidReason } from "./consumer-stats.js";
@@ -61,7 +62,7 @@ class Consumer {
   #settle: (failure: Error | undefined) => void = () => {};
 
   constructor(client: KafkaClient, settings: ConsumerSettings) {
-    const log = createTroubleLog(settings.log);
+    const log = createTroubleLog<KafkaTrouble>(settings.log);
     this.#settings = settings;
     this.closed = new Promise((resolve, reject) => {
       this.#settle = (failure) => (failure === undefined ? resolve() : reject(failure));
@@ -107,14 +108,14 @@ class Consumer {
     this.#settle(failure);
   }
 
-  #join(client: KafkaClient, log: TroubleLog): GroupMember {
+  #join(client: KafkaClient, log: TroubleLog<KafkaTrouble>): GroupMember {
     try {
       return new GroupMember(client, this.#settings, log, {
         assigned: (partition) => this.#assigned(partition),
         revoked: (partition) => this.#revoked(partition),
         received: (messages) => this.#received(messages),
         failed: (error) => {
-          log.error("consumer failed", { error: error.message }, "The consumer has ended");
+          log.error("consumer_failed", { error: error.message }, "The consumer has ended");
           this.#closing ??= this.#close(error);
         },
       });
@@ -123,7 +124,7 @@ class Consumer {
     }
   }
 
-  #contextOf(log: TroubleLog): PartitionContext {
+  #contextOf(log: TroubleLog<KafkaTrouble>): PartitionContext {
     return {
       settings: this.#settings,
       pacer: createPacer(),

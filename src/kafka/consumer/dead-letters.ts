@@ -1,5 +1,6 @@
 import type { TroubleLog } from "../../base/log.js";
 import type { KafkaClient, NativeError } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type KafkaRecord, ProducerLink } from "../client/producer-link.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
@@ -25,7 +26,7 @@ export function createDeadLetters(
   client: KafkaClient,
   settings: ConsumerSettings,
   topic: string,
-  log: TroubleLog,
+  log: TroubleLog<KafkaTrouble>,
 ): DeadLetters {
   let link: ProducerLink<Answer> | undefined;
   let closed = false;

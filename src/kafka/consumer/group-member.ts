@@ -12,6 +12,7 @@ import {
   type NativeOffset,
   type NativePartition,
 } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
@@ -23,13 +24,17 @@ const pollMs = 500;
 /** How long partitions that move away wait for the handlers that are at work on them. */
 const handOverMs = 5_000;
 
-/** What to do where no records can be read, by librdkafka's names of errors. */
-const advice: Readonly<Record<string, string>> = {
-  ERR_GROUP_AUTHORIZATION_FAILED:
-    ": Kafka does not allow this client's user into the group; grant it READ on the group",
-  ERR_TOPIC_AUTHORIZATION_FAILED:
-    ": Kafka does not allow this client's user to read the topic; grant it READ on the topic",
-  ERR_UNKNOWN_TOPIC_OR_PART: ": the topic does not exist yet",
+/** What to do if no records can be read, by librdkafka's names of errors. */
+const consumeTroubles: Readonly<Record<string, { readonly kind: KafkaTrouble; readonly advice: string }>> = {
+  ERR_GROUP_AUTHORIZATION_FAILED: {
+    kind: "consume_group_unauthorized",
+    advice: ": Kafka does not allow this client's user into the group; grant it READ on the group",
+  },
+  ERR_TOPIC_AUTHORIZATION_FAILED: {
+    kind: "consume_topic_unauthorized",
+    advice: ": Kafka does not allow this client's user to read the topic; grant it READ on the topic",
+  },
+  ERR_UNKNOWN_TOPIC_OR_PART: { kind: "consume_unknown_topic", advice: ": the topic does not exist yet" },
 };
 
 /** Told what happens to a member. None of these may throw or reject. */
@@ -49,7 +54,7 @@ export class GroupMember {
   readonly #client: KafkaClient;
   readonly #topic: string;
   readonly #groupId: string;
-  readonly #log: TroubleLog;
+  readonly #log: TroubleLog<KafkaTrouble>;
   readonly #observer: MemberObserver;
   readonly #tokens: TokenKeeper;
   readonly #polling: Promise<void>;
@@ -64,7 +69,12 @@ export class GroupMember {
   #committed: (() => void) | undefined;
 
   /** Joins the group. Throws if librdkafka refuses a property. */
-  constructor(client: KafkaClient, settings: ConsumerSettings, log: TroubleLog, observer: MemberObserver) {
+  constructor(
+    client: KafkaClient,
+    settings: ConsumerSettings,
+    log: TroubleLog<KafkaTrouble>,
+    observer: MemberObserver,
+  ) {
     this.#client = client;
     this.#topic = settings.topic;
     this.#groupId = settings.groupId;
@@ -98,7 +108,7 @@ export class GroupMember {
       const { code, message } = asNativeError(error);
       // The partition moved away meanwhile: its next owner gets the record again.
       if (this.#nameOf(code) === "ERR__STATE") return;
-      this.#log.warn("offsets store", { error: message }, "An offset was not stored: its record will come again");
+      this.#log.warn("offset_not_stored", { error: message }, "An offset was not stored: its record will come again");
     }
   }
 
@@ -109,7 +119,11 @@ export class GroupMember {
       else this.#consumer.resume(partitions);
     } catch (error) {
       const { message } = asNativeError(error);
-      this.#log.warn("pause", { partition, paused, error: message }, "A partition could not be paused or resumed");
+      this.#log.warn(
+        "partition_not_paused",
+        { partition, paused, error: message },
+        "A partition could not be paused or resumed",
+      );
     }
   }
 
@@ -120,7 +134,11 @@ export class GroupMember {
   async leave(timeoutMs: number): Promise<void> {
     this.#leaving = true;
     if (!(await resolvesWithin(timeoutMs, this.#commitAndDisconnect()))) {
-      this.#log.warn("leave", { timeoutMs }, "No broker took the last offsets in time: their records will come again");
+      this.#log.warn(
+        "leave_timeout",
+        { timeoutMs },
+        "No broker took the last offsets in time: their records will come again",
+      );
     }
     this.#tokens.stop();
   }
@@ -155,7 +173,7 @@ export class GroupMember {
   #onCommit(error: NativeError | null | undefined): void {
     // Offsets that are not committed are committed with the next ones; in the worst case records come again.
     if (error && this.#nameOf(error.code) !== "ERR__NO_OFFSET") {
-      this.#log.warn("offset commit", { error: error.message }, "Offsets were not committed");
+      this.#log.warn("offset_not_committed", { error: error.message }, "Offsets were not committed");
     }
     this.#committed?.();
   }
@@ -188,7 +206,8 @@ export class GroupMember {
       const name = this.#nameOf(native.code) ?? "";
       if (name === "ERR__FATAL") return this.#fail(`failed for good: ${native.message}`);
       const details = { topic: this.#topic, groupId: this.#groupId, error: native.message };
-      this.#log.warn(`consume ${name}`, details, `No records can be read for now${advice[name] ?? ""}`);
+      const { kind, advice } = consumeTroubles[name] ?? { kind: "consume_failed", advice: "" };
+      this.#log.warn(kind, details, `No records can be read for now${advice}`);
       await delay(pollMs);
     }
   }
@@ -233,7 +252,11 @@ export class GroupMember {
       if (this.#nameOf(change.code) === "ERR__ASSIGN_PARTITIONS") this.#assign(partitions);
       else await this.#revoke(partitions);
     } catch (error) {
-      this.#log.warn("rebalance", { error: asNativeError(error).message }, "Partitions could not be taken or given up");
+      this.#log.warn(
+        "rebalance_failed",
+        { error: asNativeError(error).message },
+        "Partitions could not be taken or given up",
+      );
     }
   }
 

@@ -2,6 +2,7 @@ import { describeFailure } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import { pause } from "../../base/timing.js";
 import type { NativeMessage, NativeOffset } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { readMessage, type SessionActivityItem, type SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import type { InvalidReason } from "./consumer-stats.js";
@@ -11,7 +12,7 @@ import type { Pacer } from "./pacer.js";
 export interface PartitionContext {
   readonly settings: Pick<ConsumerSettings, "topic" | "handle" | "batchSize" | "retry">;
   readonly pacer: Pacer;
-  readonly log: TroubleLog;
+  readonly log: TroubleLog<KafkaTrouble>;
   /** Rejects where the record could not be set aside. */
   setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<void>;
   /** Lets the group know how far the partition is handled. Must not throw. */
@@ -126,7 +127,12 @@ export class PartitionWorker {
         return true;
       } catch (error) {
         failures += 1;
-        this.#report(items[0], "handler", { attempt: failures, ...describeFailure(error) }, "The handler failed");
+        this.#report(
+          items[0],
+          "handler_failed",
+          { attempt: failures, ...describeFailure(error) },
+          "The handler failed",
+        );
         if (failures < attempts && !(await this.#backOff(failures))) return false;
       }
     }
@@ -160,7 +166,7 @@ export class PartitionWorker {
         return true;
       } catch (error) {
         const details = { reason, attempt: failures, ...describeFailure(error) };
-        this.#report({ record }, "set aside", details, "A record could not be set aside");
+        this.#report({ record }, "set_aside_failed", details, "A record could not be set aside");
         if (!(await this.#backOff(failures))) return false;
       }
     }
@@ -200,7 +206,7 @@ export class PartitionWorker {
     this.#context.setPaused(this.#partition, paused);
   }
 
-  #report(item: Partial<SessionActivityItem> | undefined, kind: string, details: object, message: string): void {
+  #report(item: Partial<SessionActivityItem> | undefined, kind: KafkaTrouble, details: object, message: string): void {
     const { partition, offset } = item?.record ?? {};
     const eventId = item?.event?.eventId;
     this.#context.log.warn(

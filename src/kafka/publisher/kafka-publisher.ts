@@ -3,6 +3,7 @@ import { errorMessage, errorName } from "../../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
 import type { DropReason, Publisher, PublisherStats } from "../../publishing/publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type KafkaRecord, type LinkObserver, ProducerLink } from "../client/producer-link.js";
 import { dropReason, meansFatal } from "./drop-reason.js";
 import { createLedger, type Ledger, type Settled } from "./ledger.js";
@@ -35,7 +36,7 @@ const stopTimeoutMs = 2_000;
 class KafkaPublisher implements Publisher {
   readonly #client: KafkaClient;
   readonly #settings: PublisherSettings;
-  readonly #log: TroubleLog;
+  readonly #log: TroubleLog<KafkaTrouble>;
   readonly #ledger: Ledger;
   readonly #encode: (event: SessionActivityEvent) => KafkaRecord;
   #link: ProducerLink<Settled>;
@@ -83,7 +84,7 @@ class KafkaPublisher implements Publisher {
       return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? "queue_full" : record;
     } catch (error) {
       // Its message may quote the event, so only its name is told.
-      this.#log.warn("kafka encode", { error: errorName(error) }, "An event could not be encoded");
+      this.#log.warn("event_not_encoded", { error: errorName(error) }, "An event could not be encoded");
       return "invalid_event";
     }
   }
@@ -93,7 +94,7 @@ class KafkaPublisher implements Publisher {
     const observer: LinkObserver<Settled> = {
       failed: ({ message }) =>
         this.#log.error(
-          "kafka start",
+          "producer_not_started",
           { error: message },
           "The Kafka producer cannot start, all events are dropped: check its properties and the files that they name",
         ),
@@ -155,11 +156,11 @@ class KafkaPublisher implements Publisher {
       this.#link = this.#connect();
     } catch (error) {
       const details = { error: errorMessage(error) };
-      this.#log.error("kafka replace", details, "The Kafka producer failed for good and cannot be replaced");
+      this.#log.error("producer_not_replaced", details, "The Kafka producer failed for good and cannot be replaced");
       return false;
     }
     this.#log.error(
-      "kafka fatal",
+      "producer_replaced",
       {},
       "The Kafka producer failed for good and was replaced by one without idempotence",
     );

@@ -1,5 +1,6 @@
 import { swallow, type TroubleLog } from "../../base/log.js";
 import type { DropReason, PublisherStats } from "../../publishing/publisher.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { LostRecords } from "../client/producer-link.js";
 import { advice } from "./drop-reason.js";
 
@@ -27,7 +28,7 @@ export interface Ledger {
 }
 
 /** Creates a ledger that reports drops, once a minute for each reason. `common` stands in every report. */
-export function createLedger(common: object, log: TroubleLog): Ledger {
+export function createLedger(common: object, log: TroubleLog<KafkaTrouble>): Ledger {
   let offered = 0;
   let delivered = 0;
   let queued = 0;
@@ -37,10 +38,10 @@ export function createLedger(common: object, log: TroubleLog): Ledger {
   function count(reason: DropReason, events: number, details: object | undefined): void {
     const total = (dropped[reason] ?? 0) + events;
     dropped[reason] = total;
-    log.warn(`kafka drop ${reason}`, { ...common, reason, total, ...details }, `Events dropped: ${advice[reason]}`);
+    log.warn(`drop_${reason}`, { ...common, reason, total, ...details }, `Events dropped: ${advice[reason]}`);
   }
 
-  const warnOfCallback = (): void => log.warn("kafka settled", {}, "A callback given to publish() threw");
+  const warnOfCallback = (): void => log.warn("callback_failed", {}, "A callback given to publish() threw");
 
   // Whoever is told may throw, and that would end the process where the client's thread reports.
   function tell(settled: Settled | undefined, outcome: "delivered" | DropReason): void {

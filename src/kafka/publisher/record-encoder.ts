@@ -6,6 +6,7 @@ import {
 import { errorName } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import type { NativeHeader } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
 import { encodeEvent } from "./event-encoder.js";
 import type { PublisherSettings } from "./publisher-options.js";
@@ -20,7 +21,7 @@ const plainHeaders: readonly NativeHeader[] = [contentType];
  */
 export function createRecordEncoder(
   settings: Pick<PublisherSettings, "key" | "cloudEvents">,
-  log: TroubleLog,
+  log: TroubleLog<KafkaTrouble>,
 ): (event: SessionActivityEvent) => KafkaRecord {
   const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
   const { key: userKey } = settings;
@@ -64,7 +65,7 @@ function wellFormed(text: string): string {
 function keyOf(
   userKey: (event: SessionActivityEvent) => unknown,
   event: SessionActivityEvent,
-  log: TroubleLog,
+  log: TroubleLog<KafkaTrouble>,
 ): RecordKey | undefined {
   try {
     const key = userKey(event);
@@ -72,10 +73,10 @@ function keyOf(
     if (typeof key === "string") return key === "" ? "" : Buffer.from(key);
     if (key instanceof Promise) key.catch(() => {});
     if (key !== undefined)
-      log.warn("kafka key", { got: typeof key }, "The key option returned no string: publishing without a key");
+      log.warn("key_failed", { got: typeof key }, "The key option returned no string: publishing without a key");
   } catch (error) {
     // Its message may quote the event, so only its name is told.
-    log.warn("kafka key", { error: errorName(error) }, "The key option threw: publishing without a key");
+    log.warn("key_failed", { error: errorName(error) }, "The key option threw: publishing without a key");
   }
   return undefined;
 }
