@@ -43,7 +43,7 @@ const packages = [
 /** The only file that may be required, beside packages: it says the version. */
 const manifest = "connect-session-activity/package.json";
 /** The only file that reads process.env. biome.json names it too. */
-const environmentFile = "kafka/environment/environment.ts";
+const environmentFile = "base/environment.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const src = resolve(root, "src");

@@ -316,8 +316,12 @@ test("the linter refuses exactly the imports that the order of the rooms forbids
 });
 
 test("the environment is read in one file only", () => {
-  const reader = "src/kafka/environment/environment.ts";
-  const files = [...foldersOfRooms().map((room) => `src/${room}/probe.ts`), "src/kafka/environment.ts", reader];
+  const reader = "src/base/environment.ts";
+  const files = [
+    ...foldersOfRooms().map((room) => `src/${room}/probe.ts`),
+    "src/kafka/environment/environment.ts",
+    reader,
+  ];
   for (const file of files) write(file, [...environmentReads, ...otherReads].map((line) => `${line}\n`).join(""));
   const refused = oxlint("rooms(environment)");
   const wanted = files

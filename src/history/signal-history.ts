@@ -1,6 +1,6 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../base/log.js";
-import { wrongOption } from "../base/option-checks.js";
+import { wrongOption } from "../base/option-error.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
 import type { HistoryTrouble } from "./history-troubles.js";
 import { createQueries, type SignalQueries } from "./queries.js";

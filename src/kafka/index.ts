@@ -1,11 +1,12 @@
+export type { SessionTracking, SessionTrackingStats } from "../service/tracking.js";
 export type { OAuthToken, OAuthTokenProvider } from "./client/oauth-token.js";
 export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumer/consumed-record.js";
 export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer/consumer.js";
 export type { SessionActivityConsumerOptions, SessionActivityRetry } from "./consumer/consumer-options.js";
 export type { ConsumerStats, InvalidReason } from "./consumer/consumer-stats.js";
 export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
-export { sessionTrackingFromEnv } from "./environment/environment.js";
+export { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 export { createKafkaPublisher } from "./publisher/kafka-publisher.js";
-export type { KafkaPublisherOptions } from "./publisher/publisher-options.js";
-export { type SessionTracking, startSessionTracking } from "./start.js";
+export type { KafkaCompression, KafkaPublisherOptions } from "./publisher/publisher-options.js";
+export { startSessionTracking } from "./start.js";
 export type { SessionTrackingKafkaOptions, SessionTrackingOptions } from "./tracking-options.js";

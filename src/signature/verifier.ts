@@ -1,8 +1,16 @@
-import { readMs, wrongOption } from "../base/option-checks.js";
+import { type OptionsOf, oneOf, readOptions } from "../base/options.js";
 import type { SessionVerifier } from "../contract/signed-mark.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
-import { areClaimsOf, type CheckOptions, checkSignature, readMaxAge } from "./signature-check.js";
+import {
+  areClaimsOf,
+  audienceOption,
+  type CheckOptions,
+  checkSignature,
+  clockSkewOption,
+  keySetOption,
+  maxAgeOption,
+} from "./signature-check.js";
 
 /** Options of {@link createSessionVerifier}. */
 export interface SessionVerifierOptions {
@@ -20,10 +28,36 @@ export interface SessionVerifierOptions {
   /** How far the clocks of gateway and service may be apart, in milliseconds. By default, 10,000. */
   clockSkewMs?: number | undefined;
   /**
-   * What becomes of a session context that comes without a mark. By default, `"keep"`: calls inside the mesh carry one that
-   * a service upstream has verified. `"drop"` is for services that strangers reach.
+   * What becomes of a session context that comes without a mark. `"drop"` takes it away: a handler must not read an unverified
+   * context that looks verified. A service that is called through a relay needs `"keep"`, since relays hand contexts on without
+   * a mark. The first dropped context is logged.
+   *
+   * @default "drop"
    */
   unmarked?: "keep" | "drop" | undefined;
+}
+
+/** The options of a verifier. */
+export const verifierTable: OptionsOf<CheckOptions & { readonly unmarked: "keep" | "drop" }> = {
+  keys: keySetOption,
+  audience: { ...audienceOption, required: true },
+  algorithms: {
+    meaning: "The algorithms allowed",
+    expects: "an array of `EdDSA` and `ES256`",
+    byDefault: signatureAlgorithms,
+    read: readAlgorithms,
+  },
+  maxAgeMs: maxAgeOption,
+  clockSkewMs: clockSkewOption,
+  unmarked: oneOf(["keep", "drop"], {
+    meaning: "What becomes of a session context that comes without a mark",
+    byDefault: "drop",
+  }),
+};
+
+function readAlgorithms(value: unknown): readonly SignatureAlgorithm[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  return value.every((one) => signatureAlgorithms.includes(one)) ? [...value] : undefined;
 }
 
 /**
@@ -32,34 +66,13 @@ export interface SessionVerifierOptions {
  * It only needs what is in memory, so a call never waits for the network. Throws a TypeError for options that are wrong.
  */
 export function createSessionVerifier(options: SessionVerifierOptions): SessionVerifier {
-  const checks = readOptions(options);
+  const { unmarked, ...checks } = readOptions("createSessionVerifier", verifierTable, options);
   return {
-    unmarked: options.unmarked ?? "keep",
+    unmarked,
     async verify(mark, signature) {
       const checked = await checkSignature(signature, new Date(), checks);
       if (typeof checked === "string") return checked;
       return areClaimsOf(mark, checked.claims) ? undefined : "signature_invalid";
     },
-  };
-}
-
-function readOptions(options: SessionVerifierOptions): CheckOptions {
-  const { keys, audience, algorithms = signatureAlgorithms, unmarked = "keep" } = options;
-  // An array has a find of its own.
-  if (Array.isArray(keys) || typeof keys?.find !== "function") throw wrongOption("keys", "a SessionKeySet", keys);
-  const audiences = [audience].flat();
-  if (audiences.length === 0 || audiences.some((one) => typeof one !== "string" || one === "")) {
-    throw wrongOption("audience", "a string, or some, not empty", audience);
-  }
-  if (!Array.isArray(algorithms) || algorithms.length === 0) throw wrongOption("algorithms", "an array", algorithms);
-  const wrong = algorithms.find((one) => !signatureAlgorithms.includes(one));
-  if (wrong !== undefined) throw wrongOption("algorithms", `some of ${signatureAlgorithms.join(", ")}`, wrong);
-  if (unmarked !== "keep" && unmarked !== "drop") throw wrongOption("unmarked", '"keep" or "drop"', unmarked);
-  return {
-    keys,
-    audience: audiences,
-    algorithms: [...algorithms],
-    maxAgeMs: readMaxAge(options.maxAgeMs),
-    clockSkewMs: readMs("clockSkewMs", options.clockSkewMs, 10_000),
   };
 }

@@ -7,8 +7,9 @@ import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
+import { defaultInWords } from "../../src/base/options.js";
 import { decodeSessionContext, encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
-import { environmentTable } from "../../src/kafka/environment/environment.js";
+import { trackingVariables } from "../../src/kafka/environment/kafka-environment.js";
 import { createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
 import { eventOf } from "../history/history-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
@@ -169,9 +170,14 @@ it("shows an event that the schema accepts", () => {
 });
 
 it("has the table of environment variables that the code has", () => {
-  const rows = environmentTable().map(
-    ({ name, expects, byDefault, meaning }) => `| \`${name}\` | ${meaning} | ${expects} | ${byDefault} |`,
-  );
+  const rows = trackingVariables
+    .map(({ name, option }) => ({
+      name,
+      expects: option.expects,
+      byDefault: defaultInWords(option),
+      meaning: option.meaning,
+    }))
+    .map(({ name, expects, byDefault, meaning }) => `| \`${name}\` | ${meaning} | ${expects} | ${byDefault} |`);
   const table = ["| Variable | Meaning | Value | Default |", "| --- | --- | --- | --- |", ...rows].join("\n");
   expect(readme).toContain(table);
 });

@@ -75,7 +75,7 @@ export class ProducerLink<Note> {
   #abandoned = false;
   #inFlight = 0;
   #inFlightBytes = 0;
-  #idle: (() => void) | undefined;
+  readonly #idle: (() => void)[] = [];
   /**
    * For a record with a note, a number goes along as the client's opaque. An opaque leaks if no report comes: then let it be a
    * number, and not a callback with all that it holds.
@@ -95,6 +95,11 @@ export class ProducerLink<Note> {
     bridgeClientLog(producer, log, this.#tokens);
     producer.on("delivery-report", (error, report) => this.#report(error, report));
     this.started = this.#start();
+  }
+
+  /** Whether it could not start: then it takes no record. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Takes a record, or answers with the error for which it was not taken. Never throws. */
@@ -120,7 +125,7 @@ export class ProducerLink<Note> {
     if (this.#inFlight === 0 || left === 0) return;
     // The counter decides, and not the flush: reports trail it, since only 100 come in one turn of the event loop.
     const idle = new Promise<void>((resolve) => {
-      this.#idle = resolve;
+      this.#idle.push(resolve);
     });
     try {
       this.#producer.flush(left, () => {});
@@ -192,7 +197,7 @@ export class ProducerLink<Note> {
     const note = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
     if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, note);
     else this.#observer.reported(error, bytes, note);
-    if (this.#inFlight === 0) this.#idle?.();
+    if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #take(noted: number): Note | undefined {

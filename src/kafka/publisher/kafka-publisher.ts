@@ -1,7 +1,8 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import { errorMessage, errorName } from "../../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
-import type { DropReason, Publisher, PublisherStats } from "../../publishing/publisher.js";
+import { resolvesWithin } from "../../base/timing.js";
+import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../../publishing/publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type KafkaRecord, type LinkObserver, ProducerLink } from "../client/producer-link.js";
@@ -9,7 +10,7 @@ import { dropReason, meansFatal } from "./drop-reason.js";
 import { createLedger, type Ledger, type Settled } from "./ledger.js";
 import { producerProperties } from "./producer-properties.js";
 import { type KafkaPublisherOptions, type PublisherSettings, publisherSettings } from "./publisher-options.js";
-import { createRecordEncoder } from "./record-encoder.js";
+import { createRecordEncoder, type EventRecord } from "./record-encoder.js";
 
 /**
  * Creates a publisher that writes events to Kafka: the value is the event's binary form, and the header `content-type` is
@@ -33,12 +34,23 @@ export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher 
 /** How long a producer may take to stop, once it was told to drop what it holds. */
 const stopTimeoutMs = 2_000;
 
+/** An event is not taken. */
+interface Refusal {
+  readonly kind: "refused";
+  readonly reason: DropReason;
+}
+
+// One of each for all events: in an outage there are many.
+const closed: Refusal = { kind: "refused", reason: "closed" };
+const queueFull: Refusal = { kind: "refused", reason: "queue_full" };
+const invalidEvent: Refusal = { kind: "refused", reason: "invalid_event" };
+
 class KafkaPublisher implements Publisher {
   readonly #client: KafkaClient;
   readonly #settings: PublisherSettings;
   readonly #log: TroubleLog<KafkaTrouble>;
   readonly #ledger: Ledger;
-  readonly #encode: (event: SessionActivityEvent) => KafkaRecord;
+  readonly #encode: (event: SessionActivityEvent) => EventRecord;
   #link: ProducerLink<Settled>;
   #idempotent = true;
   #closing: Promise<PublisherStats> | undefined;
@@ -57,13 +69,25 @@ class KafkaPublisher implements Publisher {
   }
 
   publish(event: SessionActivityEvent, settled?: Settled): void {
-    const record = this.#closing === undefined ? this.#admit(event) : "closed";
-    if (typeof record === "string") {
-      this.#ledger.refuse(record, settled);
+    const admission = this.#admit(event);
+    if (admission.kind === "refused") {
+      this.#ledger.refuse(admission.reason, settled);
     } else {
-      this.#ledger.accept(record.bytes);
-      this.#send(record, settled);
+      this.#ledger.accept(admission.bytes);
+      this.#send(admission, settled);
     }
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.#closing === undefined) await this.#link.drain(timeoutMs);
+    else await resolvesWithin(timeoutMs, this.#closing);
+  }
+
+  problem(): PublisherProblem | undefined {
+    if (this.#link.failed) return "failed";
+    const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
+    const isFull = this.#ledger.queued >= maxQueuedEvents || this.#ledger.queuedBytes >= maxQueuedBytes;
+    return isFull ? "queue_full" : undefined;
   }
 
   stats(): PublisherStats {
@@ -76,16 +100,17 @@ class KafkaPublisher implements Publisher {
   }
 
   /** The event's record, or why it is not taken. */
-  #admit(event: SessionActivityEvent): KafkaRecord | DropReason {
+  #admit(event: SessionActivityEvent): EventRecord | Refusal {
     const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
-    if (this.#ledger.queued >= maxQueuedEvents) return "queue_full";
+    if (this.#closing !== undefined) return closed;
+    if (this.#ledger.queued >= maxQueuedEvents) return queueFull;
     try {
       const record = this.#encode(event);
-      return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? "queue_full" : record;
+      return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? queueFull : record;
     } catch (error) {
       // Its message may quote the event, so only its name is told.
       this.#log.warn("event_not_encoded", { error: errorName(error) }, "An event could not be encoded");
-      return "invalid_event";
+      return invalidEvent;
     }
   }
 

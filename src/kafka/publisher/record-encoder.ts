@@ -11,25 +11,30 @@ import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
 import { encodeEvent } from "./event-encoder.js";
 import type { PublisherSettings } from "./publisher-options.js";
 
+/** What is sent for one event. */
+export interface EventRecord extends KafkaRecord {
+  readonly kind: "record";
+}
+
 const contentType: NativeHeader = { "content-type": "application/protobuf" };
 const plainHeaders: readonly NativeHeader[] = [contentType];
 
 /**
- * Makes the function that turns events into records. It throws where an event cannot be encoded.
+ * Makes the function that turns events into records. It throws if an event cannot be encoded.
  *
  * Every header value is a string, whatever the event holds: with any other, the client's `produce` throws and still sends.
  */
 export function createRecordEncoder(
   settings: Pick<PublisherSettings, "key" | "cloudEvents">,
   log: TroubleLog<KafkaTrouble>,
-): (event: SessionActivityEvent) => KafkaRecord {
+): (event: SessionActivityEvent) => EventRecord {
   const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
   const { key: userKey } = settings;
   return (event) => {
     const value = encodeEvent(event);
     const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
     const bytes = key === undefined ? value.length : value.length + key.length;
-    return { value, key, headers: headersOf(event), bytes };
+    return { kind: "record", value, key, headers: headersOf(event), bytes };
   };
 }
 

@@ -1,5 +1,5 @@
+import { readFileSync } from "node:fs";
 import { Agent } from "node:http";
-import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,7 +23,8 @@ import { AccountService } from "../../../gen/example/account/v1/account_pb.js";
 import { type ClientBehaviour, deadlineMs } from "./endings.js";
 import type { Kind } from "./kinds.js";
 
-const { version }: { version: string } = createRequire(import.meta.url)("@connectrpc/connect/package.json");
+const manifest = new URL("../../../node_modules/@connectrpc/connect/package.json", import.meta.url);
+const { version }: { version: string } = JSON.parse(readFileSync(manifest, "utf8"));
 const [major = 0, minor = 0] = version.split(".").map(Number);
 
 /**
