@@ -1,5 +1,5 @@
 import type { Logger } from "../base/log.js";
-import { within } from "../base/within.js";
+import { resolvesWithin } from "../base/timing.js";
 import { openSignalDatabase } from "../history/index.js";
 import { loadKafkaClient } from "../kafka/client/kafka-client.js";
 import { type Health, startHealth } from "./health.js";
@@ -34,7 +34,7 @@ export async function runHistory(
     await worker.closed;
   } finally {
     await worker.close();
-    await within(closeTimeoutMs, database.close()).catch(() => {
+    await resolvesWithin(closeTimeoutMs, database.close()).catch(() => {
       // One that could not be opened cannot be closed, either.
     });
     await endpoint?.close();

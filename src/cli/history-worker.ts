@@ -1,8 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { anything, logOption, milliseconds, type OptionsOf, objectWith, readOptions } from "../base/options.js";
-import { within } from "../base/within.js";
+import { pause, resolvesWithin } from "../base/timing.js";
 import {
   createSignalHistory,
   type SignalDatabase,
@@ -10,6 +9,7 @@ import {
   type SignalHistoryOptions,
   type SignalHistoryStats,
 } from "../history/index.js";
+import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
 import { consumerSettings } from "../kafka/consumer/consumer-options.js";
 import { watchGroup } from "../kafka/consumer/group-progress.js";
 import {
@@ -18,6 +18,7 @@ import {
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
 } from "../kafka/index.js";
+import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
 import { watchDatabase } from "./watched-database.js";
@@ -100,7 +101,7 @@ const stopTimeoutMs = 5_000;
  */
 export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker {
   const { maxBackoffMs, compactEveryMs } = readOptions("startHistoryWorker", workerTable, options);
-  const log = createTroubleLog(options.log);
+  const log = createTroubleLog<CliTrouble | KafkaTrouble>(options.log);
   const database = watchDatabase(options.database, log);
   const history = createSignalHistory({ ...options.history, database, log: options.log });
   const consumerOptions = consumerOptionsOf(options, history, log, maxBackoffMs);
@@ -118,7 +119,7 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
     } finally {
       ended = true;
       database.stop();
-      await within(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
+      await resolvesWithin(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
     }
   }
 
@@ -159,7 +160,7 @@ function startReading(
   options: SessionActivityConsumerOptions,
   history: SignalHistory,
   everyMs: number,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble | KafkaTrouble>,
 ): Reading {
   const consumer = createSessionActivityConsumer(options);
   const progress = watchGroup(consumerSettings(options), log);
@@ -177,7 +178,7 @@ function startReading(
 function consumerOptionsOf(
   { kafka, log: logger }: HistoryWorkerOptions,
   history: SignalHistory,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble>,
   maxBackoffMs: number,
 ): SessionActivityConsumerOptions {
   return {
@@ -187,7 +188,7 @@ function consumerOptionsOf(
     onInvalid:
       kafka.deadLetterTopic === undefined
         ? ({ topic, partition, offset }, reason) =>
-            log.warn("invalid", { topic, partition, offset, reason }, "A record holds no event: it is left out")
+            log.warn("record_left_out", { topic, partition, offset, reason }, "A record holds no event: it is left out")
         : undefined,
     log: logger,
   };
@@ -213,7 +214,7 @@ async function migrate(history: SignalHistory, maxBackoffMs: number, signal: Abo
   };
   for (let wait = backoffMs; !signal.aborted; wait = Math.min(maxBackoffMs, wait * 2)) {
     if (await Promise.race([attempt(), stopped])) return !signal.aborted;
-    await delay(wait, undefined, { signal }).catch(() => {});
+    await pause(wait, signal);
   }
   return false;
 }

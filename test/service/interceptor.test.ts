@@ -367,7 +367,7 @@ describe("other interceptors", () => {
     expect(warnings).toEqual([
       {
         message: expect.stringContaining("registered twice"),
-        details: { procedure: expect.stringContaining("ChangePassword") },
+        details: { kind: "registered_twice", procedure: expect.stringContaining("ChangePassword") },
       },
     ]);
   });
