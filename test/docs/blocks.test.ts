@@ -27,9 +27,9 @@ it.each(taken)("the block at $at is taken from $file", ({ file, code }) => {
   expect(places.filter((place) => whole.includes(place))).toHaveLength(1);
 });
 
-it.each([...new Set(taken.map(({ file }) => file))])("%s is run by a test", (file) => {
+it.each([...new Set(taken.flatMap(({ file }) => file ?? []))])("%s is run by a test", (file) => {
   // Programs are named by folder and file, configurations of proxies by their file.
-  const name = file!.replace(/^examples\//, "").replace(/\.ts$/, ".js");
+  const name = file.replace(/^examples\//, "").replace(/\.ts$/, ".js");
   const isNamed = (test: string): boolean => test.includes(name) || test.includes(`"${name.replace(/^edge\//, "")}"`);
   expect(tests.filter(isNamed).length).toBeGreaterThan(0);
 });
@@ -70,7 +70,7 @@ function checkNpm([command = "", ...names]: readonly string[]): void {
 it("every script and path that a page names is there", () => {
   const missing = pages.flatMap((page) => {
     const text = read(page);
-    const scripts = [...text.matchAll(/npm run ([\w:]+)/g)].filter(([, name]) => !(name! in manifest.scripts));
+    const scripts = [...text.matchAll(/npm run ([\w:]+)/g)].filter(([, name = ""]) => !(name in manifest.scripts));
     const paths = [...text.matchAll(/(?:vitest run |`)((?:src|test|examples|scripts|bench|proto)\/[\w./-]*\w)/g)];
     return [...scripts, ...paths.filter(([, path]) => !existsSync(at(path!)))].map(([found]) => `${page}: ${found}`);
   });
