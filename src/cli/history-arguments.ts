@@ -1,10 +1,31 @@
 import { readFileSync } from "node:fs";
-import { wrongOption } from "../base/option-checks.js";
-import { createSignalHistory, type SignalHistoryOptions } from "../history/index.js";
-import { consumerSettings } from "../kafka/consumer/consumer-options.js";
-import { historyDatabaseFromEnv, sessionTrackingFromEnv } from "../kafka/environment/environment.js";
+import {
+  type Environment,
+  type Problems,
+  processEnvironment,
+  readVariables,
+  refuse,
+  type Variable,
+  variablesOf,
+} from "../base/environment.js";
+import { missingOption, optionError, wrongOptionShown } from "../base/option-error.js";
+import {
+  defaultInWords,
+  flag,
+  type Option,
+  type OptionsOf,
+  type OptionTable,
+  text,
+  wholeNumber,
+} from "../base/options.js";
+import { databaseTable } from "../history/database.js";
+import { historyTable } from "../history/history-options.js";
+import type { SignalHistoryOptions } from "../history/index.js";
+import { brokersOption } from "../kafka/client/client-options.js";
+import { consumerTable } from "../kafka/consumer/consumer-options.js";
+import { sessionTrackingFromEnv } from "../kafka/environment/kafka-environment.js";
 import type { SessionActivityConsumerOptions } from "../kafka/index.js";
-import { type CommandOption, type GivenOptions, readArguments } from "./arguments.js";
+import { type CommandOption, readArguments } from "./arguments.js";
 import type { HealthAddress } from "./health.js";
 
 /** What `session-activity history` was told to do. */
@@ -19,128 +40,215 @@ export interface HistoryCommand {
   readonly health: HealthAddress | undefined;
 }
 
-/** An option that the libraries check, under the name that they call it. */
-interface HistoryOption extends CommandOption {
-  readonly checkedAs?: string;
+/** Everything that can be set, each by an argument or a variable. */
+interface CommandSettings {
+  readonly brokers: string;
+  readonly topic: string;
+  readonly groupId: string;
+  readonly database: string | undefined;
+  readonly schema: string;
+  readonly requireVerified: boolean;
+  readonly latenessMs: number;
+  readonly deadLetterTopic: string | undefined;
+  readonly tombstoneKeyFile: Uint8Array | undefined;
+  readonly healthPort: number | undefined;
+  readonly healthHost: string | undefined;
 }
 
-/** Every option there is. The order is the README's. */
-// biome-ignore format: a table reads best with a row a line
-export const historyOptions: readonly HistoryOption[] = [
-  { name: "--brokers", value: "HOST:PORT", checkedAs: "brokers", meaning: "Where Kafka is, several joined by commas", byDefault: "`SESSION_TRACKING_KAFKA_BROKERS`" },
-  { name: "--topic", value: "TOPIC", checkedAs: "topic", meaning: "The topic to read", byDefault: "`SESSION_TRACKING_KAFKA_TOPIC`, or `session-activities`" },
-  { name: "--group", value: "GROUP", checkedAs: "groupId", meaning: "Workers of one group share the partitions", byDefault: "`session-activity-history`" },
-  { name: "--database", value: "ADDRESS", meaning: "`postgresql://user@host/name` without a password, or the path of a folder for one worker with an embedded database", byDefault: "`SESSION_HISTORY_DATABASE`, which may hold a password" },
-  { name: "--schema", value: "NAME", checkedAs: "schema", meaning: "The schema in the database that holds the history", byDefault: "`signal_history`" },
-  { name: "--require-verified", meaning: "Only takes events whose session context was verified", byDefault: "takes all" },
-  { name: "--lateness-hours", value: "HOURS", meaning: "How late an event may come and still be placed, from 1 to 596", byDefault: "`24`" },
-  { name: "--dead-letter-topic", value: "TOPIC", checkedAs: "deadLetterTopic", meaning: "Where records go that hold no event", byDefault: "they are counted, and logged without their content" },
-  { name: "--tombstone-key-file", value: "FILE", checkedAs: "tombstoneKey", meaning: "Holds the secret by which who was forgotten is known again, at least 16 bytes; a line break at its end does not count", byDefault: "none" },
-  { name: "--health-port", value: "PORT", meaning: "Answers `/healthz` and `/readyz` there; 0 for any free port", byDefault: "no health endpoint" },
-  { name: "--health-host", value: "HOST", meaning: "The address that the health port is bound to", byDefault: "all of the machine's" },
-  { name: "--help", meaning: "Shows this", byDefault: "" },
-  { name: "--version", meaning: "Shows the version", byDefault: "" },
+const prefix = "SESSION_HISTORY_";
+const hourMs = 3_600_000;
+
+/** The options of the command. Their bounds are those of the libraries. */
+export const commandTable: OptionsOf<CommandSettings> = {
+  // A service's variables say where Kafka is.
+  brokers: { ...brokersOption, variable: undefined, defaultText: "`SESSION_TRACKING_KAFKA_BROKERS`" },
+  topic: {
+    ...consumerTable.topic,
+    variable: undefined,
+    defaultText: "`SESSION_TRACKING_KAFKA_TOPIC`, or `session-activities`",
+  },
+  groupId: text({
+    meaning: "Workers of one group share the partitions",
+    byDefault: "session-activity-history",
+    variable: "GROUP",
+  }),
+  database: {
+    ...databaseTable.url,
+    meaning:
+      "`postgresql://user@host/name` without a password, or the path of a folder for one worker with an embedded database",
+    defaultText: "`SESSION_HISTORY_DATABASE`, which may hold a password",
+  },
+  schema: historyTable.schema,
+  requireVerified: historyTable.requireVerified,
+  latenessMs: historyTable.latenessMs,
+  deadLetterTopic: {
+    ...consumerTable.deadLetterTopic,
+    defaultText: "they are counted, and logged without their content",
+    variable: "DEAD_LETTER_TOPIC",
+  },
+  tombstoneKeyFile: {
+    meaning:
+      "Holds the secret by which who was forgotten is known again, at least 16 bytes; a line break at its end does not count",
+    expects: "the path of a readable file with at least 16 bytes",
+    defaultText: "none",
+    variable: "TOMBSTONE_KEY_FILE",
+    read: (value) => (typeof value === "string" ? readKey(value) : undefined),
+    parse: (given) => given,
+  },
+  healthPort: {
+    ...wholeNumber({ meaning: "", unit: "a port", byDefault: 0, min: 0, max: 65_535 }),
+    meaning: "Answers `/healthz` and `/readyz` there; 0 for any free port",
+    expects: "a port from 0 to 65535",
+    byDefault: undefined,
+    defaultText: "no health endpoint",
+    variable: "HEALTH_PORT",
+  },
+  healthHost: text({
+    meaning: "The address that the health port is bound to",
+    defaultText: "all of the machine's",
+    variable: "HEALTH_HOST",
+  }),
+};
+
+/** The same lateness for people. */
+const latenessHours: Option<number> = {
+  ...wholeNumber({ meaning: "", unit: "hours", byDefault: 24, max: 87_600 }),
+  meaning: "How late an event may come and still be placed",
+};
+
+/** How an option is typed. */
+interface Argument extends CommandOption {
+  readonly sets?: keyof CommandSettings;
+  readonly option: Option<unknown>;
+  /** What the number that is typed is multiplied with. */
+  readonly scale?: number;
+}
+
+const shows = (meaning: string): Option<boolean> => flag({ meaning, defaultText: "" });
+
+/** Every argument there is, in the order of help and documents. */
+export const historyOptions: readonly Argument[] = [
+  argument("--brokers", "HOST:PORT", "brokers"),
+  argument("--topic", "TOPIC", "topic"),
+  argument("--group", "GROUP", "groupId"),
+  argument("--database", "ADDRESS", "database"),
+  argument("--schema", "NAME", "schema"),
+  argument("--require-verified", undefined, "requireVerified"),
+  { ...argument("--lateness-hours", "HOURS", "latenessMs", latenessHours), scale: hourMs },
+  argument("--dead-letter-topic", "TOPIC", "deadLetterTopic"),
+  argument("--tombstone-key-file", "FILE", "tombstoneKeyFile"),
+  argument("--health-port", "PORT", "healthPort"),
+  argument("--health-host", "HOST", "healthHost"),
+  { ...argument("--help", undefined, undefined, shows("Shows this")) },
+  { ...argument("--version", undefined, undefined, shows("Shows the version")) },
 ];
 
+function argument(
+  name: `--${string}`,
+  value: string | undefined,
+  sets: keyof CommandSettings | undefined,
+  option: Option<unknown> = sets === undefined ? shows("") : commandTable[sets],
+): Argument {
+  const { meaning } = option;
+  const byDefault = name === "--require-verified" ? "takes all" : defaultInWords(option);
+  return { name, value, meaning, byDefault, option, ...(sets !== undefined && { sets }) };
+}
+
+/** The variables of the worker, beside those of Kafka. */
+export const historyVariables: readonly Variable[] = variablesOf(prefix, commandTable as OptionTable);
+
 /**
- * Reads the arguments of `session-activity history`, and the environment, where Kafka's security settings and secrets are.
- * Throws a TypeError that says which option is wrong, what was expected, and what came, but for what may be a secret.
+ * Reads the arguments of `session-activity history`, on top of the environment. Throws an `OptionError` that says which option is
+ * wrong, what was expected, and what came, but for what may be a secret.
  */
-export function readHistoryArguments(
-  args: readonly string[],
-  env?: Readonly<Record<string, string | undefined>>,
-): HistoryCommand {
-  const given = readArguments(args, historyOptions);
-  const text = (name: string): string | undefined => textOf(given, name);
+export function readHistoryArguments(args: readonly string[], env: Environment = processEnvironment): HistoryCommand {
   const { kafka = {} } = sessionTrackingFromEnv(env);
-  const { brokers = kafka.brokers, topic = kafka.topic } = { brokers: text("--brokers"), topic: text("--topic") };
+  const settings = settingsOf(args, env, kafka);
+  const { brokers, topic, groupId, deadLetterTopic, database, healthPort: port, healthHost: host } = settings;
   if (brokers === undefined) {
-    throw new TypeError("--brokers must be given, host:port, or SESSION_TRACKING_KAFKA_BROKERS, got neither");
+    throw missingOption("--brokers", brokersOption.expects, "or the variable SESSION_TRACKING_KAFKA_BROKERS");
   }
-  const hours = wholeNumber(given, "--lateness-hours", 1, 596);
-  const command: HistoryCommand = {
-    database: databaseOf(text("--database"), env),
-    history: {
-      schema: text("--schema"),
-      requireVerified: given.has("--require-verified"),
-      latenessMs: hours === undefined ? undefined : hours * 3_600_000,
-      tombstoneKey: keyOf(text("--tombstone-key-file")),
-    },
-    kafka: {
-      brokers,
-      topic,
-      groupId: text("--group") ?? "session-activity-history",
-      deadLetterTopic: text("--dead-letter-topic"),
-      properties: kafka.properties,
-    },
-    health: healthOf(given),
+  if (database === undefined) {
+    throw missingOption(
+      "--database",
+      commandTable.database.expects,
+      "or the variable SESSION_HISTORY_DATABASE: a history in memory would end with this process",
+    );
+  }
+  if (deadLetterTopic === topic) {
+    throw wrongOptionShown("--dead-letter-topic", "another topic than the one that is read", `"${topic}"`);
+  }
+  if (host !== undefined && port === undefined) {
+    throw missingOption("--health-port", commandTable.healthPort.expects, "since --health-host is");
+  }
+  const { schema, requireVerified, latenessMs, tombstoneKeyFile: tombstoneKey } = settings;
+  return {
+    database,
+    history: { schema, requireVerified, latenessMs, tombstoneKey },
+    kafka: { brokers, topic, groupId, deadLetterTopic, properties: kafka.properties },
+    health: port === undefined ? undefined : { port, host },
   };
-  check(command);
-  return command;
 }
 
-function textOf(given: GivenOptions, name: string): string | undefined {
-  const value = given.get(name);
-  return value === true ? undefined : value;
-}
+type GivenSettings = { -readonly [Name in keyof CommandSettings]?: CommandSettings[Name] };
 
-function wholeNumber(given: GivenOptions, name: string, min: number, max: number): number | undefined {
-  const text = textOf(given, name);
-  if (text === undefined) return undefined;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw wrongOption(name, `a whole number from ${min} to ${max}`, text);
-}
-
-function databaseOf(given: string | undefined, env: Readonly<Record<string, string | undefined>> | undefined): string {
-  const name = given === undefined ? "SESSION_HISTORY_DATABASE" : "--database";
-  const address = given ?? historyDatabaseFromEnv(env);
-  if (!address) {
-    throw new TypeError(
-      "--database must be given, postgresql://user@host/name or the path of a folder, or SESSION_HISTORY_DATABASE, got neither: a history in memory would end with this process",
-    );
+function settingsOf(
+  args: readonly string[],
+  env: Environment,
+  kafka: { readonly brokers?: unknown; readonly topic?: unknown },
+): Omit<CommandSettings, "brokers"> & { readonly brokers: string | undefined } {
+  const problems: Problems = new Map();
+  const beneath = readVariables(prefix, historyVariables, env, problems);
+  refuse(problems, "the history worker");
+  const onTop = readGiven(args);
+  const settings: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(commandTable as OptionTable)) {
+    const given = { ...kafka, ...beneath }[name];
+    settings[name] =
+      onTop[name as keyof GivenSettings] ?? (given === undefined ? option.byDefault : option.read(given));
   }
-  // It may hold a password, so no error shows it.
-  if (!/^\w+:\/\//.test(address)) return address;
-  if (!/^postgres(ql)?:/.test(address) || !URL.canParse(address)) {
-    throw new TypeError(`${name} must be postgresql://user@host/name or the path of a folder, got another address`);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return settings as unknown as CommandSettings;
+}
+
+function readGiven(args: readonly string[]): GivenSettings {
+  const settings: Record<string, unknown> = {};
+  for (const [name, given] of readArguments(args, historyOptions)) {
+    const argumentOf = historyOptions.find((known) => known.name === name);
+    if (argumentOf?.sets === undefined) continue;
+    const { option, sets, scale } = argumentOf;
+    const value = option.read(given === true ? true : (option.parse?.(given) ?? given));
+    if (value === undefined) {
+      const received = option.secret ? "another text" : JSON.stringify(given);
+      throw wrongOptionShown(name, option.expects, received);
+    }
+    if (sets === "database") refusePassword(String(value));
+    settings[sets] = scale === undefined ? value : Number(value) * scale;
   }
+  return settings;
+}
+
+/** Everybody on a machine can read its processes' arguments. */
+function refusePassword(address: string): void {
+  if (!URL.canParse(address)) return;
   const { password, searchParams } = new URL(address);
-  if (given !== undefined && (password !== "" || searchParams.has("password"))) {
-    throw new TypeError(
-      "--database must be without a password, which everybody on the machine could read, got one: use PGPASSWORD, PGPASSFILE or SESSION_HISTORY_DATABASE",
-    );
-  }
-  return address;
+  if (password === "" && !searchParams.has("password")) return;
+  const message =
+    "--database must be without a password, which everybody on the machine could read: use PGPASSWORD, PGPASSFILE or SESSION_HISTORY_DATABASE";
+  throw optionError("ERR_OPTION_INVALID", message, {
+    option: "--database",
+    expected: "an address without a password",
+    received: "one with a password",
+  });
 }
 
-function keyOf(file: string | undefined): Uint8Array | undefined {
-  if (file === undefined) return undefined;
+function readKey(file: string): Uint8Array | undefined {
   try {
     const bytes = readFileSync(file);
     const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? -2 : -1) : bytes.length;
-    return bytes.subarray(0, end);
+    const key = bytes.subarray(0, end);
+    return key.length >= 16 ? key : undefined;
   } catch {
-    throw wrongOption("--tombstone-key-file", "the path of a readable file", file);
-  }
-}
-
-function healthOf(given: GivenOptions): HealthAddress | undefined {
-  const port = wholeNumber(given, "--health-port", 0, 65_535);
-  const host = textOf(given, "--health-host");
-  if (port !== undefined) return { port, host };
-  if (host === undefined) return undefined;
-  throw new TypeError("--health-port must be given where --health-host is, got none");
-}
-
-/** What the libraries themselves check. Nothing begins by that. */
-function check({ history, kafka }: HistoryCommand): void {
-  try {
-    consumerSettings({ ...kafka, handle() {}, ...(kafka.deadLetterTopic === undefined && { onInvalid() {} }) });
-    createSignalHistory({ ...history, database: { query: () => Promise.resolve({ rows: [] }) } });
-  } catch (error) {
-    const [checked, ...rest] = error instanceof TypeError ? error.message.split(" ") : [];
-    const option = historyOptions.find(({ checkedAs }) => checkedAs !== undefined && checkedAs === checked);
-    throw option === undefined ? error : new TypeError([option.name, ...rest].join(" "), { cause: error });
+    return undefined;
   }
 }

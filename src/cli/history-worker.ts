@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
-import { readMs } from "../base/option-checks.js";
+import { anything, logOption, milliseconds, type OptionsOf, objectWith, readOptions } from "../base/options.js";
 import { within } from "../base/within.js";
 import {
   createSignalHistory,
@@ -39,6 +39,30 @@ export interface HistoryWorkerOptions {
   log?: Logger | false | undefined;
 }
 
+/** The options of a worker. Those of history and consumer are checked by these. */
+const workerTable: OptionsOf<{
+  readonly database: SignalDatabase | undefined;
+  readonly history: unknown;
+  readonly kafka: unknown;
+  readonly maxBackoffMs: number;
+  readonly compactEveryMs: number;
+  readonly log: Logger | false | undefined;
+}> = {
+  database: objectWith<SignalDatabase>(["query"], {
+    meaning: "Where the history is kept",
+    expects: "a Pool of pg, a PGlite, or what openSignalDatabase gives",
+    required: true,
+  }),
+  history: anything({ meaning: "The options of the signal history" }),
+  kafka: anything({ meaning: "The options of the consumer", required: true }),
+  maxBackoffMs: milliseconds({
+    meaning: "The longest time between two attempts while the database is away",
+    byDefault: 5_000,
+  }),
+  compactEveryMs: milliseconds({ meaning: "About how often the history is compacted", byDefault: 60_000 }),
+  log: logOption,
+};
+
 /** What a worker has done, and how it is. Counts only. */
 export interface HistoryWorkerStats {
   /** Whether it has not ended. */
@@ -75,11 +99,10 @@ const stopTimeoutMs = 5_000;
  * Throws a TypeError for wrong options.
  */
 export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker {
+  const { maxBackoffMs, compactEveryMs } = readOptions("startHistoryWorker", workerTable, options);
   const log = createTroubleLog(options.log);
   const database = watchDatabase(options.database, log);
   const history = createSignalHistory({ ...options.history, database, log: options.log });
-  const maxBackoffMs = readMs("maxBackoffMs", options.maxBackoffMs, 5_000);
-  const compactEveryMs = readMs("compactEveryMs", options.compactEveryMs, 60_000);
   const consumerOptions = consumerOptionsOf(options, history, log, maxBackoffMs);
   // What is wrong is told now, and not when the database is there.
   consumerSettings(consumerOptions);

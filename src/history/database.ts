@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type Pg from "pg";
-import { readCount, readMs, wrongOption } from "../base/option-checks.js";
+import { milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
 import { lockFolder } from "./folder-lock.js";
 
 /** Both packages are optional, so they are loaded when they are needed. */
@@ -12,6 +12,42 @@ const require = createRequire(import.meta.url);
  */
 export interface SignalDatabase {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+const serverPattern = /^postgres(ql)?:/;
+
+/** The options of a database. */
+export const databaseTable: OptionsOf<{
+  readonly url: string | undefined;
+  readonly maxConnections: number;
+  readonly timeoutMs: number;
+}> = {
+  url: {
+    meaning: "The address of a PostgreSQL server, or the path of a folder for an embedded database",
+    expects: "postgresql://user@host/name, or the path of a folder",
+    defaultText: "an embedded database in memory",
+    // It may hold a password.
+    secret: true,
+    variable: "DATABASE",
+    read: (value) => (typeof value === "string" && isAddressOrPath(value) ? value : undefined),
+    parse: (given) => given.trim(),
+  },
+  maxConnections: wholeNumber({
+    meaning: "How many connections to a server there may be",
+    unit: "connections",
+    byDefault: 4,
+    variable: "MAX_CONNECTIONS",
+  }),
+  timeoutMs: milliseconds({
+    meaning: "How long a connection or a statement may take",
+    byDefault: 30_000,
+    variable: "TIMEOUT_MS",
+  }),
+};
+
+function isAddressOrPath(url: string): boolean {
+  if (serverPattern.test(url)) return URL.canParse(url);
+  return url !== "" && !/^\w+:\/\//.test(url);
 }
 
 /** A database that was opened here, and is closed here. */
@@ -39,17 +75,8 @@ export interface SignalDatabaseOptions {
  * Throws an Error that says what to install where the package that it needs is missing.
  */
 export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSignalDatabase {
-  const { url } = options;
-  const maxConnections = readCount("maxConnections", options.maxConnections, 4);
-  const timeoutMs = readMs("timeoutMs", options.timeoutMs, 30_000);
-  if (url !== undefined && (typeof url !== "string" || url === "")) {
-    throw wrongOption("url", "an address or a path", url === "" ? url : typeof url);
-  }
-  if (url !== undefined && /^postgres(ql)?:/.test(url)) return openServer(url, maxConnections, timeoutMs);
-  if (url !== undefined && /^\w+:\/\//.test(url)) {
-    // The address may hold a password.
-    throw wrongOption("url", "postgresql://…, or a path", `${url.slice(0, url.indexOf(":"))}://…`);
-  }
+  const { url, maxConnections, timeoutMs } = readOptions("openSignalDatabase", databaseTable, options);
+  if (url !== undefined && serverPattern.test(url)) return openServer(url, maxConnections, timeoutMs);
   return openEmbedded(url);
 }
 

@@ -1,7 +1,17 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
-import { readLog, readMs, wrongOption } from "../base/option-checks.js";
+import {
+  callback,
+  flag,
+  logOption,
+  milliseconds,
+  type Option,
+  type OptionsOf,
+  objectWith,
+  readOptions,
+  text,
+} from "../base/options.js";
 import { openSignalDatabase, type SignalDatabase } from "./database.js";
 import { normalizeSignal, type SessionSignals, sessionContextSignals } from "./signals.js";
 import { createTombstones, type Tombstones } from "./tombstones.js";
@@ -60,50 +70,86 @@ export interface HistorySettings {
   readonly log: TroubleLog;
 }
 
+/** What the table makes, of which the settings are made. */
+type GivenSettings = Omit<HistorySettings, "database" | "close" | "tombstones" | "log"> & {
+  readonly database: SignalDatabase | undefined;
+  readonly tombstoneKey: string | Uint8Array | undefined;
+  readonly log: Logger | false | undefined;
+};
+
 const dayMs = 86_400_000;
 
-/** Checks and completes the options. Throws a TypeError that names the option. */
+/** The options of the signal history. */
+export const historyTable: OptionsOf<GivenSettings> = {
+  database: objectWith<SignalDatabase>(["query"], {
+    meaning: "Where the history is kept",
+    expects: "a Pool of pg, a PGlite, or what openSignalDatabase gives",
+    defaultText: "a PGlite in memory",
+  }),
+  schema: text({
+    meaning: "The schema in the database that holds the history",
+    expects: "1 to 48 of a-z, 0-9 and _, and not begin with a digit",
+    byDefault: "signal_history",
+    variable: "SCHEMA",
+    // It stands in statements as it is.
+    pattern: /^[a-z_][a-z0-9_]{0,47}$/,
+  }),
+  signals: {
+    ...callback<HistorySettings["signals"]>({ meaning: "Gives the session of an event, and its signals" }),
+    byDefault: sessionContextSignals,
+    defaultText: "those of the encoded `SessionContext`",
+  } as Option<HistorySettings["signals"]>,
+  accept: {
+    ...callback<HistorySettings["accept"]>({ meaning: "Which events may write the history" }),
+    byDefault: isOk,
+    defaultText: "those of calls that ended with `OK` and were not interrupted",
+  } as Option<HistorySettings["accept"]>,
+  requireVerified: flag({
+    meaning: "Takes only events whose session context was verified",
+    variable: "REQUIRE_VERIFIED",
+  }),
+  normalize: {
+    ...callback<HistorySettings["normalize"]>({ meaning: "Makes values alike that mean the same" }),
+    byDefault: normalizeSignal,
+    defaultText: "`normalizeSignal`",
+  } as Option<HistorySettings["normalize"]>,
+  latenessMs: milliseconds({
+    meaning: "How long after its completion an event may come and still be placed",
+    byDefault: dayMs,
+    // No timer waits for it, so the bound of timers does not hold here. Ten years.
+    max: 3_650 * dayMs,
+    variable: "LATENESS_MS",
+  }),
+  tombstoneKey: {
+    meaning: "The secret by which somebody who was forgotten is known again",
+    expects: "at least 16 bytes, as a text or bytes",
+    defaultText: "none",
+    secret: true,
+    read: (value) => (isLongEnough(value) ? value : undefined),
+  },
+  log: logOption,
+};
+
+/** Checks and completes the options. Throws an `OptionError` that names the option. */
 export function historySettings(options: SignalHistoryOptions): HistorySettings {
-  const { schema = "signal_history", requireVerified = false, tombstoneKey } = options;
-  const { signals = sessionContextSignals, accept = isOk, normalize = normalizeSignal } = options;
-  // It stands in statements as it is.
-  if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,47}$/.test(schema)) {
-    throw wrongOption("schema", "1 to 48 of a-z, 0-9 and _, and not begin with a digit", schema);
-  }
-  for (const [name, value] of Object.entries({ signals, accept, normalize })) {
-    if (typeof value !== "function") throw wrongOption(name, "a function", value);
-  }
-  if (typeof requireVerified !== "boolean") throw wrongOption("requireVerified", "true or false", requireVerified);
-  const log = createTroubleLog(readLog(options.log));
-  const latenessMs = readMs("latenessMs", options.latenessMs, dayMs);
-  const tombstones = tombstoneKey === undefined ? undefined : createTombstones(readKey(tombstoneKey));
+  const { database, tombstoneKey, log, ...settings } = readOptions("createSignalHistory", historyTable, options);
   return {
-    ...readDatabase(options.database),
-    schema,
-    signals,
-    accept,
-    requireVerified,
-    normalize,
-    latenessMs,
-    tombstones,
-    log,
+    ...settings,
+    ...ownOrGiven(database),
+    tombstones: tombstoneKey === undefined ? undefined : createTombstones(tombstoneKey),
+    log: createTroubleLog(log),
   };
 }
 
-function readDatabase(database: SignalDatabase | undefined): Pick<HistorySettings, "database" | "close"> {
-  if (database === undefined) {
-    const embedded = openSignalDatabase();
-    return { database: embedded, close: () => embedded.close() };
-  }
-  if (typeof database?.query !== "function") throw wrongOption("database", "something with a method query", database);
-  return { database, close: () => Promise.resolve() };
+function ownOrGiven(database: SignalDatabase | undefined): Pick<HistorySettings, "database" | "close"> {
+  if (database !== undefined) return { database, close: () => Promise.resolve() };
+  const embedded = openSignalDatabase();
+  return { database: embedded, close: () => embedded.close() };
 }
 
-function readKey(key: string | Uint8Array): string | Uint8Array {
-  const bytes = typeof key === "string" ? Buffer.byteLength(key) : key instanceof Uint8Array ? key.length : 0;
-  // The message must not hold the key.
-  if (bytes < 16) throw wrongOption("tombstoneKey", "at least 16 bytes, as a string or bytes", `${bytes} of them`);
-  return key;
+function isLongEnough(key: unknown): key is string | Uint8Array {
+  if (typeof key === "string") return Buffer.byteLength(key) >= 16;
+  return key instanceof Uint8Array && key.length >= 16;
 }
 
 function isOk({ status, interrupted }: SessionActivityEvent): boolean {

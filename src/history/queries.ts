@@ -1,4 +1,4 @@
-import { wrongOption } from "../base/option-checks.js";
+import { wrongOption } from "../base/option-error.js";
 import type { Ask, Row } from "./statement.js";
 
 /** A signal of a session changed, and this is the activity that says so. */
@@ -80,7 +80,7 @@ export function createQueries(ask: Ask, schema: string): SignalQueries {
       ),
     triggeredBy: (eventId) => find(`${schema}.change c where c.event_id = $1 order by c.signal`, [eventId]),
     async changes({ since, signal, after, limit = 1_000 } = {}) {
-      if (since !== undefined && Number.isNaN(since.getTime())) throw wrongOption("since", "a Date", since);
+      if (since !== undefined && !isMoment(since)) throw wrongOption("since", "a valid Date", since);
       if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= maxLimit)) {
         throw wrongOption("limit", `a whole number from 1 to ${maxLimit}`, limit);
       }
@@ -115,6 +115,10 @@ function changeOf(row: Row): SignalChange {
     verified: row["verified"] === true,
     cursor: JSON.stringify([text("started_micros"), text("event_id"), text("signal")]),
   };
+}
+
+function isMoment(value: unknown): value is Date {
+  return value instanceof Date && !Number.isNaN(value.getTime());
 }
 
 function dateOf(micros: string): Date {

@@ -1,5 +1,5 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { wrongOption } from "../base/option-checks.js";
+import { wrongOption } from "../base/option-error.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
 import { createQueries, type SignalQueries } from "./queries.js";
 import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";

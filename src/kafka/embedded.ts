@@ -1,9 +1,8 @@
 import { createTroubleLog } from "../base/log.js";
-import { readCount } from "../base/option-checks.js";
+import { type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
 import { bridgeClientLog } from "./client/client-log.js";
-import { topicOption } from "./client/client-options.js";
+import { defaultTopic, topicOption } from "./client/client-options.js";
 import { loadKafkaClient, type NativeProducer } from "./client/kafka-client.js";
-import { defaultTopic } from "./publisher/publisher-options.js";
 
 /** Options of `startEmbeddedKafka`. */
 export interface EmbeddedKafkaOptions {
@@ -15,6 +14,20 @@ export interface EmbeddedKafkaOptions {
    */
   topics?: readonly string[] | undefined;
 }
+
+const aTopic = topicOption({ meaning: "A topic", byDefault: "" });
+
+/** The options of the embedded Kafka. */
+export const embeddedTable: OptionsOf<{ readonly brokers: number; readonly topics: readonly string[] }> = {
+  brokers: wholeNumber({ meaning: "How many brokers the cluster has", unit: "brokers", byDefault: 1 }),
+  topics: {
+    meaning: "The topics that exist from the start",
+    expects: "an array of names of topics",
+    byDefault: [defaultTopic],
+    read: (value) =>
+      Array.isArray(value) && value.every((topic) => aTopic.read(topic) !== undefined) ? value : undefined,
+  },
+};
 
 /** A running embedded Kafka. */
 export interface EmbeddedKafka {
@@ -33,8 +46,7 @@ export interface EmbeddedKafka {
  * Rejects with a `TypeError` for wrong options, and with an `Error` where the Kafka client cannot be loaded.
  */
 export async function startEmbeddedKafka(options: EmbeddedKafkaOptions = {}): Promise<EmbeddedKafka> {
-  const count = readCount("brokers", options.brokers, 1);
-  const topics = options.topics?.map((topic) => topicOption(topic, "", "topics")) ?? [defaultTopic];
+  const { brokers: count, topics } = readOptions("startEmbeddedKafka", embeddedTable, options);
   // The property is not in the client's typings. Without brokers of its own to report about, the log stays quiet.
   const host = loadKafkaClient().createProducer({ "test.mock.num.brokers": count, log_level: 3 });
   bridgeClientLog(host, createTroubleLog(undefined));

@@ -4,8 +4,8 @@ export { createSessionActivityConsumer, type SessionActivityConsumer } from "./c
 export type { SessionActivityConsumerOptions, SessionActivityRetry } from "./consumer/consumer-options.js";
 export type { ConsumerStats, InvalidReason } from "./consumer/consumer-stats.js";
 export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
-export { sessionTrackingFromEnv } from "./environment/environment.js";
+export { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 export { createKafkaPublisher } from "./publisher/kafka-publisher.js";
-export type { KafkaPublisherOptions } from "./publisher/publisher-options.js";
+export type { KafkaCompression, KafkaPublisherOptions } from "./publisher/publisher-options.js";
 export { type SessionTracking, startSessionTracking } from "./start.js";
 export type { SessionTrackingKafkaOptions, SessionTrackingOptions } from "./tracking-options.js";

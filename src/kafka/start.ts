@@ -1,11 +1,10 @@
 import { createTroubleLog } from "../base/log.js";
-import { readMs } from "../base/option-checks.js";
+import { readOptions } from "../base/options.js";
 import type { Publisher, PublisherStats } from "../publishing/publisher.js";
 import { createSessionActivityInterceptor, type SessionActivityInterceptor } from "../service/interceptor.js";
-import type { SessionActivityInterceptorOptions } from "../service/interceptor-options.js";
-import { sessionTrackingFromEnv } from "./environment/environment.js";
+import { onTopOf, sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
-import type { SessionTrackingOptions } from "./tracking-options.js";
+import { type SessionTrackingOptions, type TrackingSettings, trackingTable } from "./tracking-options.js";
 
 /** Session tracking for one service: the interceptor, and where its events go. */
 export interface SessionTracking {
@@ -21,48 +20,38 @@ export interface SessionTracking {
 }
 
 /**
- * Starts session tracking, by default as the environment says: see `sessionTrackingFromEnv`.
+ * Starts session tracking. What is not given comes from the environment, then from the defaults.
  *
- * Never waits: where the broker is down, events queue. Where no brokers are configured, calls run, one warning says so, and
- * events are counted as dropped; the Kafka client need not even be installed.
+ * Never waits: if the broker is down, events queue. If no brokers are configured, calls run, one warning says so, and events are
+ * counted as dropped. The Kafka client need not even be installed then.
  *
- * Throws a TypeError for wrong options or variables, and an Error where brokers are configured and the Kafka client cannot be
+ * Throws an `OptionError` for wrong options or variables, and an Error if brokers are configured and the Kafka client cannot be
  * loaded.
  */
-export function startSessionTracking(options: SessionTrackingOptions = sessionTrackingFromEnv()): SessionTracking {
-  const { service = "", kafka = {}, log, drainTimeoutMs, ...interception } = options;
-  const drainMs = readMs("drainTimeoutMs", drainTimeoutMs, interception.settleTimeoutMs ?? 10_000);
-  const { brokers, ...kafkaOptions } = kafka;
-  const publisher = hasBrokers(brokers)
-    ? createKafkaPublisher({ ...kafkaOptions, clientId: kafkaOptions.clientId ?? (service || undefined), brokers, log })
-    : createNoPublisher(service, log);
-  const interceptor = startInterceptor({ ...interception, service, publisher, log });
+export function startSessionTracking(options: SessionTrackingOptions = {}): SessionTracking {
+  const settings = trackingSettings(options);
+  const { service, log, drainTimeoutMs = settings.settleTimeoutMs } = settings;
+  const { brokers, clientId = service, ...kafka } = settings.kafka;
+  const publisher =
+    brokers === "" ? createNoPublisher(service, log) : createKafkaPublisher({ ...kafka, clientId, brokers, log });
+  const interceptor = createSessionActivityInterceptor({ ...settings, required: [...settings.required], publisher });
 
   let closed: Promise<PublisherStats> | undefined;
   return {
     interceptor,
     publisher,
     close() {
-      closed ??= interceptor.drain(drainMs).then(() => publisher.close());
+      closed ??= interceptor.drain(drainTimeoutMs).then(() => publisher.close());
       return closed;
     },
   };
 }
 
-function startInterceptor(
-  options: SessionActivityInterceptorOptions & { publisher: Publisher },
-): SessionActivityInterceptor {
-  try {
-    return createSessionActivityInterceptor(options);
-  } catch (error) {
-    // A producer that nobody closes would keep the process from ending.
-    void options.publisher.close();
-    throw error;
-  }
-}
-
-function hasBrokers(brokers: string | readonly string[] | undefined): brokers is string | readonly string[] {
-  return brokers !== undefined && brokers.length > 0;
+/** The options on top of the environment, checked and completed. Nothing has begun when this throws. */
+function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
+  const { env, ...given } = options;
+  const beneath = env === false ? {} : sessionTrackingFromEnv(env);
+  return readOptions("startSessionTracking", trackingTable, onTopOf(beneath, given));
 }
 
 /** What stands for a publisher where no brokers are configured: it counts. */

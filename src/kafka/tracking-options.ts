@@ -1,40 +1,90 @@
+import type { Environment } from "../base/environment.js";
 import type { Logger } from "../base/log.js";
-import type { SessionActivityInterceptorOptions } from "../service/interceptor-options.js";
-import type { KafkaPublisherOptions } from "./publisher/publisher-options.js";
+import { group, milliseconds, type OptionsOf } from "../base/options.js";
+import {
+  type InterceptorSettings,
+  interceptorTable,
+  type SessionActivityInterceptorOptions,
+} from "../service/interceptor-options.js";
+import { brokersOption } from "./client/client-options.js";
+import { type KafkaPublisherOptions, type PublisherSettings, publisherTable } from "./publisher/publisher-options.js";
 
-/** Where `startSessionTracking` publishes to: the options of the Kafka publisher, of which none is needed. */
+/** What `startSessionTracking` publishes to: the options of the Kafka publisher, of which none is needed. */
 export interface SessionTrackingKafkaOptions extends Omit<KafkaPublisherOptions, "brokers" | "log"> {
   /**
-   * Addresses to start from, as `host:port`, in one string joined by commas or as an array.
+   * Brokers to start from, as `"host:port"`, in one string joined by commas or as an array.
    *
-   * By default none: no event is published, each is counted as dropped with the reason `no_brokers`, and the Kafka client is
-   * never loaded.
+   * Without them, no event is published, and each is counted as dropped with the reason `no_brokers`. The Kafka client is
+   * then never loaded.
+   *
+   * @default none
    */
   brokers?: string | readonly string[] | undefined;
 }
 
-/** Options of `startSessionTracking`. */
-export interface SessionTrackingOptions
-  extends Pick<SessionActivityInterceptorOptions, "required" | "verify" | "maxUnverifiedPerMinute" | "recordContext"> {
-  /** The service's name in its events, for example `user-service`. By default, and where it is empty, `unknown-service`. */
-  service?: string | undefined;
-  /** The signal that ends the server's calls: the one given to the Connect adapter as `shutdownSignal`. */
-  shutdownSignal?: AbortSignal | undefined;
-  /** The reason that the adapter ends calls with at shutdown, where it is not the signal's own: fastify's is matched by identity. */
-  shutdownError?: unknown;
-  /** How long an event waits for a handler whose caller is gone. By default, 10,000 ms. */
-  settleTimeoutMs?: number | undefined;
-  /** The longest session context that an event carries; above it the event says `too_large`. By default, 8,192 bytes. */
-  maxContextBytes?: number | undefined;
+/** Options of `startSessionTracking`. What is not given comes from the environment, then from the defaults. */
+export interface SessionTrackingOptions extends Partial<Omit<SessionActivityInterceptorOptions, "publisher">> {
   /**
-   * How long `close` waits for tracked calls that are still open. What still is by then is published as `UNSETTLED`.
+   * How long `close` and `shutDown` wait for tracked calls that are still open, in milliseconds. What still is by then is
+   * published as `UNSETTLED`.
    *
-   * By default as long as `settleTimeoutMs`: a handler whose caller is gone gets the same time at shutdown as at any other
-   * moment. `close` as a whole takes at most this and the `closeTimeoutMs` of `kafka`.
+   * @default the value of `settleTimeoutMs`: a handler whose caller is gone gets the same time at shutdown as at any other
+   * moment
    */
   drainTimeoutMs?: number | undefined;
-  /** Where the events go. By default nowhere, see `brokers`. */
+  /** The Kafka publisher's options. */
   kafka?: SessionTrackingKafkaOptions | undefined;
-  /** Receives warnings and errors. By default they go to stderr, a line each; `false` silences them. */
+  /**
+   * The environment variables that stand beneath the options. `false` ignores the environment.
+   *
+   * @default the process's environment
+   */
+  env?: Environment | false | undefined;
+  /** Takes warnings and errors. `false` silences them. @default a line each on stderr */
   log?: Logger | false | undefined;
 }
+
+/** The options, checked and completed. */
+export interface TrackingSettings extends Omit<InterceptorSettings, "publisher"> {
+  readonly drainTimeoutMs: number | undefined;
+  readonly kafka: Omit<PublisherSettings, "log" | "brokers" | "clientId"> & {
+    /** Empty if there are none. */
+    readonly brokers: string;
+    readonly clientId: string | undefined;
+  };
+}
+
+const { publisher: _, log, ...interceptorOptions } = interceptorTable;
+const { log: __, ...publisherOptions } = publisherTable;
+
+/** The options of `startSessionTracking`, in the order of the documents. */
+export const trackingTable: OptionsOf<TrackingSettings> = {
+  ...interceptorOptions,
+  drainTimeoutMs: {
+    ...milliseconds({ meaning: "How long a shutdown waits for tracked calls that are still open", byDefault: 0 }),
+    byDefault: undefined,
+    defaultText: "the settle timeout",
+    variable: "DRAIN_TIMEOUT_MS",
+  },
+  kafka: group(
+    {
+      ...publisherOptions,
+      brokers: {
+        ...brokersOption,
+        required: undefined,
+        byDefault: "",
+        defaultText: "none: events are dropped and counted",
+        // A service without Kafka says so by an empty list.
+        read: (value) =>
+          value === "" || (Array.isArray(value) && value.length === 0) ? "" : brokersOption.read(value),
+      },
+      clientId: { ...publisherOptions.clientId, byDefault: undefined, defaultText: "the service" },
+    },
+    {
+      meaning: "The Kafka publisher",
+      advice: (value) =>
+        typeof value === "string" || Array.isArray(value) ? "write kafka: { brokers: … }" : undefined,
+    },
+  ),
+  log,
+};

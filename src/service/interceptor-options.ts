@@ -1,6 +1,17 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Logger } from "../base/log.js";
-import { readCount, readLog, readMs, wrongOption } from "../base/option-checks.js";
+import {
+  abortSignal,
+  anything,
+  callback,
+  logOption,
+  milliseconds,
+  type OptionsOf,
+  objectWith,
+  readOptions,
+  wholeNumber,
+} from "../base/options.js";
+import { maxContextBytesOption } from "../contract/bounds.js";
 import { procedureOf } from "../contract/procedure.js";
 import type { SessionVerifier } from "../contract/signed-mark.js";
 import type { Publisher } from "../publishing/publisher.js";
@@ -33,7 +44,7 @@ export interface SessionActivityInterceptorOptions {
    * the same, which says `context_problem: missing`, so that nobody can escape the trail by keeping the mark from getting
    * here. By default, none.
    */
-  required?: readonly DescMethod[] | undefined;
+  required?: readonly (DescMethod | string)[] | undefined;
   /**
    * Verifies the signatures of marks: see `createSessionVerifier` in `connect-session-activity/signature`. A call whose
    * mark does not hold runs, without the session context, and its event says what was wrong. By default, marks are believed.
@@ -72,40 +83,77 @@ export interface InterceptorSettings {
   readonly log: Logger | false | undefined;
 }
 
-/** Checks and completes the options. Throws a TypeError that names the option. */
+/** The options of the interceptor. */
+export const interceptorTable: OptionsOf<InterceptorSettings> = {
+  service: {
+    meaning: "The service's name in its events",
+    expects: "a text without control characters",
+    byDefault: "unknown-service",
+    variable: "SERVICE",
+    read: (value) => (isPrintable(value) ? value.trim() || "unknown-service" : undefined),
+    parse: (given) => given,
+  },
+  publisher: objectWith<Publisher>(["publish", "stats", "close"], {
+    meaning: "Takes the events",
+    expects: "a Publisher",
+  }),
+  required: {
+    meaning: "Methods whose calls have an event even if they come without a mark",
+    expects: "methods, such as [AccountService.method.changePassword], or their names, such as /package.Service/Method",
+    byDefault: new Set(),
+    defaultText: "none",
+    variable: "REQUIRED",
+    read: readMethods,
+    parse: (given) => given.split(",").map((name) => name.trim()),
+  },
+  verify: objectWith<SessionVerifier>(["verify"], {
+    meaning: "Verifies the signatures of marks",
+    expects: "a SessionVerifier, which createSessionVerifier makes",
+    defaultText: "marks are believed",
+  }),
+  maxUnverifiedPerMinute: wholeNumber({
+    meaning:
+      "How many events there may be of calls that are wrongly signed, and how many of calls that lack their mark",
+    unit: "events a minute",
+    byDefault: 300,
+    variable: "MAX_UNVERIFIED_PER_MINUTE",
+  }),
+  recordContext: callback({
+    meaning: "Gives what an event records in place of the session context",
+    defaultText: "the context as it came",
+  }),
+  maxContextBytes: maxContextBytesOption("The longest session context that an event holds", "MAX_CONTEXT_BYTES"),
+  settleTimeoutMs: milliseconds({
+    meaning: "How long an event waits for a handler whose caller is gone",
+    byDefault: 10_000,
+    variable: "SETTLE_TIMEOUT_MS",
+  }),
+  shutdownSignal: abortSignal({ meaning: "The adapter's `shutdownSignal`" }),
+  shutdownError: anything({ meaning: "The adapter's `shutdownError`" }),
+  log: logOption,
+};
+
+/** Checks and completes the options. Throws an `OptionError` that names the option. */
 export function interceptorSettings(options: SessionActivityInterceptorOptions): InterceptorSettings {
-  const { service, publisher, log, verify, recordContext } = options;
-  if (typeof service !== "string") throw wrongOption("service", "a string", service);
-  if (publisher !== undefined && typeof publisher?.publish !== "function") {
-    throw wrongOption("publisher", "a Publisher, or undefined", publisher);
-  }
-  if (verify !== undefined && typeof verify?.verify !== "function") {
-    throw wrongOption("verify", "a SessionVerifier", verify);
-  }
-  if (recordContext !== undefined && typeof recordContext !== "function") {
-    throw wrongOption("recordContext", "a function", recordContext);
-  }
-  return {
-    verify,
-    recordContext,
-    required: readMethods("required", options.required),
-    maxUnverifiedPerMinute: readCount("maxUnverifiedPerMinute", options.maxUnverifiedPerMinute, 300),
-    service: service.trim() || "unknown-service",
-    publisher,
-    log: readLog(log),
-    shutdownSignal: options.shutdownSignal,
-    shutdownError: options.shutdownError,
-    settleTimeoutMs: readMs("settleTimeoutMs", options.settleTimeoutMs, 10_000),
-    maxContextBytes: readCount("maxContextBytes", options.maxContextBytes, 8_192),
-  };
+  return readOptions("createSessionActivityInterceptor", interceptorTable, options);
 }
 
-function readMethods(name: string, methods: readonly DescMethod[] | undefined): ReadonlySet<string> {
-  if (methods === undefined) return new Set();
-  if (!Array.isArray(methods) || !methods.every(isMethod)) throw wrongOption(name, "an array of methods", methods);
-  return new Set(methods.map(procedureOf));
+function isPrintable(value: unknown): value is string {
+  return typeof value === "string" && !/\p{Cc}/u.test(value);
 }
 
-function isMethod(value: DescMethod | undefined): boolean {
-  return value?.kind === "rpc";
+/** The procedures of methods. */
+function readMethods(value: unknown): ReadonlySet<string> | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const procedures = value.map(readMethod);
+  return procedures.includes(undefined) ? undefined : new Set(procedures.flatMap((procedure) => procedure ?? []));
+}
+
+function readMethod(value: unknown): string | undefined {
+  if (typeof value === "string") return /^\/[\w.]+\/\w+$/.test(value) ? value : undefined;
+  return isMethod(value) ? procedureOf(value) : undefined;
+}
+
+function isMethod(value: unknown): value is DescMethod {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "rpc";
 }

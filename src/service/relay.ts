@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
-import { readCount, readLog } from "../base/option-checks.js";
+import { logOption, type OptionsOf, readOptions } from "../base/options.js";
+import { maxContextBytesOption } from "../contract/bounds.js";
 import { isContext, sessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { sessionContextKey } from "../contract/session-context.js";
@@ -17,6 +18,12 @@ export interface SessionRelayOptions {
   /** Takes warnings. By default, a line each on stderr; false silences them. */
   log?: Logger | false | undefined;
 }
+
+/** The options of a relay. */
+export const relayTable: OptionsOf<{ maxContextBytes: number; log: Logger | false | undefined }> = {
+  maxContextBytes: maxContextBytesOption("The largest session context that is handed on"),
+  log: logOption,
+};
 
 /** Two interceptors that belong together. */
 export interface SessionRelay {
@@ -44,8 +51,8 @@ interface Inbound {
  * wrong, and on calls never.
  */
 export function createSessionRelay(options: SessionRelayOptions = {}): SessionRelay {
-  const maxContextBytes = readCount("maxContextBytes", options.maxContextBytes, 8_192);
-  const log = createTroubleLog(readLog(options.log));
+  const { maxContextBytes, log: logger } = readOptions("createSessionRelay", relayTable, options);
+  const log = createTroubleLog(logger);
   const current = new AsyncLocalStorage<Inbound>();
 
   const server: Interceptor = (next) => async (call) => {

@@ -1,7 +1,8 @@
 import type { JsonWebKey } from "node:crypto";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
-import { readLog, readMs, wrongOption } from "../base/option-checks.js";
+import { missingOption, wrongOption } from "../base/option-error.js";
+import { flag, logOption, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { fetchKeys } from "./jwks.js";
 import { readPublicKey, type SessionKey } from "./key.js";
 
@@ -56,7 +57,7 @@ const pauseMs = 10_000;
  * `stats().refreshedAt`. Throws a TypeError for options that are wrong.
  */
 export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySet {
-  const { url, refreshMs, timeoutMs, local, log } = readOptions(options);
+  const { url, refreshMs, timeoutMs, local, log } = keySetSettings(options);
   const counts = { refreshed: 0, refreshFailed: 0 };
   const stop = new AbortController();
   let remote = new Map<string, SessionKey>();
@@ -118,27 +119,50 @@ function index(keys: readonly SessionKey[]): Map<string, SessionKey> {
   return new Map(keys.toReversed().map((key) => [key.keyId, key]));
 }
 
-function readOptions(options: SessionKeySetOptions) {
-  const { keys = [], jwksUrl, allowInsecureUrl = false } = options;
-  if (!Array.isArray(keys)) throw wrongOption("keys", "an array of JWKs", keys);
-  if (keys.length === 0 && jwksUrl === undefined) throw wrongOption("keys", "given, or jwksUrl", undefined);
-  const local = keys.map((jwk, i) => readPublicKey(`keys[${i}]`, jwk));
-  const twice = local.find(({ keyId }, i) => local.findIndex((other) => other.keyId === keyId) < i);
-  if (twice !== undefined) throw wrongOption("keys", "keys with different ids", twice.keyId);
-  const refreshMs = readMs("refreshMs", options.refreshMs, 300_000);
-  if (refreshMs < 100) throw wrongOption("refreshMs", "at least 100", refreshMs);
-  return {
-    local: index(local),
-    url: jwksUrl === undefined ? undefined : readUrl(jwksUrl, allowInsecureUrl),
-    refreshMs,
-    timeoutMs: readMs("timeoutMs", options.timeoutMs, 5_000),
-    log: createTroubleLog(readLog(options.log)),
-  };
+/** What the table makes. */
+interface GivenSettings {
+  readonly keys: readonly unknown[];
+  readonly jwksUrl: URL | undefined;
+  readonly refreshMs: number;
+  readonly timeoutMs: number;
+  readonly allowInsecureUrl: boolean;
+  readonly log: Logger | false | undefined;
 }
 
-function readUrl(given: string | URL, allowInsecureUrl: boolean): URL {
-  const url = URL.canParse(String(given)) ? new URL(given) : undefined;
-  const isLocal = url !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
-  if (url?.protocol === "https:" || (url?.protocol === "http:" && (isLocal || allowInsecureUrl))) return url;
-  throw wrongOption("jwksUrl", "an https: address", String(given));
+/** The options of a key set. What a key must be is checked when it is read. */
+export const keySetTable: OptionsOf<GivenSettings> = {
+  keys: {
+    meaning: "Public keys, each with a `kid`",
+    expects: "an array of public JWKs",
+    byDefault: [],
+    defaultText: "none",
+    read: (value) => (Array.isArray(value) ? value : undefined),
+  },
+  jwksUrl: {
+    meaning: "Where the gateway publishes its public keys as a JWKS",
+    expects: "an https: address; an http: address if it is of this machine, or allowInsecureUrl is true",
+    defaultText: "none",
+    read: (value) => (URL.canParse(String(value)) ? new URL(String(value)) : undefined),
+  },
+  refreshMs: milliseconds({ meaning: "How often the JWKS is fetched", byDefault: 300_000, min: 100 }),
+  timeoutMs: milliseconds({ meaning: "How long fetching may take", byDefault: 5_000 }),
+  allowInsecureUrl: flag({ meaning: "Allows a JWKS over plain HTTP from another machine" }),
+  log: logOption,
+};
+
+function keySetSettings(options: SessionKeySetOptions) {
+  const { keys, jwksUrl, allowInsecureUrl, log, ...times } = readOptions("createSessionKeySet", keySetTable, options);
+  if (keys.length === 0 && jwksUrl === undefined) throw missingOption("keys", keySetTable.keys.expects, "or jwksUrl");
+  const local = keys.map((jwk, i) => readPublicKey(`keys[${i}]`, jwk as JsonWebKey));
+  const twice = local.find(({ keyId }, i) => local.findIndex((other) => other.keyId === keyId) < i);
+  if (twice !== undefined) throw wrongOption("keys", "keys with different ids", twice.keyId);
+  if (jwksUrl !== undefined && !isTrusted(jwksUrl, allowInsecureUrl)) {
+    throw wrongOption("jwksUrl", keySetTable.jwksUrl.expects, `${jwksUrl.protocol}//${jwksUrl.host}`);
+  }
+  return { ...times, local: index(local), url: jwksUrl, log: createTroubleLog(log) };
+}
+
+function isTrusted(url: URL, allowInsecureUrl: boolean): boolean {
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  return url.protocol === "https:" || (url.protocol === "http:" && (isLocal || allowInsecureUrl));
 }

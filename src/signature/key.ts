@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from "node:crypto";
-import { wrongOption } from "../base/option-checks.js";
+import { wrongOption } from "../base/option-error.js";
 import type { SignatureAlgorithm } from "./claims.js";
 
 /** A key that can be found by its id, and the one algorithm that it is for. */
@@ -15,7 +15,7 @@ const expectedKinds = "an Ed25519 or P-256 key";
 export function readPublicKey(option: string, jwk: JsonWebKey): SessionKey {
   // oct would be a shared secret, and a verifier that holds a private key could forge.
   if (typeof jwk !== "object" || jwk === null || "d" in jwk || "k" in jwk) {
-    throw wrongOption(option, "a public JWK, without private parts", jwk);
+    throw wrongOption(option, "a public JWK, without private parts", jwk, adviceOf(jwk));
   }
   const { kid, use, alg } = jwk;
   if (use !== undefined && use !== "sig") throw wrongOption(`${option}.use`, '"sig", or absent', use);
@@ -35,6 +35,12 @@ export function readPrivateKey(given: JsonWebKey | KeyObject, keyId: string | un
   if (key.type !== "private") throw wrongOption("key", "a private key", key.type);
   const kid = keyId ?? (given instanceof KeyObject ? undefined : given["kid"]);
   return { keyId: readKeyId("keyId", kid), algorithm: readAlgorithm("key", key), key };
+}
+
+/** PEM is what OpenSSL writes, so it is what many have. */
+function adviceOf(given: unknown): string {
+  const isPem = typeof given === "string" && given.includes("-----BEGIN ");
+  return isPem ? 'createPublicKey(pem).export({ format: "jwk" }) of node:crypto makes one; give it a kid' : "";
 }
 
 /** The reason why Node refuses a key is left out: it could quote it. */

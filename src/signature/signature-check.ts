@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from "jose";
-import { readMs, wrongOption } from "../base/option-checks.js";
+import { milliseconds, type Option } from "../base/options.js";
 import type { SignatureProblem, SignedMark } from "../contract/signed-mark.js";
 import { claimsOf, type MarkClaims, maxSignatureLength, type SignatureAlgorithm, signatureType } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
@@ -9,7 +9,7 @@ export interface CheckOptions {
   readonly keys: SessionKeySet;
   readonly algorithms: readonly SignatureAlgorithm[];
   /** Undefined allows any. */
-  readonly audience: string | readonly string[] | undefined;
+  readonly audience: readonly string[] | undefined;
   readonly maxAgeMs: number;
   readonly clockSkewMs: number;
 }
@@ -21,12 +21,44 @@ export interface CheckedSignature {
     MarkClaims & { readonly jti: string; readonly iat: number; readonly aud: string | string[] };
 }
 
-/** Checks the age allowed. Not 0: jose 6.0 takes that for no bound. */
-export function readMaxAge(maxAgeMs: number | undefined): number {
-  const read = readMs("maxAgeMs", maxAgeMs, 60_000);
-  if (read < 1) throw wrongOption("maxAgeMs", "at least 1", read);
-  return read;
+/** The public keys. An array has a `find` of its own, and is none. */
+export const keySetOption: Option<SessionKeySet> = {
+  meaning: "The public keys of the gateways",
+  expects: "a SessionKeySet, which createSessionKeySet makes",
+  required: true,
+  read: (value) => (isKeySet(value) ? value : undefined),
+};
+
+/** Whom signatures may be for. */
+export const audienceOption: Option<readonly string[] | undefined> = {
+  meaning: "The audience, or audiences, that signatures may be for",
+  expects: "a text, or several in an array, none of them empty",
+  defaultText: "any",
+  read: (value) => readAudience([value].flat()),
+};
+
+function isKeySet(value: unknown): value is SessionKeySet {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject && "find" in value && typeof value.find === "function";
 }
+
+function readAudience(audiences: readonly unknown[]): readonly string[] | undefined {
+  const texts = audiences.filter((one): one is string => typeof one === "string" && one !== "");
+  return texts.length > 0 && texts.length === audiences.length ? texts : undefined;
+}
+
+/** How old a signature may be. Not 0: jose 6.0 takes that for no bound. */
+export const maxAgeOption: Option<number> = milliseconds({
+  meaning: "The age from which a signature counts as expired",
+  byDefault: 60_000,
+  min: 1,
+});
+
+/** How far clocks may be apart. */
+export const clockSkewOption: Option<number> = milliseconds({
+  meaning: "How far the clocks of gateway and service may be apart",
+  byDefault: 10_000,
+});
 
 class UnknownKey extends Error {}
 
@@ -49,7 +81,7 @@ export async function checkSignature(
         maxTokenAge: options.maxAgeMs / 1_000,
         clockTolerance: options.clockSkewMs / 1_000,
         currentDate: at,
-        ...(options.audience !== undefined && { audience: [options.audience].flat() }),
+        ...(options.audience !== undefined && { audience: [...options.audience] }),
       },
     );
     const { jti, iat, aud } = payload;

@@ -1,6 +1,6 @@
 import type { JsonWebKey, KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
-import { wrongOption } from "../base/option-checks.js";
+import { anything, type OptionsOf, readOptions, text } from "../base/options.js";
 import type { SessionSigner } from "../contract/signed-mark.js";
 import { claimsOf, createSignatureId, signatureType } from "./claims.js";
 import { readPrivateKey } from "./key.js";
@@ -15,15 +15,35 @@ export interface SessionSignerOptions {
   audience: string;
 }
 
+/** The options of a signer. What a key must be is checked when it is read. */
+export const signerTable: OptionsOf<{
+  readonly key: unknown;
+  readonly keyId: string | undefined;
+  readonly audience: string;
+}> = {
+  key: {
+    ...anything({ meaning: "The gateway's private key" }),
+    required: true,
+    expects: "an Ed25519 or P-256 key",
+    secret: true,
+  },
+  keyId: text({
+    meaning: "The id by which services find the public key",
+    defaultText: "the `kid` of the JWK",
+    expects: "a text of 1 to 256 characters",
+    pattern: /^.{1,256}$/s,
+  }),
+  audience: text({ meaning: "The service, or group of services, that the marks are for", required: true }),
+};
+
 /**
  * Creates what signs a gateway's marks: give it to `createSessionGatewayInterceptor` as `sign`.
  *
  * An Ed25519 key signs with EdDSA, a P-256 key with ES256. Throws a TypeError for options that are wrong.
  */
 export function createSessionSigner(options: SessionSignerOptions): SessionSigner {
-  const { audience } = options;
-  if (typeof audience !== "string" || audience === "") throw wrongOption("audience", "a string, not empty", audience);
-  const { key, keyId, algorithm } = readPrivateKey(options.key, options.keyId);
+  const { audience, ...given } = readOptions("createSessionSigner", signerTable, options);
+  const { key, keyId, algorithm } = readPrivateKey(given.key as SessionSignerOptions["key"], given.keyId);
   const header = { alg: algorithm, kid: keyId, typ: signatureType };
   return {
     sign: (mark) =>

@@ -1,8 +1,16 @@
-import { readMs, wrongOption } from "../base/option-checks.js";
+import { type OptionsOf, oneOf, readOptions } from "../base/options.js";
 import type { SessionVerifier } from "../contract/signed-mark.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
-import { areClaimsOf, type CheckOptions, checkSignature, readMaxAge } from "./signature-check.js";
+import {
+  areClaimsOf,
+  audienceOption,
+  type CheckOptions,
+  checkSignature,
+  clockSkewOption,
+  keySetOption,
+  maxAgeOption,
+} from "./signature-check.js";
 
 /** Options of {@link createSessionVerifier}. */
 export interface SessionVerifierOptions {
@@ -26,40 +34,42 @@ export interface SessionVerifierOptions {
   unmarked?: "keep" | "drop" | undefined;
 }
 
+/** The options of a verifier. */
+export const verifierTable: OptionsOf<CheckOptions & { readonly unmarked: "keep" | "drop" }> = {
+  keys: keySetOption,
+  audience: { ...audienceOption, required: true },
+  algorithms: {
+    meaning: "The algorithms allowed",
+    expects: "an array of `EdDSA` and `ES256`",
+    byDefault: signatureAlgorithms,
+    read: readAlgorithms,
+  },
+  maxAgeMs: maxAgeOption,
+  clockSkewMs: clockSkewOption,
+  unmarked: oneOf(["keep", "drop"], {
+    meaning: "What becomes of a session context that comes without a mark",
+    byDefault: "keep",
+  }),
+};
+
+function readAlgorithms(value: unknown): readonly SignatureAlgorithm[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  return value.every((one) => signatureAlgorithms.includes(one)) ? [...value] : undefined;
+}
+
 /**
  * Creates what verifies the signatures of marks: give it to `createSessionActivityInterceptor` as `verify`.
  *
  * It only needs what is in memory, so a call never waits for the network. Throws a TypeError for options that are wrong.
  */
 export function createSessionVerifier(options: SessionVerifierOptions): SessionVerifier {
-  const checks = readOptions(options);
+  const { unmarked, ...checks } = readOptions("createSessionVerifier", verifierTable, options);
   return {
-    unmarked: options.unmarked ?? "keep",
+    unmarked,
     async verify(mark, signature) {
       const checked = await checkSignature(signature, new Date(), checks);
       if (typeof checked === "string") return checked;
       return areClaimsOf(mark, checked.claims) ? undefined : "signature_invalid";
     },
-  };
-}
-
-function readOptions(options: SessionVerifierOptions): CheckOptions {
-  const { keys, audience, algorithms = signatureAlgorithms, unmarked = "keep" } = options;
-  // An array has a find of its own.
-  if (Array.isArray(keys) || typeof keys?.find !== "function") throw wrongOption("keys", "a SessionKeySet", keys);
-  const audiences = [audience].flat();
-  if (audiences.length === 0 || audiences.some((one) => typeof one !== "string" || one === "")) {
-    throw wrongOption("audience", "a string, or some, not empty", audience);
-  }
-  if (!Array.isArray(algorithms) || algorithms.length === 0) throw wrongOption("algorithms", "an array", algorithms);
-  const wrong = algorithms.find((one) => !signatureAlgorithms.includes(one));
-  if (wrong !== undefined) throw wrongOption("algorithms", `some of ${signatureAlgorithms.join(", ")}`, wrong);
-  if (unmarked !== "keep" && unmarked !== "drop") throw wrongOption("unmarked", '"keep" or "drop"', unmarked);
-  return {
-    keys,
-    audience: audiences,
-    algorithms: [...algorithms],
-    maxAgeMs: readMaxAge(options.maxAgeMs),
-    clockSkewMs: readMs("clockSkewMs", options.clockSkewMs, 10_000),
   };
 }

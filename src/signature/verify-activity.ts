@@ -1,10 +1,18 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { readMs, wrongOption } from "../base/option-checks.js";
+import { type OptionsOf, readOptions } from "../base/options.js";
 import type { SignatureProblem } from "../contract/signed-mark.js";
 import { signatureAlgorithms } from "./claims.js";
 import type { SessionKeySet } from "./key-set.js";
-import { areClaimsOf, checkSignature, readMaxAge } from "./signature-check.js";
+import {
+  areClaimsOf,
+  audienceOption,
+  type CheckOptions,
+  checkSignature,
+  clockSkewOption,
+  keySetOption,
+  maxAgeOption,
+} from "./signature-check.js";
 
 /** What of an event is verified. */
 export type SignedActivity = Pick<
@@ -21,6 +29,13 @@ export interface SessionActivityVerificationOptions {
   /** How far the clocks of gateway and service may be apart, in milliseconds. By default, 10,000. */
   clockSkewMs?: number | undefined;
 }
+
+const verificationTable: OptionsOf<Omit<CheckOptions, "algorithms">> = {
+  keys: keySetOption,
+  audience: audienceOption,
+  maxAgeMs: maxAgeOption,
+  clockSkewMs: clockSkewOption,
+};
 
 /** What a reader learns about an event. */
 export type SessionActivityVerification =
@@ -48,18 +63,14 @@ export async function verifySessionActivity(
   keys: SessionKeySet,
   options: SessionActivityVerificationOptions = {},
 ): Promise<SessionActivityVerification> {
-  // An array has a find of its own.
-  if (Array.isArray(keys) || typeof keys?.find !== "function") throw wrongOption("keys", "a SessionKeySet", keys);
+  const checks = readOptions("verifySessionActivity", verificationTable, { ...options, keys });
   const { startedAt, markSignature, encodedSessionContext: context, procedure, action } = event;
   if (markSignature === "") return { verified: false, problem: "signature_missing" };
   if (context === "") return { verified: false, problem: "context_missing" };
   if (startedAt === undefined) return { verified: false, problem: "signature_invalid" };
   const checked = await checkSignature(markSignature, timestampDate(startedAt), {
-    keys,
+    ...checks,
     algorithms: signatureAlgorithms,
-    audience: options.audience,
-    maxAgeMs: readMaxAge(options.maxAgeMs),
-    clockSkewMs: readMs("clockSkewMs", options.clockSkewMs, 10_000),
   });
   if (typeof checked === "string") return { verified: false, problem: checked };
   const { jti, iat, aud, operation } = checked.claims;

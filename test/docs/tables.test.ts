@@ -2,9 +2,10 @@
 import { readdirSync } from "node:fs";
 import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { defaultInWords } from "../../src/base/options.js";
 import { historyOptions } from "../../src/cli/history-arguments.js";
 import { SessionActivityEventSchema, SessionContextSchema, statusName } from "../../src/index.js";
-import { environmentTable } from "../../src/kafka/environment/environment.js";
+import { trackingVariables } from "../../src/kafka/environment/kafka-environment.js";
 import { advice } from "../../src/kafka/publisher/drop-reason.js";
 import { at, blocksOf, linesOutsideCode, read } from "./pages.js";
 
@@ -71,7 +72,14 @@ it("docs/gateway.md has each field of the session context", () => {
 
 it("docs/configuration.md has each environment variable, with what the code says of it", () => {
   const page = read("docs/configuration.md");
-  const missing = environmentTable().flatMap((row) => Object.values(row).filter((text) => !page.includes(text)));
+  const texts = trackingVariables.flatMap(({ name, option }) => [
+    `\`${name}\``,
+    option.meaning,
+    option.expects,
+    defaultInWords(option),
+  ]);
+  expect(texts.length).toBeGreaterThan(60);
+  const missing = texts.filter((text) => !page.includes(text));
   expect(missing).toEqual([]);
 });
 
@@ -140,6 +148,11 @@ describe("docs/operations.md", () => {
 
   it("has the reasons that the publisher really uses", () => {
     expect(unionOf("DropReason").toSorted()).toEqual(Object.keys(advice).toSorted());
+  });
+
+  it("has each code of errors", () => {
+    expect(unionOf("OptionErrorCode").length).toBeGreaterThan(1);
+    expect(namesUnder(page, "Errors at the start")).toEqual(unionOf("OptionErrorCode"));
   });
 
   it("has each kind of log line", () => {

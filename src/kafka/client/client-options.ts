@@ -1,62 +1,92 @@
-import { wrongOption } from "../../base/option-checks.js";
+import { maxInt32, type Option, text } from "../../base/options.js";
 
-/** A whole number within bounds, or the default where none was given. */
-export function integerOption(
-  name: string,
-  value: number | undefined,
-  bounds: { readonly default: number; readonly min: number; readonly max: number },
-): number {
-  if (value === undefined) return bounds.default;
-  if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return value;
-  throw wrongOption(name, `a whole number from ${bounds.min} to ${bounds.max}`, value);
+/** The topic that publisher and consumer use if no other is named. */
+export const defaultTopic = "session-activities";
+
+/** librdkafka properties by name. */
+export type KafkaProperties = Readonly<Record<string, string | number | boolean>>;
+
+/** A host name or address, and a port. An IPv6 address stands in brackets. */
+const addressPattern = /^(\[[0-9A-Fa-f:.]+(%\w+)?\]|[^\s,;/@:[\]]+):(\d{1,5})$/;
+
+/** Where Kafka is. What code gives and what a variable says pass the same check. */
+export const brokersOption: Option<string> = {
+  meaning: "Where Kafka is: brokers to start from",
+  expects: '"host:port", several joined by commas or in an array',
+  variable: "KAFKA_BROKERS",
+  required: true,
+  read: readBrokers,
+  parse: (given) => given,
+  advice: (value) =>
+    /[:@]\/\/|@|:\/\//.test(String(value))
+      ? "an address has no scheme, user or password; set security.protocol and sasl.* in properties, or the variables SESSION_TRACKING_KAFKA_TLS and SESSION_TRACKING_KAFKA_SASL_*"
+      : undefined,
+};
+
+function readBrokers(value: unknown): string | undefined {
+  const list: unknown = typeof value === "string" ? value.split(",") : value;
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  const addresses = list.map((address) => (typeof address === "string" ? address.trim() : ""));
+  return addresses.every(isAddress) ? addresses.join(",") : undefined;
 }
 
-/** A string that is not empty, or the default where none was given. */
-export function stringOption(name: string, value: string | undefined, defaultValue: string): string {
-  if (value === undefined) return defaultValue;
-  if (typeof value === "string" && value !== "") return value;
-  throw wrongOption(name, "a string that is not empty", value);
+function isAddress(address: string): boolean {
+  const port = Number(addressPattern.exec(address)?.[3]);
+  return port >= 1 && port <= 65_535;
 }
 
-/** Kafka's own rule for the names of topics. */
-export function topicOption(value: string | undefined, defaultValue: string, name = "topic"): string {
-  const topic = stringOption(name, value, defaultValue);
-  if (/^[A-Za-z0-9._-]{1,249}$/.test(topic) && topic !== "." && topic !== "..") return topic;
-  throw wrongOption(name, "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor ..", value);
+/** A topic's name, by Kafka's own rule. */
+export function topicOption<T extends string | undefined>(
+  about: Pick<Option<T>, "meaning" | "byDefault"> & Partial<Option<T>>,
+): Option<string | T> {
+  return text({
+    expects: "1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..",
+    pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/,
+    ...about,
+  });
 }
 
-/** Addresses as an array or joined by commas, in the form that librdkafka takes. */
-export function brokersOption(value: string | readonly string[]): string {
-  const list: readonly unknown[] = typeof value === "string" ? value.split(",") : value;
-  const addresses = Array.isArray(list) ? list.map((address) => String(address).trim()) : [];
-  if (addresses.length > 0 && addresses.every((address) => /^[^\s,]+$/.test(address))) return addresses.join(",");
-  throw wrongOption(
-    "brokers",
-    'addresses such as "host:9092,host2:9092" or an array of them',
-    withoutCredentials(value),
-  );
+/** How the brokers' logs and quotas name this client. */
+export const clientIdOption: Option<string> = text({
+  meaning: "What the brokers' logs and quotas know this client by",
+  byDefault: "connect-session-activity",
+  variable: "KAFKA_CLIENT_ID",
+});
+
+/** librdkafka properties. Which names and values there are is known to librdkafka only. */
+export function propertiesOption(reserved: readonly string[]): Option<KafkaProperties> {
+  const isAllowed = ([name, value]: readonly [string, unknown]): boolean =>
+    !reserved.includes(name) && ["string", "number", "boolean"].includes(typeof value);
+  return {
+    meaning: "Any librdkafka property; properties win over what this package sets",
+    expects: "librdkafka properties: an object of texts, numbers and booleans by name",
+    byDefault: {},
+    defaultText: "none",
+    variable: "KAFKA_PROPERTIES",
+    secret: true,
+    read: (value) => (isObject(value) && Object.entries(value).every(isAllowed) ? { ...value } : undefined),
+    parse: parseJson,
+    advice(value) {
+      const [name] = isObject(value) ? (Object.entries(value).find((entry) => !isAllowed(entry)) ?? []) : [];
+      if (name === undefined) return undefined;
+      return reserved.includes(name)
+        ? `${name} is not allowed: this package depends on its own`
+        : `${name} is none of these`;
+    },
+  };
 }
 
-/** librdkafka properties by name. Which names and values there are is known to librdkafka only. */
-export function propertiesOption(
-  value: Readonly<Record<string, string | number | boolean>> | undefined,
-  reserved: readonly string[],
-): Readonly<Record<string, string | number | boolean>> {
-  if (value === undefined) return {};
-  if (typeof value !== "object" || value === null) throw wrongOption("properties", "an object", value);
-  for (const [name, property] of Object.entries(value)) {
-    if (reserved.includes(name))
-      throw new TypeError(`properties must not hold ${name}: this package depends on its own`);
-    if (!["string", "number", "boolean"].includes(typeof property)) {
-      // Its value may be a password.
-      throw new TypeError(`properties["${name}"] must be a string, a number or a boolean, got ${typeof property}`);
-    }
+function isObject(value: unknown): value is KafkaProperties {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseJson(given: string): unknown {
+  try {
+    return JSON.parse(given);
+  } catch {
+    return given;
   }
-  return { ...value };
 }
 
-/** Addresses as an error may show them. */
-function withoutCredentials(brokers: unknown): unknown {
-  if (Array.isArray(brokers)) return brokers.map(withoutCredentials);
-  return typeof brokers === "string" ? brokers.replaceAll(/[^\s,/]*@/g, "…@") : brokers;
-}
+/** The bounds of librdkafka's own integers. */
+export const maxKafkaInt: number = maxInt32;

@@ -1,4 +1,6 @@
-import { wrongOption } from "../../base/option-checks.js";
+import { conflictingOption, missingOption } from "../../base/option-error.js";
+import { callback, type Option } from "../../base/options.js";
+import type { KafkaProperties } from "./client-options.js";
 
 /** What a client logs in with at brokers that ask for OAUTHBEARER. */
 export interface OAuthToken {
@@ -20,47 +22,60 @@ export interface OAuthToken {
  */
 export type OAuthTokenProvider = () => Promise<OAuthToken>;
 
-type Properties = Readonly<Record<string, string | number | boolean>>;
+/** The option that takes the provider. */
+export const oauthTokenOption: Option<OAuthTokenProvider | undefined> = callback({
+  meaning: "Gives the tokens to log in with at brokers that ask for OAUTHBEARER",
+  expects: "a function that resolves to a token",
+});
 
-/** Checks the option against the properties. Throws a `TypeError` where the two contradict each other. */
-export function oauthTokenOption(
-  provider: OAuthTokenProvider | undefined,
-  properties: Properties,
-): OAuthTokenProvider | undefined {
-  if (provider !== undefined && typeof provider !== "function") {
-    throw wrongOption("oauthToken", "a function that resolves to a token", provider);
-  }
+/**
+ * The properties of a client with these settings. Its tokens go over TLS, unless the user's properties say `sasl_plaintext`.
+ *
+ * Throws an `OptionError` if `oauthToken` and the properties contradict each other.
+ */
+export function withOAuth({
+  oauthToken,
+  properties,
+}: {
+  readonly oauthToken: OAuthTokenProvider | undefined;
+  readonly properties: KafkaProperties;
+}): KafkaProperties {
+  checkAgainst(properties, oauthToken);
+  if (oauthToken === undefined) return properties;
+  const protocol = protocolOf(properties) === "sasl_plaintext" ? "sasl_plaintext" : "sasl_ssl";
+  return { ...properties, "security.protocol": protocol, "sasl.mechanisms": "OAUTHBEARER" };
+}
+
+function checkAgainst(properties: KafkaProperties, provider: OAuthTokenProvider | undefined): void {
   const mechanism = properties["sasl.mechanisms"] ?? properties["sasl.mechanism"];
   const asksForToken = mechanism === "OAUTHBEARER";
   if (provider !== undefined && mechanism !== undefined && !asksForToken) {
-    throw new TypeError(`oauthToken needs the sasl.mechanism OAUTHBEARER, got ${JSON.stringify(mechanism)}`);
+    throw conflictingOption(
+      "oauthToken",
+      `oauthToken needs the sasl.mechanism OAUTHBEARER, got ${JSON.stringify(mechanism)}: leave the mechanism out`,
+    );
   }
   if (provider === undefined && asksForToken && !getsTokenItself(properties)) {
     // It would wait for ever, and say nothing.
-    throw new TypeError("the sasl.mechanism OAUTHBEARER needs the option oauthToken");
+    throw missingOption("oauthToken", "a function that resolves to a token", "since sasl.mechanism is OAUTHBEARER");
   }
   const protocol = protocolOf(properties);
   if (provider !== undefined && protocol === "plaintext") {
-    throw wrongOption("security.protocol", "SASL_SSL or SASL_PLAINTEXT where oauthToken is given", protocol);
+    throw conflictingOption(
+      "oauthToken",
+      "oauthToken needs the security.protocol sasl_ssl or sasl_plaintext, got plaintext: leave the protocol out",
+    );
   }
-  return provider;
 }
 
 /** librdkafka's own ways to a token. */
-function getsTokenItself(properties: Properties): boolean {
+function getsTokenItself(properties: KafkaProperties): boolean {
   const isUnsecured = String(properties["enable.sasl.oauthbearer.unsecure.jwt"]) === "true";
   return isUnsecured || String(properties["sasl.oauthbearer.method"]).toLowerCase() === "oidc";
 }
 
-function protocolOf(properties: Properties): string | undefined {
+function protocolOf(properties: KafkaProperties): string | undefined {
   return properties["security.protocol"]?.toString().toLowerCase();
-}
-
-/** What a client with such an option needs. Its tokens go over TLS unless the user's properties say `sasl_plaintext`. */
-export function oauthProperties(provider: OAuthTokenProvider | undefined, properties: Properties): Properties {
-  if (provider === undefined) return {};
-  const isOpen = protocolOf(properties) === "sasl_plaintext";
-  return { "security.protocol": isOpen ? "sasl_plaintext" : "sasl_ssl", "sasl.mechanisms": "OAUTHBEARER" };
 }
 
 /**

@@ -1,9 +1,25 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { Logger } from "../../base/log.js";
-import { readLog, wrongOption } from "../../base/option-checks.js";
-import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "../client/client-options.js";
-import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "../client/oauth-token.js";
-import { defaultTopic } from "../publisher/publisher-options.js";
+import { conflictingOption, missingOption, wrongOption } from "../../base/option-error.js";
+import {
+  callback,
+  group,
+  logOption,
+  milliseconds,
+  type OptionsOf,
+  oneOf,
+  readOptions,
+  text,
+  wholeNumber,
+} from "../../base/options.js";
+import {
+  brokersOption,
+  defaultTopic,
+  type KafkaProperties,
+  propertiesOption,
+  topicOption,
+} from "../client/client-options.js";
+import { type OAuthTokenProvider, oauthTokenOption, withOAuth } from "../client/oauth-token.js";
 import type { SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
 import type { InvalidReason } from "./consumer-stats.js";
 
@@ -86,7 +102,7 @@ export interface ConsumerSettings {
   readonly setAside: ((record: SessionActivityRecord, reason: InvalidReason) => unknown) | { readonly topic: string };
   readonly closeTimeoutMs: number;
   readonly oauthToken: OAuthTokenProvider | undefined;
-  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly properties: KafkaProperties;
   readonly log: Logger | false | undefined;
 }
 
@@ -100,30 +116,71 @@ const reservedProperties = [
   "enable.auto.offset.store",
 ];
 
-/** The longest time that timers and librdkafka know. */
-const maxMs = 2_147_483_647;
+/** Both ways to handle events, and both ways to set records aside, as they are given. */
+type GivenSettings = Omit<ConsumerSettings, "handle" | "batchSize" | "setAside"> &
+  Record<"handle" | "handleBatch" | "onInvalid", ((...args: never[]) => unknown) | undefined> & {
+    readonly deadLetterTopic: string | undefined;
+  };
 
-/** Checks and completes the options. Throws a `TypeError` that names the option. */
+const retryTable: OptionsOf<ConsumerSettings["retry"]> = {
+  attempts: {
+    meaning: "How often an event is handed to the handler before it is set aside",
+    expects: "a whole number from 1 upward, or Infinity",
+    byDefault: Number.POSITIVE_INFINITY,
+    read: (value) => (value === Number.POSITIVE_INFINITY || isCount(value) ? value : undefined),
+  },
+  backoffMs: wholeNumber({
+    meaning: "The time before the second attempt; it doubles with each one after that",
+    unit: "milliseconds",
+    byDefault: 100,
+  }),
+  maxBackoffMs: wholeNumber({
+    meaning: "The longest time between two attempts; `backoffMs` counts if it is longer",
+    unit: "milliseconds",
+    byDefault: 30_000,
+  }),
+};
+
+/** The options of the consumer. Its variables are those that a publisher has, too. */
+export const consumerTable: OptionsOf<GivenSettings> = {
+  brokers: brokersOption,
+  groupId: text({
+    meaning: "Consumers of one group share the topic's partitions",
+    required: true,
+  }),
+  topic: topicOption({ meaning: "The topic to read", byDefault: defaultTopic, variable: "KAFKA_TOPIC" }),
+  handle: callback({ meaning: "Handles one event; either this or `handleBatch` is needed" }),
+  handleBatch: callback({ meaning: "Handles up to 100 events of one partition at once" }),
+  startAt: oneOf(["earliest", "latest"], {
+    meaning: "Where a group begins that has no offsets yet",
+    byDefault: "earliest",
+  }),
+  retry: group(retryTable, { meaning: "How a handler that fails is tried again" }),
+  onInvalid: callback({ meaning: "Sets a record aside; either this or `deadLetterTopic` is needed" }),
+  deadLetterTopic: topicOption({
+    meaning: "The topic for records that hold no event",
+    defaultText: "none",
+  }),
+  closeTimeoutMs: milliseconds({
+    meaning: "How long closing waits for handlers that are running",
+    byDefault: 10_000,
+  }),
+  oauthToken: oauthTokenOption,
+  properties: propertiesOption(reservedProperties),
+  log: logOption,
+};
+
+/** Checks and completes the options. Throws an `OptionError` that names the option. */
 export function consumerSettings(options: SessionActivityConsumerOptions): ConsumerSettings {
-  const { startAt = "earliest", log } = options;
-  if (startAt !== "earliest" && startAt !== "latest") {
-    throw wrongOption("startAt", '"earliest" or "latest"', startAt);
-  }
-  const topic = topicOption(options.topic, defaultTopic);
-  const properties = propertiesOption(options.properties, reservedProperties);
-  const oauthToken = oauthTokenOption(options.oauthToken, properties);
+  const given = readOptions("createSessionActivityConsumer", consumerTable, options);
+  const { handle: _, handleBatch: __, onInvalid: ___, deadLetterTopic: ____, ...settings } = given;
+  const { backoffMs, maxBackoffMs } = settings.retry;
   return {
-    brokers: brokersOption(options.brokers),
-    groupId: stringOption("groupId", options.groupId ?? "", ""),
-    topic,
+    ...settings,
     ...handlerOf(options),
-    startAt,
-    retry: retryOf(options.retry),
-    setAside: setAsideOf(options, topic),
-    closeTimeoutMs: integerOption("closeTimeoutMs", options.closeTimeoutMs, { default: 10_000, min: 0, max: maxMs }),
-    oauthToken,
-    properties: { ...properties, ...oauthProperties(oauthToken, properties) },
-    log: readLog(log),
+    setAside: setAsideOf(options, settings.topic),
+    retry: { ...settings.retry, maxBackoffMs: Math.max(backoffMs, maxBackoffMs) },
+    properties: withOAuth(settings),
   };
 }
 
@@ -131,15 +188,11 @@ function handlerOf({
   handle,
   handleBatch,
 }: SessionActivityConsumerOptions): Pick<ConsumerSettings, "handle" | "batchSize"> {
-  if (handle !== undefined && typeof handle !== "function") throw wrongOption("handle", "a function", handle);
-  if (handleBatch !== undefined && typeof handleBatch !== "function") {
-    throw wrongOption("handleBatch", "a function", handleBatch);
-  }
   if (handle !== undefined && handleBatch !== undefined) {
-    throw new TypeError("handle and handleBatch must not both be given");
+    throw conflictingOption("handleBatch", "handle and handleBatch must not both be given: leave one out");
   }
   if (handleBatch !== undefined) return { handle: handleBatch, batchSize: 100 };
-  if (handle === undefined) throw new TypeError("handle or handleBatch must be given, got neither");
+  if (handle === undefined) throw missingOption("handle", "a function", "or handleBatch");
   return { handle: ([item]) => item && handle(item.event, item.record), batchSize: 1 };
 }
 
@@ -147,26 +200,17 @@ function setAsideOf(
   { onInvalid, deadLetterTopic }: SessionActivityConsumerOptions,
   topic: string,
 ): ConsumerSettings["setAside"] {
-  if (onInvalid !== undefined && typeof onInvalid !== "function") {
-    throw wrongOption("onInvalid", "a function", onInvalid);
-  }
   if (onInvalid !== undefined && deadLetterTopic !== undefined) {
-    throw new TypeError("onInvalid and deadLetterTopic must not both be given");
+    throw conflictingOption("deadLetterTopic", "onInvalid and deadLetterTopic must not both be given: leave one out");
   }
   if (onInvalid !== undefined) return onInvalid;
-  if (deadLetterTopic === undefined) throw new TypeError("onInvalid or deadLetterTopic must be given, got neither");
-  const deadLetters = topicOption(deadLetterTopic, "", "deadLetterTopic");
-  if (deadLetters === topic) throw wrongOption("deadLetterTopic", "another topic than the one that is read", topic);
-  return { topic: deadLetters };
+  if (deadLetterTopic === undefined) throw missingOption("onInvalid", "a function", "or deadLetterTopic");
+  if (deadLetterTopic === topic) {
+    throw wrongOption("deadLetterTopic", "another topic than the one that is read", deadLetterTopic);
+  }
+  return { topic: deadLetterTopic };
 }
 
-function retryOf(retry: SessionActivityRetry = {}): ConsumerSettings["retry"] {
-  if (typeof retry !== "object" || retry === null) throw wrongOption("retry", "an object", retry);
-  const { attempts = Number.POSITIVE_INFINITY } = retry;
-  if (attempts !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(attempts) && attempts >= 1)) {
-    throw wrongOption("retry.attempts", "a whole number from 1 upward, or Infinity", attempts);
-  }
-  const backoffMs = integerOption("retry.backoffMs", retry.backoffMs, { default: 100, min: 1, max: maxMs });
-  const longest = { default: Math.max(30_000, backoffMs), min: backoffMs, max: maxMs };
-  return { attempts, backoffMs, maxBackoffMs: integerOption("retry.maxBackoffMs", retry.maxBackoffMs, longest) };
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 1;
 }

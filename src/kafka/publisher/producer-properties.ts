@@ -14,7 +14,7 @@ export function producerProperties(settings: PublisherSettings, idempotent: bool
     acks: -1,
     "enable.idempotence": true,
     "linger.ms": 5,
-    "compression.type": "lz4",
+    "compression.type": settings.compression,
     // Puts keys where Java clients put them.
     partitioner: "murmur2_random",
     "queue.buffering.max.messages": settings.maxQueuedEvents + queueSlack,

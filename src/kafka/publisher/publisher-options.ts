@@ -1,11 +1,27 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { Logger } from "../../base/log.js";
-import { readLog, wrongOption } from "../../base/option-checks.js";
-import { brokersOption, integerOption, propertiesOption, stringOption, topicOption } from "../client/client-options.js";
-import { type OAuthTokenProvider, oauthProperties, oauthTokenOption } from "../client/oauth-token.js";
+import {
+  callback,
+  flag,
+  logOption,
+  milliseconds,
+  type OptionsOf,
+  oneOf,
+  readOptions,
+  wholeNumber,
+} from "../../base/options.js";
+import {
+  brokersOption,
+  clientIdOption,
+  defaultTopic,
+  type KafkaProperties,
+  propertiesOption,
+  topicOption,
+} from "../client/client-options.js";
+import { type OAuthTokenProvider, oauthTokenOption, withOAuth } from "../client/oauth-token.js";
 
-/** The topic that publisher and consumer use where no other is named. */
-export const defaultTopic = "session-activities";
+/** How batches of records are compressed. `zstd` needs a Kafka client that was built with it. */
+export type KafkaCompression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
 
 /** Options of `createKafkaPublisher`. */
 export interface KafkaPublisherOptions {
@@ -26,6 +42,12 @@ export interface KafkaPublisherOptions {
    * when the call began. By default, false, since five headers cost about 5 µs and 200 bytes an event.
    */
   cloudEvents?: boolean | undefined;
+  /**
+   * How batches are compressed. Some brokers take one kind only, such as Azure Event Hubs, which takes `"gzip"`.
+   *
+   * @default "lz4"
+   */
+  compression?: KafkaCompression | undefined;
   /**
    * How many events may wait for delivery; what comes on top is dropped as `queue_full`. By default, 50,000: 100 s of a full
    * outage at 500 events/s. An event takes about 0.5 KB beside its own bytes, so with the default of `maxQueuedBytes` a full
@@ -62,49 +84,68 @@ export interface PublisherSettings {
   readonly brokers: string;
   readonly topic: string;
   readonly clientId: string;
-  readonly key: ((event: SessionActivityEvent) => unknown) | undefined;
+  readonly key: ((event: SessionActivityEvent) => string | undefined) | undefined;
   readonly cloudEvents: boolean;
   readonly oauthToken: OAuthTokenProvider | undefined;
   readonly maxQueuedEvents: number;
   readonly maxQueuedBytes: number;
   readonly deliveryTimeoutMs: number;
   readonly closeTimeoutMs: number;
-  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly compression: KafkaCompression;
+  readonly properties: KafkaProperties;
   readonly log: Logger | false | undefined;
 }
 
 /** What must stay as it is, or events would never be counted as delivered. */
 const reservedProperties = ["dr_cb", "dr_msg_cb", "delivery.report.only.error", "transactional.id"];
 
-/** librdkafka holds its bounds in 32 bits, and ours must fit beneath them. */
-const maxInt32 = 2_147_483_647;
-
-/** Checks and completes the options. Throws a `TypeError` that names the option. */
-export function publisherSettings(options: KafkaPublisherOptions): PublisherSettings {
-  const { key, cloudEvents = false } = options;
-  if (key !== undefined && typeof key !== "function") throw wrongOption("key", "a function", key);
-  if (typeof cloudEvents !== "boolean") throw wrongOption("cloudEvents", "a boolean", cloudEvents);
-  const properties = propertiesOption(options.properties, reservedProperties);
-  const oauthToken = oauthTokenOption(options.oauthToken, properties);
-  const integer = (name: IntegerOption, defaultValue: number, min: number, max: number): number =>
-    integerOption(name, options[name], { default: defaultValue, min, max });
-  return {
-    brokers: brokersOption(options.brokers),
-    topic: topicOption(options.topic, defaultTopic),
-    clientId: stringOption("clientId", options.clientId, "connect-session-activity"),
-    key,
-    cloudEvents,
-    oauthToken,
-    maxQueuedEvents: integer("maxQueuedEvents", 50_000, 1, maxInt32 - queueSlack),
-    maxQueuedBytes: integer("maxQueuedBytes", 32 * 1024 * 1024, 1, maxInt32),
-    deliveryTimeoutMs: integer("deliveryTimeoutMs", 300_000, 10, maxInt32),
-    closeTimeoutMs: integer("closeTimeoutMs", 5_000, 0, maxInt32),
-    properties: { ...properties, ...oauthProperties(oauthToken, properties) },
-    log: readLog(options.log),
-  };
-}
-
-type IntegerOption = "maxQueuedEvents" | "maxQueuedBytes" | "deliveryTimeoutMs" | "closeTimeoutMs";
-
 /** By how much librdkafka's own bounds lie above ours: checking a counter costs 0.05 µs, letting it refuse costs 5 to 13. */
 export const queueSlack = 1_000;
+
+/** The options of the publisher. */
+export const publisherTable: OptionsOf<PublisherSettings> = {
+  brokers: brokersOption,
+  topic: topicOption({ meaning: "The topic that events go to", byDefault: defaultTopic, variable: "KAFKA_TOPIC" }),
+  clientId: clientIdOption,
+  key: callback({ meaning: "Gives the key of an event's record: events of one key share a partition" }),
+  cloudEvents: flag({ meaning: "Adds the CloudEvents headers to each record", variable: "KAFKA_CLOUD_EVENTS" }),
+  compression: oneOf(["none", "gzip", "snappy", "lz4", "zstd"], {
+    meaning: "How batches are compressed",
+    byDefault: "lz4",
+    variable: "KAFKA_COMPRESSION",
+  }),
+  maxQueuedEvents: wholeNumber({
+    meaning: "How many events may wait for Kafka; further ones are dropped and counted",
+    unit: "events",
+    byDefault: 50_000,
+    max: 10_000_000,
+    variable: "KAFKA_MAX_QUEUED_EVENTS",
+  }),
+  maxQueuedBytes: wholeNumber({
+    meaning: "How many bytes of encoded events and keys may wait for Kafka",
+    unit: "bytes",
+    byDefault: 32 * 1024 * 1024,
+    variable: "KAFKA_MAX_QUEUED_BYTES",
+  }),
+  deliveryTimeoutMs: wholeNumber({
+    meaning: "How long an event may wait for Kafka; a short time loses and doubles events in an outage",
+    unit: "milliseconds",
+    byDefault: 300_000,
+    min: 10,
+    variable: "KAFKA_DELIVERY_TIMEOUT_MS",
+  }),
+  closeTimeoutMs: milliseconds({
+    meaning: "How long closing goes on delivering",
+    byDefault: 5_000,
+    variable: "KAFKA_CLOSE_TIMEOUT_MS",
+  }),
+  oauthToken: oauthTokenOption,
+  properties: propertiesOption(reservedProperties),
+  log: logOption,
+};
+
+/** Checks and completes the options. Throws an `OptionError` that names the option. */
+export function publisherSettings(options: KafkaPublisherOptions): PublisherSettings {
+  const settings = readOptions("createKafkaPublisher", publisherTable, options);
+  return { ...settings, properties: withOAuth(settings) };
+}

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { environmentTable, sessionTrackingFromEnv } from "../../../src/kafka/environment/environment.js";
+import { sessionTrackingFromEnv, trackingVariables } from "../../../src/kafka/environment/kafka-environment.js";
 
 const folder = mkdtempSync(join(tmpdir(), "environment-"));
 const pem = join(folder, "some.pem");
@@ -21,15 +21,13 @@ function problems(env: Record<string, string>): string[] {
 }
 
 describe("what the variables configure", () => {
-  test("nothing set: an unknown service without brokers", () => {
+  test("nothing set: no options", () => {
     const options = sessionTrackingFromEnv({});
-    expect(options.service).toBe("unknown-service");
-    expect(options.kafka?.brokers).toBeUndefined();
-    expect(options.kafka?.properties).toEqual({});
+    expect(options).toEqual({ kafka: {} });
   });
 
   test("empty values count as not set, also those of blanks and of unknown names", () => {
-    const env = Object.fromEntries(environmentTable().map(({ name }) => [name, ""]));
+    const env = Object.fromEntries(trackingVariables.map(({ name }) => [name, ""]));
     const options = sessionTrackingFromEnv({ ...env, SESSION_TRACKING_SERVICE: "  ", SESSION_TRACKING_OTHER: "" });
     expect(options).toEqual(sessionTrackingFromEnv({}));
   });
@@ -48,6 +46,10 @@ describe("what the variables configure", () => {
       SESSION_TRACKING_SETTLE_TIMEOUT_MS: "2000",
       SESSION_TRACKING_DRAIN_TIMEOUT_MS: "3000",
       SESSION_TRACKING_MAX_CONTEXT_BYTES: "1024",
+      SESSION_TRACKING_MAX_UNVERIFIED_PER_MINUTE: "60",
+      SESSION_TRACKING_REQUIRED: "/example.account.v1.AccountService/Login, /a.B/C",
+      SESSION_TRACKING_KAFKA_COMPRESSION: "gzip",
+      SESSION_TRACKING_KAFKA_PROPERTIES: '{"linger.ms":50}',
       PATH: "/bin",
     });
     expect(options).toEqual({
@@ -55,7 +57,10 @@ describe("what the variables configure", () => {
       settleTimeoutMs: 2000,
       drainTimeoutMs: 3000,
       maxContextBytes: 1024,
+      maxUnverifiedPerMinute: 60,
+      required: ["/example.account.v1.AccountService/Login", "/a.B/C"],
       kafka: {
+        compression: "gzip",
         brokers: "one:9092, [::1]:9093",
         topic: "security.activity",
         clientId: "users",
@@ -64,7 +69,7 @@ describe("what the variables configure", () => {
         maxQueuedBytes: 4096,
         deliveryTimeoutMs: 60_000,
         closeTimeoutMs: 1000,
-        properties: {},
+        properties: { "linger.ms": 50 },
       },
     });
   });
@@ -131,8 +136,10 @@ describe("what the variables get wrong", () => {
   ];
   test.each(wrong)("%s = %j: the error names variable, value and expectation", (suffix, value) => {
     const name = `SESSION_TRACKING_${suffix}`;
-    const row = environmentTable().find((known) => known.name === name);
-    expect(problems({ [name]: value })).toContain(`- ${name} is ${JSON.stringify(value)}, expected ${row?.expects}`);
+    const row = trackingVariables.find((known) => known.name === name);
+    expect(problems({ [name]: value })).toContain(
+      `- ${name} is ${JSON.stringify(value)}, expected ${row?.option.expects}`,
+    );
   });
 
   test("an unknown name suggests the nearest", () => {
@@ -181,8 +188,43 @@ test("by default the process's own environment is read", () => {
   vi.unstubAllEnvs();
 });
 
-test("the table says everything of every variable", () => {
-  const rows = environmentTable();
-  for (const row of rows) expect(Object.values(row).every((cell) => cell.length > 0 && !cell.includes("|"))).toBe(true);
-  expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
+test("a misspelt variable that looks like a platform's in part only is refused", () => {
+  expect(problems({ SESSION_TRACKING_KAFKA_BROKERS_PORT: "9092" })).toHaveLength(1);
+  expect(problems({ SESSION_TRACKING_KAFKA_SERVICE_HOSTS: "kafka" })).toHaveLength(1);
+});
+
+describe("what a platform injects is ignored", () => {
+  const names = [
+    "session-tracking",
+    "session-tracking-service",
+    "session-tracking-kafka",
+    "session-tracking-kafka-bootstrap",
+  ];
+
+  test.each(names)("a Kubernetes Service named %s", (name) => {
+    const prefix = name.toUpperCase().replaceAll("-", "_");
+    const injected = {
+      [`${prefix}_SERVICE_HOST`]: "10.0.0.1",
+      [`${prefix}_SERVICE_PORT`]: "9092",
+      [`${prefix}_SERVICE_PORT_TCP_CLIENTS`]: "9092",
+      [`${prefix}_PORT`]: "tcp://10.0.0.1:9092",
+      [`${prefix}_PORT_9092_TCP`]: "tcp://10.0.0.1:9092",
+      [`${prefix}_PORT_9092_TCP_PROTO`]: "tcp",
+      [`${prefix}_PORT_9092_TCP_PORT`]: "9092",
+      [`${prefix}_PORT_9092_TCP_ADDR`]: "10.0.0.1",
+      [`${prefix}_PORT_53_UDP`]: "udp://[fd00::1]:53",
+      [`${prefix}_PORT_53_UDP_ADDR`]: "fd00::1",
+    };
+    expect(sessionTrackingFromEnv(injected)).toEqual({ kafka: {} });
+    expect(sessionTrackingFromEnv({ ...injected, SESSION_TRACKING_SERVICE: "a" }).service).toBe("a");
+  });
+
+  test("a Docker link", () => {
+    const injected = {
+      SESSION_TRACKING_KAFKA_PORT: "tcp://172.17.0.5:9092",
+      SESSION_TRACKING_KAFKA_NAME: "/account/session-tracking-kafka",
+      SESSION_TRACKING_KAFKA_ENV_HEAP: "1g",
+    };
+    expect(sessionTrackingFromEnv(injected)).toEqual({ kafka: {} });
+  });
 });

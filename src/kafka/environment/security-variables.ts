@@ -1,0 +1,104 @@
+import { accessSync, constants, statSync } from "node:fs";
+import type { Problems } from "../../base/environment.js";
+import { type Option, type OptionsOf, oneOf, text } from "../../base/options.js";
+import type { KafkaProperties } from "../client/client-options.js";
+
+/** How to reach brokers that want TLS or a login. In code these are librdkafka properties. */
+export interface SecuritySettings {
+  readonly tls: boolean | undefined;
+  readonly tlsCaFile: string | undefined;
+  readonly tlsCertFile: string | undefined;
+  readonly tlsKeyFile: string | undefined;
+  readonly tlsKeyPassword: string | undefined;
+  readonly saslMechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512" | undefined;
+  readonly saslUsername: string | undefined;
+  readonly saslPassword: string | undefined;
+}
+
+/** The variables of these. */
+export const securityTable: OptionsOf<SecuritySettings> = {
+  tls: {
+    meaning: "Encrypts the connection to Kafka",
+    expects: "true or false",
+    defaultText: "`true` with SASL or a TLS file, else `false`",
+    variable: "KAFKA_TLS",
+    read: (value) => (typeof value === "boolean" ? value : undefined),
+    parse: (given) => (given === "true" ? true : given === "false" ? false : given),
+  },
+  tlsCaFile: file("KAFKA_TLS_CA_FILE", "Certificates to trust, PEM", "the system's"),
+  tlsCertFile: file("KAFKA_TLS_CERT_FILE", "This client's certificate, PEM"),
+  tlsKeyFile: file("KAFKA_TLS_KEY_FILE", "This client's private key, PEM"),
+  tlsKeyPassword: secret("KAFKA_TLS_KEY_PASSWORD", "Decrypts the private key"),
+  saslMechanism: oneOf(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], {
+    meaning: "How to log in; needs user name and password",
+    defaultText: "none",
+    variable: "KAFKA_SASL_MECHANISM",
+  }),
+  saslUsername: text({
+    meaning: "The user to log in as",
+    defaultText: "none",
+    variable: "KAFKA_SASL_USERNAME",
+  }),
+  saslPassword: secret("KAFKA_SASL_PASSWORD", "The user's password"),
+};
+
+/** What no variable shows by itself. Of one variable only the first problem counts: a wrong value is not a missing one. */
+export function findContradictions(s: Partial<SecuritySettings>, prefix: string, problems: Problems): void {
+  const expect = (suffix: string, holds: boolean, expected: string): void => {
+    const name = `${prefix}KAFKA_${suffix}`;
+    if (!holds && !problems.has(name)) problems.set(name, expected);
+  };
+  const { tlsCaFile, tlsCertFile, tlsKeyFile, tlsKeyPassword, saslMechanism, saslUsername, saslPassword } = s;
+  const tlsFile = tlsCaFile ?? tlsCertFile ?? tlsKeyFile;
+  expect("TLS", s.tls !== false || tlsFile === undefined, 'is "false", expected true or no TLS files');
+  expect("TLS_CERT_FILE", !!tlsCertFile || !tlsKeyFile, "is not set, expected the certificate that belongs to the key");
+  expect("TLS_KEY_FILE", !!tlsKeyFile || !tlsCertFile, "is not set, expected the key that belongs to the certificate");
+  expect("TLS_KEY_FILE", !!tlsKeyFile || !tlsKeyPassword, "is not set, expected the key that belongs to the password");
+  const sasl = saslMechanism ?? saslUsername ?? saslPassword;
+  expect("SASL_MECHANISM", !!saslMechanism || !sasl, "is not set, expected one, since SASL credentials are");
+  expect("SASL_USERNAME", !!saslUsername || !sasl, "is not set, expected one, as SASL needs it");
+  expect("SASL_PASSWORD", !!saslPassword || !sasl, "is not set, expected one, as SASL needs it");
+}
+
+/** TLS and SASL as librdkafka calls them. Credentials go over TLS unless that is switched off in so many words. */
+export function securityProperties(s: Partial<SecuritySettings>): KafkaProperties {
+  const sasl = s.saslMechanism !== undefined;
+  const tls = s.tls ?? (sasl || s.tlsCaFile !== undefined || s.tlsCertFile !== undefined);
+  const properties = {
+    "security.protocol": tls || sasl ? [sasl ? "sasl" : [], tls ? "ssl" : "plaintext"].flat().join("_") : undefined,
+    "ssl.ca.location": s.tlsCaFile,
+    "ssl.certificate.location": s.tlsCertFile,
+    "ssl.key.location": s.tlsKeyFile,
+    "ssl.key.password": s.tlsKeyPassword,
+    "sasl.mechanism": s.saslMechanism,
+    "sasl.username": s.saslUsername,
+    "sasl.password": s.saslPassword,
+  };
+  return Object.fromEntries(
+    Object.entries(properties).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+function file(variable: string, meaning: string, defaultText = "none"): Option<string | undefined> {
+  return {
+    meaning,
+    expects: "the path of a readable file",
+    defaultText,
+    variable,
+    read: (value) => (typeof value === "string" && isReadable(value) ? value : undefined),
+    parse: (given) => given,
+  };
+}
+
+function secret(variable: string, meaning: string): Option<string | undefined> {
+  return text({ meaning, defaultText: "none", secret: true, pattern: /./s, variable });
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
