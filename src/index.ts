@@ -1,10 +1,16 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export type { Logger } from "./base/log.js";
+export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
-export { decodeSessionContext, encodeSessionContext, sessionContextKey } from "./contract/session-context.js";
+export {
+  decodeSessionContext,
+  encodeSessionContext,
+  type SessionContextOptions,
+  sessionContextKey,
+} from "./contract/session-context.js";
 export type { SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./contract/signed-mark.js";
-export { statusName } from "./contract/status.js";
+export { type ActivityStatus, type StatusName, statusName } from "./contract/status.js";
 export {
   createSessionGatewayInterceptor,
   type SessionGatewayInterceptor,
@@ -25,8 +31,7 @@ export {
   createSessionActivityInterceptor,
   type InterceptorStats,
   type SessionActivityInterceptor,
-  type SkipReason,
 } from "./service/interceptor.js";
 export type { SessionActivityInterceptorOptions } from "./service/interceptor-options.js";
 export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./service/relay.js";
-export type { UnverifiedReason } from "./service/verification.js";
+export type { SkipReason } from "./service/skipped-calls.js";

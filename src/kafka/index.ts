@@ -7,5 +7,5 @@ export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } fro
 export { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 export { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 export type { KafkaCompression, KafkaPublisherOptions } from "./publisher/publisher-options.js";
-export { type SessionTracking, startSessionTracking } from "./start.js";
+export { startSessionTracking } from "./start.js";
 export type { SessionTrackingKafkaOptions, SessionTrackingOptions } from "./tracking-options.js";

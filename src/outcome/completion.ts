@@ -1,13 +1,13 @@
 import { Code } from "@connectrpc/connect";
-import { statusName, unsettled } from "../contract/status.js";
+import { type ActivityStatus, statusName, unsettled } from "../contract/status.js";
 import type { CallerEvents } from "./caller.js";
 
 /** How a call ended. */
 export interface Completion {
   /** What the caller received. */
-  readonly status: string;
-  /** How the handler ended, or empty where that is the same. */
-  readonly handlerStatus: string;
+  readonly status: ActivityStatus;
+  /** How the handler ended. Empty if that is the same. */
+  readonly handlerStatus: ActivityStatus | "";
   /** When the caller's outcome was decided, on the clock of `performance.now()`. */
   readonly at: number;
 }
@@ -40,7 +40,7 @@ class Latch implements CompletionLatch {
   readonly #settleTimeoutMs: number;
   readonly #onEnd: (completion: Completion) => void;
   #ended = false;
-  #callerStatus: string | undefined;
+  #callerStatus: ActivityStatus | undefined;
   #callerAt = 0;
   #callerLeft = false;
   #handlerCode: number | undefined;
@@ -102,9 +102,9 @@ class Latch implements CompletionLatch {
     this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, at });
   }
 
-  #handlerStatus(): string {
+  #handlerStatus(): ActivityStatus {
     if (this.#handlerCode === undefined) return unsettled;
-    // Where the caller stayed, it received what the handler threw, whatever made it throw.
+    // If the caller stayed, it received what the handler threw, whatever made it throw.
     return statusName(this.#callerLeft && this.#handlerStopped ? Code.Canceled : this.#handlerCode);
   }
 }

@@ -150,6 +150,11 @@ describe("docs/operations.md", () => {
     expect(unionOf("DropReason").toSorted()).toEqual(Object.keys(advice).toSorted());
   });
 
+  it("has each problem of readiness", () => {
+    expect(unionOf("ReadinessProblem").length).toBeGreaterThan(3);
+    expect(namesUnder(page, "Readiness")).toEqual(unionOf("ReadinessProblem"));
+  });
+
   it("has each code of errors", () => {
     expect(unionOf("OptionErrorCode").length).toBeGreaterThan(1);
     expect(namesUnder(page, "Errors at the start")).toEqual(unionOf("OptionErrorCode"));
@@ -160,7 +165,7 @@ describe("docs/operations.md", () => {
     const documented = headings.flatMap((heading) => namesUnder(page, `From ${heading}`));
     const calls = /(?:[lL]og|\(log\))(?:\.(?:warn|error)|\[level\])\(\s*(["`])(.+?)\1/g;
     const kinds = [...sources.matchAll(calls)].map(([, , kind]) => kind!);
-    const known = [...sources.matchAll(/^ {4}kind: "(.+)",$/gm)].map(([, kind]) => kind!);
+    const known = [...sources.matchAll(/^ {4}kind: "(.+)",\n {4}wording:/gm)].map(([, kind]) => kind!);
     const reported = [...sources.matchAll(/#report\([^,]+, "(.+?)"/g)].map(([, kind]) => kind!);
     const all = [...kinds, ...known, ...reported].map((kind) =>
       kind.replaceAll(/\$\{.*?\}/g, "…").replaceAll(/[ -]/g, "_"),

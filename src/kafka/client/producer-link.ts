@@ -28,6 +28,8 @@ export interface LinkObserver {
 export interface ProducerLink {
   /** Resolves when the producer can take records, or never will. It does not wait for a broker. */
   readonly started: Promise<void>;
+  /** Whether it could not start: then it takes no record. */
+  readonly failed: boolean;
   /** Takes a record, or answers with the error for which it was not taken. Never throws. */
   send(topic: string, record: KafkaRecord, settled: Settled | undefined): NativeError | undefined;
   /** Delivers what it holds: resolves when that is done or the time is over. */
@@ -67,7 +69,7 @@ class Link implements ProducerLink {
   #abandoned = false;
   #inFlight = 0;
   #inFlightBytes = 0;
-  #idle: (() => void) | undefined;
+  readonly #idle: (() => void)[] = [];
   /**
    * Where an event's outcome is asked for, a number goes along as the client's opaque. An opaque leaks where no report comes:
    * then let it be a number, and not a callback with all that it holds.
@@ -82,6 +84,10 @@ class Link implements ProducerLink {
     bridgeClientLog(producer, log, tokens);
     producer.on("delivery-report", (error, report) => this.#report(error, report));
     this.started = this.#start(log);
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   send(topic: string, record: KafkaRecord, settled: Settled | undefined): NativeError | undefined {
@@ -105,7 +111,7 @@ class Link implements ProducerLink {
     if (this.#inFlight === 0 || left === 0) return;
     // The counter decides, and not the flush: reports trail it, since only 100 come in one turn of the event loop.
     const idle = new Promise<void>((resolve) => {
-      this.#idle = resolve;
+      this.#idle.push(resolve);
     });
     try {
       this.#producer.flush(left, () => {});
@@ -183,7 +189,7 @@ class Link implements ProducerLink {
     const settled = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
     if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, settled);
     else this.#observer.reported(error, bytes, settled);
-    if (this.#inFlight === 0) this.#idle?.();
+    if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #take(asked: number): Settled | undefined {

@@ -1,6 +1,7 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
-import type { DropReason, Publisher, PublisherStats } from "../../publishing/publisher.js";
+import { within } from "../../base/within.js";
+import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../../publishing/publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
 import { createProducerLink, type LinkObserver, type ProducerLink } from "../client/producer-link.js";
 import { dropReason, meansFatal } from "./drop-reason.js";
@@ -33,6 +34,17 @@ export function createPublisherOn(client: KafkaClient, settings: PublisherSettin
   return new KafkaPublisher(client, settings);
 }
 
+/** An event is not taken. */
+interface Refusal {
+  readonly kind: "refused";
+  readonly reason: DropReason;
+}
+
+// One of each for all events: in an outage there are many.
+const closed: Refusal = { kind: "refused", reason: "closed" };
+const queueFull: Refusal = { kind: "refused", reason: "queue_full" };
+const invalidEvent: Refusal = { kind: "refused", reason: "invalid_event" };
+
 class KafkaPublisher implements Publisher {
   readonly #client: KafkaClient;
   readonly #settings: PublisherSettings;
@@ -58,13 +70,25 @@ class KafkaPublisher implements Publisher {
   }
 
   publish(event: SessionActivityEvent, settled?: Settled): void {
-    const record = this.#closing === undefined ? this.#admit(event) : "closed";
-    if (typeof record === "string") {
-      this.#ledger.refuse(record, settled);
+    const admission = this.#admit(event);
+    if (admission.kind === "refused") {
+      this.#ledger.refuse(admission.reason, settled);
     } else {
-      this.#ledger.accept(record.bytes);
-      this.#send(record, settled);
+      this.#ledger.accept(admission.bytes);
+      this.#send(admission, settled);
     }
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.#closing === undefined) await this.#link.drain(timeoutMs);
+    else await within(timeoutMs, this.#closing);
+  }
+
+  problem(): PublisherProblem | undefined {
+    if (this.#link.failed) return "failed";
+    const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
+    const isFull = this.#ledger.queued >= maxQueuedEvents || this.#ledger.queuedBytes >= maxQueuedBytes;
+    return isFull ? "queue_full" : undefined;
   }
 
   stats(): PublisherStats {
@@ -77,17 +101,18 @@ class KafkaPublisher implements Publisher {
   }
 
   /** The event's record, or why it is not taken. */
-  #admit(event: SessionActivityEvent): KafkaRecord | DropReason {
+  #admit(event: SessionActivityEvent): KafkaRecord | Refusal {
     const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
-    if (this.#ledger.queued >= maxQueuedEvents) return "queue_full";
+    if (this.#closing !== undefined) return closed;
+    if (this.#ledger.queued >= maxQueuedEvents) return queueFull;
     try {
       const record = this.#encode(event);
-      return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? "queue_full" : record;
+      return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? queueFull : record;
     } catch (error) {
       // Its message may quote the event, so only its name is told.
       const name = error instanceof Error ? error.name : typeof error;
       this.#log.warn("kafka encode", { error: name }, "An event could not be encoded");
-      return "invalid_event";
+      return invalidEvent;
     }
   }
 

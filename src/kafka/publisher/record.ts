@@ -10,6 +10,7 @@ import type { PublisherSettings } from "./publisher-options.js";
 
 /** What is sent for one event. It has no time of its own: event time lives in the value. */
 export interface KafkaRecord {
+  readonly kind: "record";
   readonly value: Uint8Array;
   readonly key: RecordKey | undefined;
   readonly headers: readonly NativeHeader[];
@@ -24,7 +25,7 @@ const contentType: NativeHeader = { "content-type": "application/protobuf" };
 const plainHeaders: readonly NativeHeader[] = [contentType];
 
 /**
- * Makes the function that turns events into records. It throws where an event cannot be encoded.
+ * Makes the function that turns events into records. It throws if an event cannot be encoded.
  *
  * Every header value is a string, whatever the event holds: with any other, the client's `produce` throws and still sends.
  */
@@ -38,7 +39,7 @@ export function createRecordEncoder(
     const value = encodeEvent(event);
     const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
     const bytes = key === undefined ? value.length : value.length + key.length;
-    return { value, key, headers: headersOf(event), bytes };
+    return { kind: "record", value, key, headers: headersOf(event), bytes };
   };
 }
 

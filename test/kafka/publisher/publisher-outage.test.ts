@@ -55,7 +55,7 @@ describe("the start", () => {
     void link.started.then(() => (started = true));
     await until(() => started);
     const value = new Uint8Array([1]);
-    expect(link.send("t", { value, key: undefined, headers: [], bytes: 1 }, undefined)).toBeUndefined();
+    expect(link.send("t", { kind: "record", value, key: undefined, headers: [], bytes: 1 }, undefined)).toBeUndefined();
     expect(link.abandon().count).toBe(1);
     await link.stop();
   });

@@ -1,54 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClient, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { createClient, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+import { createTroubleLog } from "../../src/base/log.js";
+import type { GatewayMark } from "../../src/contract/mark.js";
 import {
-  annotateSessionActivity,
   createMemoryPublisher,
   createSessionActivityInterceptor,
   type SessionActivityInterceptorOptions,
   type SessionVerifier,
   type SignatureProblem,
   sessionContextKey,
-  sessionHeaders,
 } from "../../src/index.js";
+import type { Call } from "../../src/outcome/caller.js";
+import { createJudge, type JudgeOptions } from "../../src/service/judge.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { transportTo } from "../support/transport.js";
 import { until } from "../support/until.js";
 import { shortenPatience } from "../support/wait-limits.js";
+import { jws, procedure, signed, start, verifier } from "./verifying-service.js";
 
 const { changePassword, watchSessions } = AccountService.method;
-const procedure = "/example.account.v1.AccountService/ChangePassword";
-const jws = "e30.e30.c2ln";
-const signed = { ...marks("c2Vzc2lvbg", "change_password"), "x-session-signature": jws };
-
-function verifier(answer: SignatureProblem | undefined, unmarked: "keep" | "drop" = "keep"): SessionVerifier {
-  return { unmarked, verify: vi.fn<SessionVerifier["verify"]>().mockResolvedValue(answer) };
-}
-
-/** Starts a service, and notes what its handler sees of the session. */
-async function start(options: Partial<SessionActivityInterceptorOptions>) {
-  const publisher = createMemoryPublisher();
-  const warn = vi.fn();
-  const log = { debug() {}, info() {}, warn, error() {} };
-  const interceptor = createSessionActivityInterceptor({ service: "account-service", publisher, log, ...options });
-  const seen: unknown[] = [];
-  const note = ({ requestHeader, values }: HandlerContext): object => {
-    annotateSessionActivity(values, { seen: "yes" });
-    seen.push([requestHeader.get(sessionHeaders.context), values.get(sessionContextKey)]);
-    return {};
-  };
-  const server = await startAccountServer(
-    {
-      changePassword: (_, context) => note(context),
-      async *watchSessions(_, context) {
-        yield note(context);
-      },
-    },
-    { interceptors: [interceptor] },
-  );
-  return { interceptor, events: publisher.events, warn, seen, server, client: accountClient(server) };
-}
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -366,64 +338,6 @@ describe("the quota of events that are not verified", () => {
   });
 });
 
-describe("recordContext", () => {
-  it("replaces a context that is kept as evidence, too, and leaves its signature", async () => {
-    const { client, events } = await start({ verify: verifier("signature_invalid"), recordContext: () => "pseudonym" });
-    await client.changePassword({}, { headers: signed });
-    await until(() => events.length === 1);
-    expect(events[0]).toMatchObject({ encodedSessionContext: "pseudonym", markSignature: jws, contextVerified: false });
-  });
-
-  it("replaces the context in the event, and nowhere else", async () => {
-    const verify = verifier(undefined);
-    const { client, events, seen } = await start({
-      verify,
-      recordContext: (context) => `pseudonym of ${context.length}`,
-    });
-    await client.changePassword({}, { headers: signed });
-    await until(() => events.length === 1);
-    expect(events[0]).toMatchObject({
-      encodedSessionContext: "pseudonym of 10",
-      contextVerified: true,
-      markSignature: jws,
-    });
-    expect(verify.verify).toHaveBeenCalledWith(expect.objectContaining({ context: "c2Vzc2lvbg" }), jws);
-    expect(seen).toEqual([["c2Vzc2lvbg", "c2Vzc2lvbg"]]);
-  });
-
-  const failing: [string, (context: string) => string][] = [
-    ["throws", (context) => JSON.parse(context)],
-    ["gives no string", () => JSON.parse("7")],
-    ["gives too much", (context) => context.repeat(1_000)],
-    ["gives too many bytes", () => "é".repeat(5_000)],
-    ["is async and rejects", () => Promise.reject(new Error("c2Vzc2lvbg")) as unknown as string],
-  ];
-  it.each(failing)("records nothing, and never the original, where it %s", async (_, recordContext) => {
-    const { client, events, interceptor, warn } = await start({ recordContext });
-    await client.changePassword({}, { headers: signed });
-    await client.changePassword({}, { headers: signed });
-    await until(() => events.length === 2);
-    expect(events.map(({ encodedSessionContext }) => encodedSessionContext)).toEqual(["", ""]);
-    expect(interceptor.stats().unrecordedContexts).toBe(2);
-    expect(warn).toHaveBeenCalledTimes(1);
-    expect(JSON.stringify(warn.mock.calls)).not.toContain("c2Vzc2lvbg");
-  });
-
-  it("is not asked about a context that the event leaves out", async () => {
-    const recordContext = vi.fn((context: string) => context);
-    const { client, events, interceptor } = await start({
-      recordContext,
-      maxContextBytes: 5,
-      required: [changePassword],
-    });
-    await client.changePassword({}, { headers: signed });
-    await client.changePassword({});
-    await until(() => events.length === 2);
-    expect(recordContext).not.toHaveBeenCalled();
-    expect(interceptor.stats().unrecordedContexts).toBe(0);
-  });
-});
-
 describe("options", () => {
   const wrong: [Record<string, unknown>, string][] = [
     [{ required: changePassword }, "required must be an array of methods, got an object"],
@@ -435,5 +349,101 @@ describe("options", () => {
   it.each(wrong)("refuses %o", (options, message) => {
     const given = { service: "s", publisher: undefined, log: false, ...options } as SessionActivityInterceptorOptions;
     expect(() => createSessionActivityInterceptor(given)).toThrow(new TypeError(message));
+  });
+});
+
+describe("a judge", () => {
+  const mark: GatewayMark = { kind: "marked", context: "abc", operation: "login", signature: jws, hasSignature: true };
+
+  function judging(options: Partial<JudgeOptions>) {
+    const settings = { required: new Set<string>(), verify: undefined, maxUnverifiedPerMinute: 1, ...options };
+    const judge = createJudge(settings, createTroubleLog(false));
+    const call = {
+      method: changePassword,
+      header: new Headers({ "x-session-context": "abc" }),
+      contextValues: createContextValues(),
+    } as Partial<Call> as Call;
+    const seen = (): unknown[] => [call.header.get("x-session-context"), call.contextValues.get(sessionContextKey)];
+    return { judge, call, seen };
+  }
+
+  /** A judge whose verifier answers when the test says so, and its pending judgement of one call. */
+  function pendingJudgement(options: Partial<JudgeOptions> = {}) {
+    let answer: (problem: SignatureProblem | undefined) => void = () => {};
+    const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise((resolve) => (answer = resolve)) };
+    const judged = judging({ verify, ...options });
+    const judgement = judged.judge.judge(mark, judged.call);
+    if (judgement.kind !== "pending") throw new Error(`it is ${judgement.kind}`);
+    return { ...judged, judgement, answer: (problem?: SignatureProblem) => answer(problem) };
+  }
+
+  it("without a verifier believes, at once", () => {
+    const { judge, call, seen } = judging({});
+    expect(judge.judge(mark, call)).toEqual({ kind: "believed" });
+    expect(seen()).toEqual(["abc", "abc"]);
+  });
+
+  it("tracks a call without a mark only if its method is required", () => {
+    for (const kind of ["unmarked", "empty"] as const) {
+      const free = judging({});
+      expect(free.judge.judge({ kind }, free.call)).toEqual({ kind: "untracked" });
+      expect(free.seen()).toEqual(["abc", "abc"]);
+      const { judge, call } = judging({ required: new Set([procedure]) });
+      expect(judge.judge({ kind }, call)).toEqual({ kind: "doubted", reason: "missing", admitted: true });
+      expect(judge.judge({ kind }, call)).toEqual({ kind: "doubted", reason: "missing", admitted: false });
+    }
+  });
+
+  it.each([
+    ["signature_missing", false],
+    ["signature_invalid", true],
+  ] as const)("needs no verifier to doubt without a signature: %s", (reason, hasSignature) => {
+    const verify = verifier(undefined);
+    const { judge, call, seen } = judging({ verify });
+    expect(judge.judge({ ...mark, signature: "", hasSignature }, call)).toEqual({
+      kind: "doubted",
+      reason,
+      admitted: true,
+    });
+    expect(verify.verify).not.toHaveBeenCalled();
+    expect(seen()).toEqual([null, undefined]);
+  });
+
+  it("judges as the verifier answers", async () => {
+    const held = pendingJudgement();
+    held.answer();
+    await expect(held.judgement.settled).resolves.toEqual({ kind: "verified" });
+    expect(held.seen()).toEqual(["abc", "abc"]);
+    expect(held.judge.stats()).toEqual({ verified: 1, unverified: {} });
+    const not = pendingJudgement();
+    not.answer("key_unknown");
+    await expect(not.judgement.settled).resolves.toEqual({ kind: "doubted", reason: "key_unknown", admitted: true });
+    expect(not.seen()).toEqual([null, undefined]);
+    expect(not.judge.stats()).toEqual({ verified: 0, unverified: { key_unknown: 1 } });
+  });
+
+  it.each([
+    ["holds", undefined, ["abc", "abc"]],
+    ["does not", "key_unknown", [null, undefined]],
+  ] as const)(
+    "keeps to the judgement that was cut short, if the signature then %s",
+    async (_, problem, handlerSees) => {
+      const { judge, judgement, answer, seen } = pendingJudgement();
+      const unproven = { kind: "doubted", reason: "signature_invalid", admitted: true };
+      expect(judgement.cutShort()).toEqual(unproven);
+      expect(judgement.cutShort()).toEqual(unproven);
+      answer(problem);
+      await expect(judgement.settled).resolves.toEqual(unproven);
+      expect(seen()).toEqual(handlerSees);
+      expect(judge.stats()).toEqual({ verified: 0, unverified: { signature_invalid: 1 } });
+    },
+  );
+
+  it("keeps to the judgement that the verifier gave, if it is cut short after that", async () => {
+    const { judge, judgement, answer } = pendingJudgement();
+    answer();
+    await judgement.settled;
+    expect(judgement.cutShort()).toEqual({ kind: "verified" });
+    expect(judge.stats()).toEqual({ verified: 1, unverified: {} });
   });
 });

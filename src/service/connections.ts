@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import type { Server as HttpServer, ServerResponse } from "node:http";
+import type { Http2SecureServer, Http2Server, ServerHttp2Session } from "node:http2";
+import type { Server as HttpsServer } from "node:https";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { wrongOption } from "../base/option-error.js";
+
+/** A server of Node's own. */
+export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
+
+/** What `watch` takes: a server of Node's, or a fastify instance, which holds one. */
+export type WatchableServer = NodeServer | FastifyLike;
+
+/** The part of a fastify instance that is used. */
+export interface FastifyLike {
+  readonly server: NodeServer;
+  close(): PromiseLike<unknown>;
+}
+
+/** How often idle connections are closed while a server stops. Node closes those that become idle later by no event. */
+const sweepMs = 50;
+
+/** One server, with its connections from their start to their end. */
+export class WatchedServer {
+  readonly #server: NodeServer;
+  readonly #fastify: FastifyLike | undefined;
+  readonly #sockets: Set<Socket> = new Set();
+  readonly #sessions: Set<ServerHttp2Session> = new Set();
+  #stopped: Promise<void> | undefined;
+
+  constructor(given: WatchableServer) {
+    this.#fastify = isFastify(given) ? given : undefined;
+    this.#server = isFastify(given) ? given.server : given;
+    // With TLS, the second event has the socket that responses are written to.
+    for (const event of ["connection", "secureConnection"]) {
+      this.#server.on(event, (socket: Socket) => keep(this.#sockets, socket));
+    }
+    this.#server.on("session", (session: ServerHttp2Session) => keep(this.#sessions, session));
+  }
+
+  /** Takes no more connections and calls. Resolves when those that are open have ended. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Cuts what is still open. */
+  destroy(): void {
+    for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #stop(): Promise<void> {
+    const closed = this.#server.listening ? once(this.#server, "close") : undefined;
+    // HTTP/1.1: a response that says so is the last one on its connection.
+    this.#server.prependListener("request", (_, response: ServerResponse) => endConnectionAfter(response));
+    for (const socket of this.#sockets) endConnectionAfter(responseOn(socket));
+    if (this.#fastify === undefined) this.#server.close();
+    else void Promise.resolve(this.#fastify.close()).catch(() => {});
+    do {
+      this.#closeIdle();
+      await Promise.race([delay(sweepMs), closed ?? delay(0)]);
+    } while (this.#sockets.size > 0);
+    await closed;
+  }
+
+  #closeIdle(): void {
+    // HTTP/2: no new calls, and the session ends with its last one. Only some versions of Node do this by themselves.
+    for (const session of this.#sessions) if (!session.closed) session.close();
+    if ("closeIdleConnections" in this.#server) this.#server.closeIdleConnections();
+  }
+}
+
+/** Checks what was given to `watch`. Throws an `OptionError`. */
+export function readServer(given: unknown): WatchableServer {
+  if (isNodeServer(given) || isFastify(given)) return given;
+  throw wrongOption("server", "an http, https or http2 server of Node's, or a fastify instance", given);
+}
+
+function isNodeServer(given: unknown): given is NodeServer {
+  return hasMethods(given, ["on", "once", "prependListener", "close", "listen"]);
+}
+
+function isFastify(given: unknown): given is FastifyLike {
+  return hasMethods(given, ["close"]) && "server" in given && isNodeServer(given.server);
+}
+
+function hasMethods(given: unknown, names: readonly string[]): given is object {
+  if ((typeof given !== "object" && typeof given !== "function") || given === null) return false;
+  return names.every((name) => typeof Reflect.get(given, name) === "function");
+}
+
+function keep<T extends Socket | ServerHttp2Session>(set: Set<T>, one: T): void {
+  set.add(one);
+  one.once("close", () => set.delete(one));
+}
+
+function endConnectionAfter(response: ServerResponse | undefined): void {
+  if (response !== undefined && !response.headersSent && response.req?.httpVersionMajor === 1) {
+    response.setHeader("connection", "close");
+  }
+}
+
+/** The response that is open on a connection. Node keeps it under a name that is not documented: see outcome/exchange.ts. */
+function responseOn(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse })._httpMessage;
+}

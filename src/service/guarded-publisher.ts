@@ -1,0 +1,61 @@
+import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { Call } from "../outcome/caller.js";
+import type { Publisher } from "../publishing/publisher.js";
+import type { SkippedCalls } from "./skipped-calls.js";
+
+/**
+ * The publisher as the calls of one interceptor see it: it may be missing, throw, or be async in spite of its type, and none
+ * of that harms a call.
+ */
+export interface GuardedPublisher {
+  /** Whether the publisher wants to know of calls that begin. */
+  readonly notesStarts: boolean;
+  /** Events that were dropped because there is no publisher. */
+  readonly dropped: number;
+  /** Tells the publisher that a call begins. Resolves to its answer, which is counted by the caller. Never rejects. */
+  begin(event: SessionActivityEvent, call: Call): Promise<"accepted" | "refused">;
+  /** Gives the event its number and hands it to the publisher. Must be called once for each event. Never throws. */
+  publish(event: SessionActivityEvent, call: Call): void;
+}
+
+/** Guards a publisher. Without one, events are dropped and counted. */
+export function createGuardedPublisher(publisher: Publisher | undefined, skipped: SkippedCalls): GuardedPublisher {
+  let sequence = 0n;
+  let dropped = 0;
+
+  function addLost(call: Call): void {
+    skipped.add("publisher_error", call, "the publisher threw, against its contract: the event is lost");
+  }
+
+  return {
+    get notesStarts() {
+      return publisher?.begin !== undefined;
+    },
+    get dropped() {
+      return dropped;
+    },
+    async begin(event, call) {
+      try {
+        return (await publisher?.begin?.(event)) === "refuse" ? "refused" : "accepted";
+      } catch {
+        skipped.add("publisher_error", call, "the publisher threw at the start of a call, against its contract");
+        return "accepted";
+      }
+    },
+    publish(event, call) {
+      sequence += 1n;
+      event.sequence = sequence;
+      if (publisher === undefined) {
+        dropped += 1;
+        return;
+      }
+      try {
+        // Some are async in spite of the type: a rejection must not end the process.
+        const result: unknown = publisher.publish(event);
+        if (result instanceof Promise) result.catch(() => addLost(call));
+      } catch {
+        addLost(call);
+      }
+    },
+  };
+}
