@@ -3,6 +3,14 @@ import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type SessionContext, SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { readCount } from "../base/option-checks.js";
 
+/**
+ * Whether the session context of the call was verified, for handlers: `context.values.get(sessionContextVerifiedKey)`. False if
+ * the service does not verify marks, and for a context that came without a mark.
+ */
+export const sessionContextVerifiedKey: ContextKey<boolean> = createContextKey<boolean>(false, {
+  description: "whether the session context was verified",
+});
+
 /** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
 export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
   description: "the encoded session context",

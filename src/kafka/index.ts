@@ -1,3 +1,4 @@
+export type { SessionTracking, SessionTrackingStats } from "../service/tracking.js";
 export type { OAuthToken, OAuthTokenProvider } from "./client/oauth-token.js";
 export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumer/consumed-record.js";
 export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer/consumer.js";

@@ -1,7 +1,7 @@
 import { createTroubleLog } from "../base/log.js";
 import { readOptions } from "../base/options.js";
 import type { Publisher, PublisherStats } from "../publishing/publisher.js";
-import { createSessionActivityInterceptor } from "../service/interceptor.js";
+import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
 import { createTracking, type SessionTracking } from "../service/tracking.js";
 import { onTopOf, sessionTrackingFromEnv } from "./environment/kafka-environment.js";
@@ -25,18 +25,14 @@ export function startSessionTracking(options: SessionTrackingOptions = {}): Sess
     brokers === "" ? createNoPublisher(service, log) : createKafkaPublisher({ ...kafka, clientId, brokers, log });
   const shutdown = new Shutdown();
   shutdown.follow(settings.shutdownSignal);
-  const interceptor = createSessionActivityInterceptor({
-    ...settings,
-    required: [...settings.required],
-    publisher,
-    shutdownSignal: shutdown.signal,
-    shutdownError: settings.shutdownError ?? shutdown.error,
-  });
+  const signals = { shutdownSignal: shutdown.signal, shutdownError: settings.shutdownError ?? shutdown.error };
+  const interceptor = buildInterceptor({ ...settings, ...signals, publisher }, shutdown);
   return createTracking({
     interceptor,
     publisher,
     shutdown,
     drainTimeoutMs: drainTimeoutMs ?? settings.settleTimeoutMs,
+    log,
   });
 }
 

@@ -38,6 +38,9 @@ export type DropReason =
   | "invalid_event"
   | "error";
 
+/** Why an event was lost: why the publisher dropped it, that there is none, or that it threw against its contract. */
+export type LossReason = DropReason | "no_publisher" | "publisher_error";
+
 /** What became of the events offered: `offered` is always the sum of delivered, all dropped, and queued. */
 export interface PublisherStats {
   readonly offered: number;

@@ -26,6 +26,7 @@ export function wireAdapter<Options extends AdapterOptions>(
   interceptor: SessionActivityInterceptor,
   shutdown: Shutdown,
   wired: WeakSet<object>,
+  onCall: () => void,
 ): Options {
   if (wired.has(options)) return options;
   const { routes, contextValues, shutdownSignal, shutdownError = shutdown.error } = options;
@@ -34,9 +35,11 @@ export function wireAdapter<Options extends AdapterOptions>(
     ...options,
     ...(routes !== undefined && { routes: (router: ConnectRouter) => routes(withFirst(interceptor, router)) }),
     interceptors: first(interceptor, options.interceptors),
-    contextValues: (request: NodeRequest | { raw: NodeRequest }) =>
+    contextValues(request: NodeRequest | { raw: NodeRequest }) {
+      onCall();
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      interceptor.contextValues(request, contextValues?.(request as never)),
+      return interceptor.contextValues(request, contextValues?.(request as never));
+    },
     shutdownSignal: shutdown.signal,
     // fastify aborts calls with this, by a signal of its own, if it has a shutdownTimeoutMs. Other adapters do not know it.
     shutdownError,

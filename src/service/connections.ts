@@ -1,10 +1,9 @@
-import { once } from "node:events";
-import type { Server as HttpServer, ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from "node:http2";
 import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { wrongOption } from "../base/option-error.js";
+import { isTrackValue, sessionHeaders } from "../contract/headers.js";
 
 /** A server of Node's own. */
 export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
@@ -27,6 +26,7 @@ export class WatchedServer {
   readonly #fastify: FastifyLike | undefined;
   readonly #sockets: Set<Socket> = new Set();
   readonly #sessions: Set<ServerHttp2Session> = new Set();
+  #onEnd: () => void = () => {};
   #stopped: Promise<void> | undefined;
 
   constructor(given: WatchableServer) {
@@ -34,9 +34,18 @@ export class WatchedServer {
     this.#server = isFastify(given) ? given.server : given;
     // With TLS, the second event has the socket that responses are written to.
     for (const event of ["connection", "secureConnection"]) {
-      this.#server.on(event, (socket: Socket) => keep(this.#sockets, socket));
+      this.#server.on(event, (socket: Socket) => this.#keep(this.#sockets, socket));
     }
-    this.#server.on("session", (session: ServerHttp2Session) => keep(this.#sessions, session));
+    this.#server.on("session", (session: ServerHttp2Session) => this.#keep(this.#sessions, session));
+  }
+
+  /** Tells of each marked call, with its path, when its response is over. */
+  onMarkedCall(listener: (path: string) => void): void {
+    this.#server.on("request", ({ headers, url = "" }: IncomingMessage, response: ServerResponse) => {
+      const track = headers[sessionHeaders.track];
+      if (typeof track !== "string" || !isTrackValue(track)) return;
+      response.once("close", () => listener(url.split("?", 1)[0]?.slice(0, 256) ?? ""));
+    });
   }
 
   /** Takes no more connections and calls. Resolves when those that are open have ended. */
@@ -52,17 +61,32 @@ export class WatchedServer {
   }
 
   async #stop(): Promise<void> {
-    const closed = this.#server.listening ? once(this.#server, "close") : undefined;
     // HTTP/1.1: a response that says so is the last one on its connection.
     this.#server.prependListener("request", (_, response: ServerResponse) => endConnectionAfter(response));
     for (const socket of this.#sockets) endConnectionAfter(responseOn(socket));
     if (this.#fastify === undefined) this.#server.close();
     else void Promise.resolve(this.#fastify.close()).catch(() => {});
-    do {
+    for (;;) {
       this.#closeIdle();
-      await Promise.race([delay(sweepMs), closed ?? delay(0)]);
-    } while (this.#sockets.size > 0);
-    await closed;
+      if (this.#sockets.size === 0) return;
+      await this.#nextSweep();
+    }
+  }
+
+  /** Resolves after a while, or when a connection has ended. */
+  #nextSweep(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onEnd = resolve;
+      setTimeout(resolve, sweepMs);
+    });
+  }
+
+  #keep<T extends Socket | ServerHttp2Session>(set: Set<T>, one: T): void {
+    set.add(one);
+    one.once("close", () => {
+      set.delete(one);
+      this.#onEnd();
+    });
   }
 
   #closeIdle(): void {
@@ -91,18 +115,13 @@ function hasMethods(given: unknown, names: readonly string[]): given is object {
   return names.every((name) => typeof Reflect.get(given, name) === "function");
 }
 
-function keep<T extends Socket | ServerHttp2Session>(set: Set<T>, one: T): void {
-  set.add(one);
-  one.once("close", () => set.delete(one));
-}
-
-function endConnectionAfter(response: ServerResponse | undefined): void {
-  if (response !== undefined && !response.headersSent && response.req?.httpVersionMajor === 1) {
+function endConnectionAfter(response: ServerResponse | null | undefined): void {
+  if (response && !response.headersSent && response.req?.httpVersionMajor === 1) {
     response.setHeader("connection", "close");
   }
 }
 
 /** The response that is open on a connection. Node keeps it under a name that is not documented: see outcome/exchange.ts. */
-function responseOn(socket: Socket): ServerResponse | undefined {
-  return (socket as { _httpMessage?: ServerResponse })._httpMessage;
+function responseOn(socket: Socket): ServerResponse | null | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
 }

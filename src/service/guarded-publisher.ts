@@ -1,6 +1,8 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { swallow, type TroubleLog } from "../base/log.js";
 import type { Call } from "../outcome/caller.js";
-import type { Publisher } from "../publishing/publisher.js";
+import type { LossReason, Publisher } from "../publishing/publisher.js";
+import type { InterceptorSettings } from "./interceptor-options.js";
 import type { SkippedCalls } from "./skipped-calls.js";
 
 /**
@@ -18,13 +20,37 @@ export interface GuardedPublisher {
   publish(event: SessionActivityEvent, call: Call): void;
 }
 
+type Settled = NonNullable<Parameters<Publisher["publish"]>[1]>;
+
+/** What is guarded. */
+type Guarded = Pick<InterceptorSettings, "publisher" | "onDrop">;
+
 /** Guards a publisher. Without one, events are dropped and counted. */
-export function createGuardedPublisher(publisher: Publisher | undefined, skipped: SkippedCalls): GuardedPublisher {
+export function createGuardedPublisher(
+  { publisher, onDrop }: Guarded,
+  skipped: SkippedCalls,
+  log: TroubleLog,
+): GuardedPublisher {
   let sequence = 0n;
   let dropped = 0;
 
-  function addLost(call: Call): void {
+  const warnOfCallback = (): void => log.warn("on_drop", {}, "onDrop failed: it is called again for the next event");
+
+  function tellDrop(reason: LossReason, event: SessionActivityEvent): void {
+    if (onDrop !== undefined && !swallow(() => onDrop(reason, event), warnOfCallback)) warnOfCallback();
+  }
+
+  function lose(event: SessionActivityEvent, call: Call): void {
     skipped.add("publisher_error", call, "the publisher threw, against its contract: the event is lost");
+    tellDrop("publisher_error", event);
+  }
+
+  /** Asking for the outcome costs the Kafka publisher something for each event, so it is only asked for if somebody listens. */
+  function settledOf(event: SessionActivityEvent): Settled | undefined {
+    if (onDrop === undefined) return undefined;
+    return (outcome) => {
+      if (outcome !== "delivered") tellDrop(outcome, event);
+    };
   }
 
   return {
@@ -47,14 +73,15 @@ export function createGuardedPublisher(publisher: Publisher | undefined, skipped
       event.sequence = sequence;
       if (publisher === undefined) {
         dropped += 1;
+        tellDrop("no_publisher", event);
         return;
       }
       try {
         // Some are async in spite of the type: a rejection must not end the process.
-        const result: unknown = publisher.publish(event);
-        if (result instanceof Promise) result.catch(() => addLost(call));
+        const result: unknown = publisher.publish(event, settledOf(event));
+        if (result instanceof Promise) result.catch(() => lose(event, call));
       } catch {
-        addLost(call);
+        lose(event, call);
       }
     },
   };

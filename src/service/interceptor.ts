@@ -1,20 +1,26 @@
 import { randomUUID } from "node:crypto";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import { createTroubleLog } from "../base/log.js";
-import { readMs } from "../base/option-checks.js";
+import { milliseconds, readOptions } from "../base/options.js";
 import type { UnverifiedReason } from "../contract/context-problem.js";
 import { stripMark } from "../contract/headers.js";
 import { readMark } from "../contract/mark.js";
 import { procedureOf } from "../contract/procedure.js";
+import type { ActivityStatus } from "../contract/status.js";
 import type { Answer, Call, Next } from "../outcome/caller.js";
 import type { NodeRequest } from "../outcome/exchange.js";
 import { trackedCallKey } from "./annotation.js";
 import { createArrivals } from "./arrivals.js";
 import { createContextRecorder } from "./context-recorder.js";
 import { createGuardedPublisher } from "./guarded-publisher.js";
-import { interceptorSettings, type SessionActivityInterceptorOptions } from "./interceptor-options.js";
+import {
+  type InterceptorSettings,
+  interceptorSettings,
+  type SessionActivityInterceptorOptions,
+} from "./interceptor-options.js";
 import { createJudge } from "./judge.js";
 import { createOpenCalls } from "./open-calls.js";
+import type { Shutdown } from "./shutdown.js";
 import { createSkippedCalls, type SkipReason } from "./skipped-calls.js";
 import { type Tracking, trackCall } from "./tracked-call.js";
 
@@ -24,6 +30,8 @@ export interface InterceptorStats {
   readonly open: number;
   /** Calls that have an event, or that the publisher refused. */
   readonly tracked: number;
+  /** Events by their status. */
+  readonly byStatus: Readonly<Partial<Record<ActivityStatus, number>>>;
   /** Marked calls that Node received and the interceptor never saw. Counted if `contextValues` is installed. */
   readonly bypassed: number;
   /** Marked or required calls without an event, by reason. */
@@ -34,6 +42,8 @@ export interface InterceptorStats {
   readonly verified: number;
   /** Calls without a valid mark that need one, by reason, whether they have an event or not. */
   readonly unverified: Readonly<Partial<Record<UnverifiedReason, number>>>;
+  /** Calls without a mark whose session context was not handed on, since the verifier says `unmarked: "drop"`. */
+  readonly droppedContexts: number;
   /** Events without the context, because `recordContext` failed. */
   readonly unrecordedContexts: number;
 }
@@ -72,14 +82,18 @@ export type SessionActivityInterceptor = Interceptor & {
 export function createSessionActivityInterceptor(
   options: SessionActivityInterceptorOptions,
 ): SessionActivityInterceptor {
-  const settings = interceptorSettings(options);
+  return buildInterceptor(interceptorSettings(options));
+}
+
+/** Creates the interceptor of checked settings. With a shutdown, streams are told of it before all other calls. */
+export function buildInterceptor(settings: InterceptorSettings, shutdown?: Shutdown): SessionActivityInterceptor {
   const { service, maxContextBytes, recordContext } = settings;
   const log = createTroubleLog(settings.log);
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
   const arrivals = createArrivals(log);
   const judge = createJudge(settings, log);
   const skipped = createSkippedCalls(log);
-  const publisher = createGuardedPublisher(settings.publisher, skipped);
+  const publisher = createGuardedPublisher(settings, skipped, log);
   const open = createOpenCalls();
   const tracking: Tracking = {
     source: { service, instanceId: randomUUID(), maxContextBytes, recorder },
@@ -89,6 +103,7 @@ export function createSessionActivityInterceptor(
     open,
     log,
     tracked: 0,
+    byStatus: {},
   };
 
   if (settings.publisher === undefined) {
@@ -96,7 +111,8 @@ export function createSessionActivityInterceptor(
   }
 
   /** Read, judge; then observe and publish, if the call is tracked. */
-  function intercept(next: Next, call: Call): Promise<Answer> {
+  function intercept(handle: Next, call: Call): Promise<Answer> {
+    const next = call.stream && shutdown !== undefined ? shutdown.linkStream(handle) : handle;
     const exchange = arrivals.reach(call);
     const mark = readMark(call.header);
     stripMark(call.header);
@@ -118,10 +134,11 @@ export function createSessionActivityInterceptor(
   const interceptor: Interceptor = (next) => (call) => intercept(next, call);
   return Object.assign(interceptor, {
     contextValues: arrivals.contextValues,
-    drain: (timeoutMs: number) => open.drain(readMs("timeoutMs", timeoutMs, 0)),
+    drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),
     stats: (): InterceptorStats => ({
       open: open.size,
       tracked: tracking.tracked,
+      byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,
       skipped: skipped.stats(),
       dropped: publisher.dropped,
@@ -130,3 +147,5 @@ export function createSessionActivityInterceptor(
     }),
   });
 }
+
+const drainTable = { timeoutMs: milliseconds({ meaning: "How long to wait for open calls", byDefault: 0 }) };

@@ -4,7 +4,7 @@ import type { UnverifiedReason } from "../contract/context-problem.js";
 import { sessionHeaders } from "../contract/headers.js";
 import type { GatewayMark, Mark } from "../contract/mark.js";
 import { procedureOf } from "../contract/procedure.js";
-import { sessionContextKey } from "../contract/session-context.js";
+import { sessionContextKey, sessionContextVerifiedKey } from "../contract/session-context.js";
 import type { SessionVerifier, SignatureProblem } from "../contract/signed-mark.js";
 import type { Call } from "../outcome/caller.js";
 import { createQuota, type Quota } from "./quota.js";
@@ -52,6 +52,7 @@ export interface Judge {
 
 /** How many calls were judged so. */
 export interface JudgeStats {
+  readonly droppedContexts: number;
   readonly verified: number;
   readonly unverified: Readonly<Partial<Record<UnverifiedReason, number>>>;
 }
@@ -75,11 +76,12 @@ export function createJudge(options: JudgeOptions, log: TroubleLog): Judge {
   const findings = new Findings(options.maxUnverifiedPerMinute, log);
 
   function judgeUnmarked(call: Call): Untracked | Judgement {
-    if (verifier?.unmarked === "drop") {
-      call.header.delete(sessionHeaders.context);
-    } else {
-      const context = call.header.get(sessionHeaders.context);
-      if (context) call.contextValues.set(sessionContextKey, context);
+    const context = call.header.get(sessionHeaders.context);
+    if (context !== null && verifier?.unmarked === "drop") {
+      takeContextAway(call);
+      findings.dropContext(call);
+    } else if (context) {
+      call.contextValues.set(sessionContextKey, context);
     }
     if (required.size === 0) return untracked;
     const procedure = procedureOf(call.method);
@@ -113,6 +115,7 @@ class Findings {
   readonly #missing: Quota;
   readonly #unverified: Partial<Record<UnverifiedReason, number>> = {};
   #verified = 0;
+  #droppedContexts = 0;
 
   constructor(maxUnverifiedPerMinute: number, log: TroubleLog) {
     this.#log = log;
@@ -123,6 +126,13 @@ class Findings {
   verify(): Judgement {
     this.#verified += 1;
     return verified;
+  }
+
+  dropContext(call: Call): void {
+    this.#droppedContexts += 1;
+    const message =
+      'a session context came without a mark and was dropped: if this service is called through a relay, give its verifier unmarked: "keep"';
+    this.#log.warn("context_dropped", { procedure: procedureOf(call.method) }, message);
   }
 
   doubt(reason: UnverifiedReason, procedure: string): Judgement {
@@ -138,7 +148,11 @@ class Findings {
   }
 
   stats(): JudgeStats {
-    return { verified: this.#verified, unverified: { ...this.#unverified } };
+    return {
+      verified: this.#verified,
+      unverified: { ...this.#unverified },
+      droppedContexts: this.#droppedContexts,
+    };
   }
 
   #count(reason: UnverifiedReason): void {
@@ -165,7 +179,8 @@ class Verification implements PendingJudgement {
   async #settle(verifier: SessionVerifier, mark: GatewayMark, call: Call, log: TroubleLog): Promise<Judgement> {
     const procedure = procedureOf(call.method);
     const problem = await verify(verifier, mark, procedure, log);
-    if (problem !== undefined) takeContextAway(call);
+    if (problem === undefined) call.contextValues.set(sessionContextVerifiedKey, true);
+    else takeContextAway(call);
     this.#judgement ??= problem === undefined ? this.#findings.verify() : this.#findings.doubt(problem, procedure);
     return this.#judgement;
   }

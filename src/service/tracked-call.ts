@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../base/log.js";
 import type { Mark } from "../contract/mark.js";
+import type { ActivityStatus } from "../contract/status.js";
 import type { Answer, Call, Next } from "../outcome/caller.js";
 import type { Completion } from "../outcome/completion.js";
 import type { Exchange } from "../outcome/exchange.js";
@@ -23,6 +24,8 @@ export interface Tracking {
   readonly log: TroubleLog;
   /** Calls whose event was started. */
   tracked: number;
+  /** Events by their status. */
+  readonly byStatus: Partial<Record<ActivityStatus, number>>;
 }
 
 /** Lets a call run, and publishes its event when the call has truly ended. Resolves and rejects as the call does. */
@@ -141,6 +144,8 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     if (event === undefined) return;
     completeEvent(event, completion, Math.max(0, completion.at - this.#startedAt));
     this.#state = "ended";
+    const { byStatus } = this.#tracking;
+    byStatus[completion.status] = (byStatus[completion.status] ?? 0) + 1;
     this.#tracking.publisher.publish(event, this.#call);
     this.#tracking.open.remove(this.#entry);
   }

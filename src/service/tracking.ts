@@ -1,3 +1,4 @@
+import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { within } from "../base/within.js";
 import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
@@ -100,6 +101,7 @@ export interface TrackingParts {
   readonly publisher: Publisher;
   readonly shutdown: Shutdown;
   readonly drainTimeoutMs: number;
+  readonly log: Logger | false | undefined;
 }
 
 /** The options of `shutDown`. */
@@ -116,13 +118,39 @@ export const flushTable: OptionsOf<{ readonly timeoutMs: number }> = {
 };
 
 /** Puts session tracking together. */
-export function createTracking({ interceptor, publisher, shutdown, drainTimeoutMs }: TrackingParts): SessionTracking {
+export function createTracking({
+  interceptor,
+  publisher,
+  shutdown,
+  drainTimeoutMs,
+  log,
+}: TrackingParts): SessionTracking {
+  const trouble = createTroubleLog(log);
   const wired = new WeakSet<object>();
   const servers = new Map<WatchableServer, WatchedServer>();
+  let isWired = false;
+  let isWatched = false;
   let ending: Promise<SessionTrackingStats> | undefined;
   let closing: Promise<PublisherStats> | undefined;
 
   const stats = (): SessionTrackingStats => ({ interceptor: interceptor.stats(), publisher: publisher.stats() });
+
+  function warnIfUnwatched(): void {
+    if (isWatched) return;
+    // Once is enough: it is a matter of the code, and not of the moment.
+    isWatched = true;
+    const message =
+      "no server is watched: shutDown cannot end its connections, and deadlines of calls on new connections are guesses. Create the server as tracking.watch(createServer(…))";
+    trouble.warn("not_watched", {}, message);
+  }
+
+  function warnIfUnwired(path: string): void {
+    const { tracked, open, skipped } = interceptor.stats();
+    if (tracked + open + Object.keys(skipped).length > 0) return;
+    const message =
+      "a marked call came to a server without the interceptor: give the adapter tracking.adapterOptions({ routes, … })";
+    trouble.warn("not_wired", { path }, message);
+  }
 
   function close(): Promise<PublisherStats> {
     closing ??= interceptor.drain(drainTimeoutMs).then(() => publisher.close());
@@ -148,10 +176,18 @@ export function createTracking({ interceptor, publisher, shutdown, drainTimeoutM
   return {
     interceptor,
     publisher,
-    adapterOptions: (options) => wireAdapter(options, interceptor, shutdown, wired),
+    adapterOptions(options) {
+      isWired = true;
+      return wireAdapter(options, interceptor, shutdown, wired, warnIfUnwatched);
+    },
     watch(server) {
       const watchable = readServer(server);
-      if (!servers.has(watchable)) servers.set(watchable, new WatchedServer(watchable));
+      isWatched = true;
+      if (servers.has(watchable)) return server;
+      const watched = new WatchedServer(watchable);
+      servers.set(watchable, watched);
+      // Whoever wires by hand wires a server that this cannot see. Then marked calls tell.
+      if (!isWired) watched.onMarkedCall((path) => isWired || warnIfUnwired(path));
       return server;
     },
     shutDown(options) {

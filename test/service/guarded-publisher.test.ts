@@ -69,8 +69,10 @@ describe("a guarded publisher", () => {
 
   function guarded(changes: Partial<Publisher> | undefined) {
     const memory = createMemoryPublisher();
-    const skipped = createSkippedCalls(createTroubleLog(false));
-    const publisher = createGuardedPublisher(changes && { ...memory, ...changes }, skipped);
+    const log = createTroubleLog(false);
+    const skipped = createSkippedCalls(log);
+    const settings = { publisher: changes && { ...memory, ...changes }, onDrop: undefined };
+    const publisher = createGuardedPublisher(settings, skipped, log);
     const publish = () => {
       const event = create(SessionActivityEventSchema);
       publisher.publish(event, call);
@@ -96,6 +98,13 @@ describe("a guarded publisher", () => {
     expect(numbers).toEqual([1n, 2n, 3n, 4n]);
     expect(memory.events.map(({ sequence }) => sequence)).toEqual([1n, 2n, 4n]);
     expect(skipped.stats()).toEqual({ publisher_error: 1 });
+  });
+
+  it("counts an event that an async publisher loses, in spite of its type", async () => {
+    const publish = (): never => Promise.reject(new Error("broken")) as never;
+    const { publish: publishOne, skipped } = guarded({ publish });
+    expect(publishOne()).toBe(1n);
+    await until(() => skipped.stats().publisher_error === 1);
   });
 
   it("counts what is dropped without a publisher, and accepts every call", async () => {

@@ -60,11 +60,13 @@ describe("a marked call", () => {
     expect(interceptor.stats()).toEqual({
       open: 0,
       tracked: 1,
+      byStatus: { OK: 1 },
       bypassed: 0,
       skipped: {},
       dropped: 0,
       verified: 0,
       unverified: {},
+      droppedContexts: 0,
       unrecordedContexts: 0,
     });
   });

@@ -414,12 +414,12 @@ describe("a judge", () => {
     held.answer();
     await expect(held.judgement.settled).resolves.toEqual({ kind: "verified" });
     expect(held.seen()).toEqual(["abc", "abc"]);
-    expect(held.judge.stats()).toEqual({ verified: 1, unverified: {} });
+    expect(held.judge.stats()).toEqual({ verified: 1, unverified: {}, droppedContexts: 0 });
     const not = pendingJudgement();
     not.answer("key_unknown");
     await expect(not.judgement.settled).resolves.toEqual({ kind: "doubted", reason: "key_unknown", admitted: true });
     expect(not.seen()).toEqual([null, undefined]);
-    expect(not.judge.stats()).toEqual({ verified: 0, unverified: { key_unknown: 1 } });
+    expect(not.judge.stats()).toEqual({ verified: 0, unverified: { key_unknown: 1 }, droppedContexts: 0 });
   });
 
   it.each([
@@ -435,7 +435,7 @@ describe("a judge", () => {
       answer(problem);
       await expect(judgement.settled).resolves.toEqual(unproven);
       expect(seen()).toEqual(handlerSees);
-      expect(judge.stats()).toEqual({ verified: 0, unverified: { signature_invalid: 1 } });
+      expect(judge.stats()).toEqual({ verified: 0, unverified: { signature_invalid: 1 }, droppedContexts: 0 });
     },
   );
 
@@ -444,6 +444,6 @@ describe("a judge", () => {
     answer();
     await judgement.settled;
     expect(judgement.cutShort()).toEqual({ kind: "verified" });
-    expect(judge.stats()).toEqual({ verified: 1, unverified: {} });
+    expect(judge.stats()).toEqual({ verified: 1, unverified: {}, droppedContexts: 0 });
   });
 });
