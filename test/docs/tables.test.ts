@@ -163,7 +163,8 @@ describe("docs/operations.md", () => {
   it("has each kind of log line", () => {
     const headings = ["a service", "a gateway", "publisher and consumer", "a consumer only", "history and worker"];
     const documented = headings.flatMap((heading) => namesUnder(page, `From ${heading}`));
-    const calls = /(?:[lL]og|\(log\))(?:\.(?:warn|error)|\[level\])\(\s*(["`])(.+?)\1/g;
+    // What users' loggers take begins with an object, and what ours takes with a kind.
+    const calls = /(?:\.(?:warn|error)|\[level\])\(\s*(["`])(.+?)\1,/g;
     const kinds = [...sources.matchAll(calls)].map(([, , kind]) => kind!);
     const known = [...sources.matchAll(/^ {4}kind: "(.+)",\n {4}wording:/gm)].map(([, kind]) => kind!);
     const reported = [...sources.matchAll(/#report\([^,]+, "(.+?)"/g)].map(([, kind]) => kind!);
