@@ -23,8 +23,6 @@ const exceptions = [
   { from: /^kafka\/start[^/]*\.ts$/, to: /^(spool|trail)\//, by: "import()" },
   // An option's default and bounds stand in one table, and the environment reads the same one.
   { from: /^kafka\/environment\//, to: /^kafka\/([a-z]+\/)?[a-z-]+-options\.ts$/ },
-  // The topic that both use by default.
-  { from: /^kafka\/consumer\/consumer-options\.ts$/, to: /^kafka\/publisher\/publisher-options\.ts$/ },
 ];
 
 /** All packages that src/ may import. Without `from`, every room may; without `by`, in every form. */

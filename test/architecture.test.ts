@@ -170,7 +170,7 @@ function probeExceptions(): void {
     probeImport(environment, "../publisher/publisher-options.js", form, false);
     probeImport(environment, "../start.js", form, true);
     probeImport("src/kafka/publisher/some.ts", "../tracking-options.js", form, true);
-    probeImport("src/kafka/consumer/consumer-options.ts", "../publisher/publisher-options.js", form, false);
+    probeImport("src/kafka/consumer/consumer-options.ts", "../publisher/publisher-options.js", form, true);
     probeImport("src/kafka/consumer/consumer-options.ts", "../publisher/ledger.js", form, true);
     probeImport("src/kafka/consumer/some.ts", "../publisher/publisher-options.js", form, true);
   }

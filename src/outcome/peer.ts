@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { errorCode } from "../base/error-code.js";
+import { errorCode } from "../base/errors.js";
 
 // What Node says when it writes to a caller that has left.
 const writeErrors = new Set([

@@ -1,2 +1,0 @@
-// For outcome/, until it imports it from errors.ts.
-export { errorCode } from "./errors.js";
