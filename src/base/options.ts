@@ -132,7 +132,7 @@ export function oneOf(values: readonly string[], about: About<string>): Option<s
 }
 
 /** A function. There is no telling whether it is the right one. */
-export function callback<F>(about: About<F> & { readonly byDefault: F }): Option<F>;
+export function callback<F>(about: About<F> & ({ readonly byDefault: F } | { readonly required: true })): Option<F>;
 export function callback<F>(about: About<F | undefined>): Option<F | undefined>;
 export function callback<F>(about: About<F | undefined>): Option<F | undefined> {
   return {

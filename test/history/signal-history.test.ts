@@ -661,16 +661,14 @@ describe("an update of the package", () => {
       database.query(`select * from ${schema}.record_activities($1::text::jsonb, null)`, [
         JSON.stringify([toldAs(event)]),
       ]);
-    const [a, b, c] = [
-      { id: "a", at: ten, country: "DE" },
-      { id: "b", at: ten + 1, country: "FR" },
-      { id: "c", at: ten + 2, country: "DE" },
-    ];
-    await recordAsBefore(a!);
-    await expect(history.record(eventOf(b!))).rejects.toThrow("or an older one: call migrate()");
+    const a = { id: "a", at: ten, country: "DE" };
+    const b = { id: "b", at: ten + 1, country: "FR" };
+    const c = { id: "c", at: ten + 2, country: "DE" };
+    await recordAsBefore(a);
+    await expect(history.record(eventOf(b))).rejects.toThrow("or an older one: call migrate()");
     await history.migrate();
-    expect(await history.record(eventOf(b!))).toMatchObject([{ previousValue: "DE", value: "FR" }]);
-    const { rows } = await recordAsBefore(c!);
+    expect(await history.record(eventOf(b))).toMatchObject([{ previousValue: "DE", value: "FR" }]);
+    const { rows } = await recordAsBefore(c);
     expect(rows).toMatchObject([{ recorded: 1, changed: 1 }]);
     expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "country=FR by b", "country=DE by c"]);
   });
@@ -723,7 +721,7 @@ describe("the options", () => {
       "UNKNOWN",
     ],
   ])("%j: %s", (options, option, message, code = "INVALID") => {
-    const refusal = refusalOf(() => createSignalHistory({ database, ...options } as never));
+    const refusal = refusalOf(() => createSignalHistory({ database, ...options }));
     expect(refusal.message).toContain(message);
     expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
   });

@@ -536,7 +536,7 @@ describe("options", () => {
       'log must be a logger with the methods debug, info, warn and error, or false, got "stderr"',
     ],
   ])("%j is refused", (wrong, option, message, code = "INVALID") => {
-    const refusal = refusalOf(() => startConsumer({ ...good, ...wrong } as never));
+    const refusal = refusalOf(() => startConsumer({ ...good, ...wrong }));
     expect(refusal.message).toContain(message);
     expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
   });
