@@ -10,6 +10,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^connect-session-activity$/, replacement: at("src/index.ts") },
       { find: /^connect-session-activity\/kafka$/, replacement: at("src/kafka/index.ts") },
       { find: /^connect-session-activity\/history$/, replacement: at("src/history/index.ts") },
+      { find: /^connect-session-activity\/history-worker$/, replacement: at("src/cli/index.ts") },
       { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
     ],
   },

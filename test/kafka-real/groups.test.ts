@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createTroubleLog } from "../../src/base/log.js";
-import { consumerSettings } from "../../src/kafka/consumer/consumer-options.js";
+import { consumerSettings } from "../../src/kafka/consumer/consumer-settings.js";
 import { watchGroup } from "../../src/kafka/consumer/group-progress.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";

@@ -16,6 +16,7 @@ import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { annotateSessionActivity, createMemoryPublisher, sessionContextKey } from "../../src/index.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { listen } from "../support/listen.js";
+import { refusalOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
 import { ok, tracking } from "./tracking-fixture.js";
 
@@ -686,15 +687,56 @@ describe("drain", () => {
 
 describe("options", () => {
   it.each([
-    [{ service: 7 }, "service must be a string, got 7"],
-    [{ publisher: {} }, "publisher must be a Publisher, or undefined, got an object"],
-    [{ publisher: null }, "publisher must be a Publisher, or undefined, got null"],
-    [{ settleTimeoutMs: -1 }, "settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got -1"],
-    [{ settleTimeoutMs: "10s" }, 'settleTimeoutMs must be a duration in milliseconds from 0 to 2147483647, got "10s"'],
-    [{ maxContextBytes: 0.5 }, "maxContextBytes must be a whole number from 1 upward, got 0.5"],
-    [{ log: "stderr" }, 'log must be a Logger, or false, got "stderr"'],
-  ])("%j is refused", (options, message) => {
-    expect(() => tracking(options as never)).toThrow(new TypeError(message));
+    [{ service: 7 }, "service", "service must be a text without control characters, got 7"],
+    [{ service: "a\u0007b" }, "service", 'service must be a text without control characters, got "a\\u0007b"'],
+    [{ publisher: {} }, "publisher", "publisher must be a Publisher, got an object"],
+    [{ publisher: null }, "publisher", "publisher must be a Publisher, got null"],
+    [{ publisher: Promise.resolve({}) }, "publisher", "publisher must be a Publisher, got a promise"],
+    [
+      { settleTimeoutMs: -1 },
+      "settleTimeoutMs",
+      "settleTimeoutMs must be a number of milliseconds from 0 to 2147483647, got -1",
+    ],
+    [
+      { settleTimeoutMs: "10s" },
+      "settleTimeoutMs",
+      'settleTimeoutMs must be a number of milliseconds from 0 to 2147483647, got "10s"',
+    ],
+    [
+      { maxContextBytes: 0.5 },
+      "maxContextBytes",
+      "maxContextBytes must be a whole number of bytes from 1 to 2147483647, got 0.5",
+    ],
+    [
+      { shutdownSignal: new AbortController() },
+      "shutdownSignal",
+      "shutdownSignal must be an AbortSignal, got an AbortController: give its signal",
+    ],
+    [
+      { log: "stderr" },
+      "log",
+      'log must be a logger with the methods debug, info, warn and error, or false, got "stderr"',
+    ],
+    [
+      { log: { warn() {}, error() {} } },
+      "log",
+      "log must be a logger with the methods debug, info, warn and error, or false, got an object: it lacks debug and info",
+    ],
+  ])("%j is refused", (options, option, message) => {
+    expect(refusalOf(() => tracking(options as never))).toMatchObject({ message, option, code: "ERR_OPTION_INVALID" });
+  });
+
+  it.each([
+    [{ serviceName: "a" }, "serviceName", "service"],
+    [{ settleTimeout: 1 }, "settleTimeout", "settleTimeoutMs"],
+    [{ signal: new AbortController().signal }, "signal", "shutdownSignal"],
+  ])("%j is unknown", (options, option, expected) => {
+    expect(refusalOf(() => tracking(options as never))).toMatchObject({
+      message: `${option} is not an option of createSessionActivityInterceptor: did you mean ${expected}?`,
+      code: "ERR_OPTION_UNKNOWN",
+      option,
+      expected,
+    });
   });
 
   it.each(["", "  "])("a service named %j becomes unknown-service", async (service) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createTroubleLog } from "../../../src/base/log.js";
 import { type KafkaClient, loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
-import { consumerSettings } from "../../../src/kafka/consumer/consumer-options.js";
+import { consumerSettings } from "../../../src/kafka/consumer/consumer-settings.js";
 import { createDeadLetters } from "../../../src/kafka/consumer/dead-letters.js";
 
 const record = {
