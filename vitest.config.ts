@@ -25,7 +25,13 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "all",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**", "test/matrix.test.ts"],
+          exclude: [
+            "test/kafka-real/**",
+            "test/edge/**",
+            "test/history-postgres/**",
+            "test/frameworks/**",
+            "test/matrix.test.ts",
+          ],
           sequence: { groupOrder: 0 },
         },
       },
