@@ -52,7 +52,7 @@ function fetchNode(major) {
   const folder = join(cache, "connect-session-activity", `node-${major}-${platform}`);
   const binary = join(folder, "node_modules", name, "bin", windows ? "node.exe" : "node");
   if (versionOf(binary) !== undefined) return binary;
-  console.error(`fetching Node ${major}, since this is ${process.version}`);
+  console.error(`fetching Node ${major} from the npm registry`);
   // Into a folder of its own first: another process may do the same, and this one may be stopped half-way.
   mkdirSync(dirname(folder), { recursive: true });
   const fresh = mkdtempSync(`${folder}.`);

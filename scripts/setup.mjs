@@ -4,26 +4,19 @@
 // 1. Packages: `npm ci` without install scripts, if node_modules is missing or older than the lockfile.
 // 2. Node: if the running Node is not one of those that this repository supports, Node 24 comes from the npm registry and is
 //    linked as node_modules/.bin/node, which npm scripts find first. The rest of this script then runs on it.
-// 3. The native part of @confluentinc/kafka-javascript: its own install step fetches a prebuilt binary from GitHub. If that
-//    cannot be reached it compiles, and then by default it fetches the sources of OpenSSL, zstd and curl, too.
-//    CKJS_LINKING=dynamic makes it use what the machine has instead, so that it needs a C++ compiler, make and python3 only.
+// 3. The native part of @confluentinc/kafka-javascript: it is copied from the cache, fetched or built.
 //
 // Node and the native part are kept in the user's cache folder, and survive a new clone.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "./fail.mjs";
-import { cache, linkedNode, linkNode, versionOf } from "./node-binary.mjs";
-import { installPackages, npm } from "./packages.mjs";
+import { ensureAddon } from "./kafka-addon.mjs";
+import { linkedNode, linkNode, versionOf } from "./node-binary.mjs";
+import { installPackages } from "./packages.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const kafka = join(root, "node_modules", "@confluentinc", "kafka-javascript");
-const addon = [
-  "build/Release/confluent-kafka-javascript.node",
-  "build/deps/librdkafka.so.1",
-  "build/deps/librdkafka++.so.1",
-];
 
 /** The Node that a machine without a supported one gets. */
 const nodeMajor = 24;
@@ -48,54 +41,8 @@ function ensureNode() {
   process.exit(again.status ?? 1);
 }
 
-function addonLoads() {
-  const script = 'require("@confluentinc/kafka-javascript")';
-  return spawnSync(process.execPath, ["-e", script], { cwd: root, stdio: "ignore" }).status === 0;
-}
-
-function addonCache() {
-  const { version } = JSON.parse(readFileSync(join(kafka, "package.json"), "utf8"));
-  const name = `${version}-abi${process.versions.modules}-${process.platform}-${process.arch}`;
-  return join(cache, "kafka-javascript-addon", name);
-}
-
-function copyAddon(from, to) {
-  for (const file of addon) {
-    if (!existsSync(join(from, file))) continue;
-    mkdirSync(dirname(join(to, file)), { recursive: true });
-    cpSync(join(from, file), join(to, file));
-  }
-}
-
-function buildAddon() {
-  rmSync(join(kafka, "build"), { recursive: true, force: true });
-  console.error("setup: fetching the Kafka client's native part, or building it (two minutes or so, once)");
-  const env = { ...process.env, CKJS_LINKING: process.env.CKJS_LINKING ?? "dynamic" };
-  // The headers beside the binary are the right ones, whatever npm is configured to take.
-  const node = dirname(dirname(realpathSync(process.execPath)));
-  if (existsSync(join(node, "include", "node", "node.h"))) env.npm_config_nodedir = node;
-  return npm(kafka, ["run", "install"], {
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-    maxBuffer: 1 << 28,
-    encoding: "utf8",
-  });
-}
-
-function ensureAddon() {
-  if (!existsSync(kafka) || addonLoads()) return;
-  copyAddon(addonCache(), kafka);
-  if (addonLoads()) return;
-  const log = buildAddon();
-  if (!addonLoads()) {
-    console.error((String(log.stdout) + String(log.stderr)).split("\n").slice(-60).join("\n"));
-    fail("the Kafka client's native part could not be had. It needs a C++20 compiler, make and python3.");
-  }
-  copyAddon(kafka, addonCache());
-}
-
 // npm scripts run this on the linked Node, and `npm ci` takes the link away.
 const wasLinked = existsSync(linkedNode(root));
 installPackages(root);
 ensureNode();
-ensureAddon();
+ensureAddon(root);
