@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { programOf } from "../edge/programs.js";
 import { freePorts } from "../support/free-ports.js";
+import { root } from "../support/root.js";
 import { isRunning, spawnServer } from "../support/server-process.js";
 import type { Ports } from "./lab-record.js";
-import { root } from "./lab-tools.js";
 import type { PathName, TargetOf } from "./plan.js";
 
 const startWithinMs = 15_000;

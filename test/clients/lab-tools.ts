@@ -1,12 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { cachePath, fillOnce } from "../support/cached-folder.js";
+import { root } from "../support/root.js";
 import { delays, delayedAddress } from "./lab-network.js";
 
-/** The root of the repository, also for this file's compiled form. */
-export const root: string = findRoot(import.meta.dirname);
 const here = join(root, "test", "clients");
 
 /** What the lab's programs need that is not in the repository. All but the certificate is made or downloaded once. */
@@ -98,8 +97,4 @@ function run(command: string, args: string[], { cwd = root, env = {} }: { cwd?: 
   if (status === 0) return;
   const hint = error === undefined ? "" : `: ${advice[command] ?? "is it installed?"}`;
   throw new Error(`"${command} ${args[0]}" failed${hint}\n${error ?? ""}${stdout ?? ""}${stderr ?? ""}`);
-}
-
-function findRoot(folder: string): string {
-  return existsSync(join(folder, "package-lock.json")) ? folder : findRoot(dirname(folder));
 }

@@ -11,7 +11,7 @@ import {
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
 import { until } from "../support/until.js";
-import { root } from "./jars.js";
+import { root } from "../support/root.js";
 import { runKafkaTool } from "./kafka-tool.js";
 import { startTarget, type Target } from "./target.js";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { PublisherStats } from "../../src/publishing/publisher.js";
 import { until } from "../support/until.js";
-import { root } from "./jars.js";
+import { root } from "../support/root.js";
 import type { Verdict } from "./oracle.js";
 import type { ServiceAnswer, ServiceSetting } from "./service.js";
 

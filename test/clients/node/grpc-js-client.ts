@@ -4,6 +4,10 @@ import * as grpc from "@grpc/grpc-js";
 import type { Case } from "../case.js";
 import { runCases } from "./run-cases.js";
 
+const encode = (message: Buffer): Buffer => message;
+const decode = (bytes: Buffer): Buffer => bytes;
+const empty = Buffer.alloc(0);
+
 const shared = new Map<string, grpc.Client>();
 
 await runCases(async (one) => {
@@ -23,10 +27,6 @@ function connect(one: Case): grpc.Client {
     : grpc.credentials.createInsecure();
   return new grpc.Client(one.target, secrets, { "grpc.use_local_subchannel_pool": 1 });
 }
-
-const encode = (message: Buffer): Buffer => message;
-const decode = (bytes: Buffer): Buffer => bytes;
-const empty = Buffer.alloc(0);
 
 interface Listening {
   end(error: Error | null): void;
