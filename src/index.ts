@@ -1,6 +1,7 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export type { Logger } from "./base/log.js";
+export type { OptionError, OptionErrorCode } from "./base/option-error.js";
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
 export { decodeSessionContext, encodeSessionContext, sessionContextKey } from "./contract/session-context.js";
 export type { SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./contract/signed-mark.js";

@@ -310,7 +310,7 @@ function kindOf(given: object): object | undefined {
 
 /** What holds without a value, in words for documents and help. */
 export function defaultInWords({ byDefault, defaultText, required }: Option<unknown>): string {
+  if (required && (defaultText ?? "none") === "none") return "none: it must be given";
   if (defaultText !== undefined) return defaultText;
-  if (required) return "none: it must be given";
   return `\`${Array.isArray(byDefault) ? byDefault.join(", ") : String(byDefault)}\``;
 }

@@ -7,9 +7,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
-import { defaultInWords } from "../../src/base/options.js";
 import { decodeSessionContext, encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
-import { trackingVariables } from "../../src/kafka/environment/kafka-environment.js";
 import { createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
 import { eventOf } from "../history/history-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
@@ -167,19 +165,6 @@ it("shows an event that the schema accepts", () => {
   const json = /```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
   const event = fromJson(SessionActivityEventSchema, JSON.parse(json));
   expect(event).toMatchObject({ status: "DEADLINE_EXCEEDED", handlerStatus: "OK", sequence: 3n });
-});
-
-it("has the table of environment variables that the code has", () => {
-  const rows = trackingVariables
-    .map(({ name, option }) => ({
-      name,
-      expects: option.expects,
-      byDefault: defaultInWords(option),
-      meaning: option.meaning,
-    }))
-    .map(({ name, expects, byDefault, meaning }) => `| \`${name}\` | ${meaning} | ${expects} | ${byDefault} |`);
-  const table = ["| Variable | Meaning | Value | Default |", "| --- | --- | --- | --- |", ...rows].join("\n");
-  expect(readme).toContain(table);
 });
 
 function run(script: string, env: Record<string, string>): Program {
