@@ -30,7 +30,7 @@ export {
 export type { NodeRequest } from "./outcome/exchange.js";
 export { createMemoryPublisher, type MemoryPublisher } from "./publishing/memory-publisher.js";
 export type { DropReason, LossReason, Publisher, PublisherProblem, PublisherStats } from "./publishing/publisher.js";
-export type { AdapterOptions } from "./service/adapter-options.js";
+export type { AdapterOptions, AnyAdapterOptions } from "./service/adapter-options.js";
 export { annotateSessionActivity } from "./service/annotation.js";
 export type { WatchableServer } from "./service/connections.js";
 export {

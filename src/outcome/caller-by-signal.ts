@@ -14,10 +14,10 @@ import { judgeAnswer, judgeLeaving } from "./leaving.js";
 import { loopDelay } from "./loop-delay.js";
 import { isAbortError, isDeadline, isPeerGone, isWriteToGonePeer } from "./peer.js";
 
-/** How a call that the server's shutdown aborts is told from one whose caller left. */
-export interface ShutdownOptions {
-  readonly shutdownSignal: AbortSignal | undefined;
-  readonly shutdownError: unknown;
+/** Tells a call that the server's shutdown aborts from one whose caller left. */
+export interface KnownShutdown {
+  /** Whether a call that is aborted for this reason is aborted by the shutdown. */
+  isShutdown(reason: unknown): boolean;
 }
 
 /**
@@ -26,13 +26,13 @@ export interface ShutdownOptions {
  * It is aborted when the caller leaves, at its deadline, and at a shutdown, but also at the normal end of every call, once
  * and for one of these reasons.
  */
-export function watchCallerBySignal(call: Call, options: ShutdownOptions, events: CallerEvents): CallerWatch {
-  return new SignalWatch(call, options, events);
+export function watchCallerBySignal(call: Call, shutdown: KnownShutdown, events: CallerEvents): CallerWatch {
+  return new SignalWatch(call, shutdown, events);
 }
 
 class SignalWatch implements CallerWatch {
   readonly #call: Call;
-  readonly #options: ShutdownOptions;
+  readonly #shutdown: KnownShutdown;
   readonly #events: CallerEvents;
   readonly #startedAt: number = performance.now();
   readonly #abortedBefore: boolean;
@@ -45,10 +45,10 @@ class SignalWatch implements CallerWatch {
   /** The signal says that the caller has probably left; the next moment tells. */
   #suspected = false;
 
-  constructor(call: Call, options: ShutdownOptions, events: CallerEvents) {
+  constructor(call: Call, shutdown: KnownShutdown, events: CallerEvents) {
     this.#call = call;
     this.#abortedBefore = call.signal.aborted;
-    this.#options = options;
+    this.#shutdown = shutdown;
     this.#events = events;
     this.#arrivalDelayMs = readTimeoutMs(call.header) === undefined ? 0 : loopDelay.recent(this.#startedAt);
   }
@@ -96,18 +96,12 @@ class SignalWatch implements CallerWatch {
   /** The signal is aborted. */
   handleEvent(): void {
     const { reason } = this.#call.signal;
-    if (this.#answered || this.#isShutdown(reason)) return;
+    // The caller of a call that the shutdown aborts is still there, and receives what the handler answers.
+    if (this.#answered || this.#shutdown.isShutdown(reason)) return;
     if (this.#unsent !== undefined) this.#confirmSent(this.#unsent, reason);
     else if (isDeadline(reason)) this.#deadlinePassed();
     else if (isPeerGone(reason)) this.#left();
     else if (!(reason instanceof ConnectError)) this.#suspect();
-  }
-
-  #isShutdown(reason: unknown): boolean {
-    // The caller of a call that the shutdown aborts is still there, and receives what the handler answers.
-    const { shutdownSignal, shutdownError } = this.#options;
-    if (shutdownSignal?.aborted && reason === shutdownSignal.reason) return true;
-    return shutdownError !== undefined && reason === shutdownError;
   }
 
   /** A unary handler had finished when the signal was aborted: by Connect after sending, or since it could not send. */

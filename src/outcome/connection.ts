@@ -20,6 +20,11 @@ export function noteConnection(carrier: object, connection: Connection): void {
   connections.set(carrier, connection);
 }
 
+/** The connection of a socket or session, if it was seen from its start. */
+export function connectionOn(carrier: object): Connection | undefined {
+  return connections.get(carrier);
+}
+
 /** What is known of a call with a deadline at its arrival, and not any more when its caller leaves. */
 export interface Arrival {
   /** The deadline. */

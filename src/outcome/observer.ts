@@ -10,14 +10,15 @@ import {
   trailerCode,
 } from "./caller.js";
 import { watchCallerByExchange } from "./caller-by-exchange.js";
-import { type ShutdownOptions, watchCallerBySignal } from "./caller-by-signal.js";
+import { type KnownShutdown, watchCallerBySignal } from "./caller-by-signal.js";
 import { type Completion, type CompletionLatch, createCompletionLatch } from "./completion.js";
 import type { Exchange } from "./exchange.js";
 import { isAbortError, isWriteToGonePeer } from "./peer.js";
 import { observeStream, type StreamEvents } from "./stream.js";
 
-export interface ObserverOptions extends ShutdownOptions {
+export interface ObserverOptions {
   readonly settleTimeoutMs: number;
+  readonly shutdown: KnownShutdown;
 }
 
 /** A call under observation. */
@@ -63,7 +64,7 @@ class Observer implements ObservedCall, StreamEvents {
     });
     this.#caller =
       exchange === undefined
-        ? watchCallerBySignal(call, options, this.#latch)
+        ? watchCallerBySignal(call, options.shutdown, this.#latch)
         : watchCallerByExchange(call, exchange, this.#latch);
   }
 

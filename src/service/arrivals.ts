@@ -39,6 +39,8 @@ export function createArrivals(required: ReadonlySet<string>, log: TroubleLog): 
   }
 
   function watch(request: NodeRequest, values: ContextValues, isGiven: boolean): void {
+    // Wired twice, by hand and by `adapterOptions`, or by the latter twice.
+    if (isGiven && values.get(exchangeKey)?.request === request) return;
     const isShared = isGiven && givenValues.has(values);
     if (isGiven) givenValues.add(values);
     values.set(exchangeKey, isShared ? undefined : watchExchange(request, addIfBypassed));

@@ -60,8 +60,6 @@ const settings = interceptorSettings({
   service: "account-service",
   publisher,
   settleTimeoutMs,
-  shutdownSignal: shutdown.signal,
-  shutdownError: shutdown.error,
   log,
 });
 const interceptor = buildInterceptor(settings, shutdown);

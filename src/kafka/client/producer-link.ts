@@ -13,6 +13,10 @@ import type { KafkaTrouble } from "./kafka-troubles.js";
 import type { OAuthTokenProvider } from "./oauth-token.js";
 import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 
+/** How long a broker has to tell about the cluster, and how long to wait before it is asked again. */
+const hurryTimeoutMs = 200;
+const hurryPauseMs = 20;
+
 /** The offset of a record that no broker has told one for. */
 const noOffset = -1001;
 
@@ -76,6 +80,9 @@ export class ProducerLink<Note> {
   #inFlight = 0;
   #inFlightBytes = 0;
   readonly #idle: (() => void)[] = [];
+  #flushing = false;
+  #hurrying = false;
+  #hasDelivered = false;
   /**
    * For a record with a note, a number goes along as the client's opaque. An opaque leaks if no report comes: then let it be a
    * number, and not a callback with all that it holds.
@@ -128,7 +135,8 @@ export class ProducerLink<Note> {
       this.#idle.push(resolve);
     });
     try {
-      this.#producer.flush(left, () => {});
+      this.#flush(left);
+      if (!this.#hasDelivered) void this.#hurry(performance.now() + left);
       await resolvesWithin(left, idle);
     } catch {
       // The client thinks that it is not connected: then nothing more will be delivered.
@@ -167,6 +175,37 @@ export class ProducerLink<Note> {
     for (const { record, note } of waiting) this.#observer.resend(record, note);
   }
 
+  /** Makes batches go without waiting for more. One at a time: it holds a thread of Node's pool, which has four. */
+  #flush(timeoutMs: number): void {
+    if (this.#flushing) return;
+    this.#producer.flush(timeoutMs, () => {
+      this.#flushing = false;
+    });
+    this.#flushing = true;
+  }
+
+  /**
+   * Makes a new producer deliver at once. It needs an id from a broker, and may ask for it just when librdkafka replaces its
+   * first connection by another. Then it asks again 500 ms later, or when a broker tells about the cluster: so let one tell.
+   */
+  async #hurry(end: number): Promise<void> {
+    if (this.#hurrying) return;
+    this.#hurrying = true;
+    while (this.#inFlight > 0 && !this.#hasDelivered && !this.#abandoned && performance.now() < end) {
+      await this.#askForCluster();
+      await new Promise((resolve) => {
+        setTimeout(resolve, hurryPauseMs);
+      });
+    }
+    this.#hurrying = false;
+  }
+
+  #askForCluster(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#producer.getMetadata({ timeout: hurryTimeoutMs }, () => resolve());
+    });
+  }
+
   async #disconnect(): Promise<void> {
     await this.started;
     this.#tokens.stop();
@@ -194,6 +233,7 @@ export class ProducerLink<Note> {
     const bytes = report.size + (report.key?.length ?? 0);
     this.#inFlight -= 1;
     this.#inFlightBytes -= bytes;
+    this.#hasDelivered ||= error === null;
     const note = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
     if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, note);
     else this.#observer.reported(error, bytes, note);
