@@ -27,7 +27,13 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "all",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**", "test/outcome/matrix/**"],
+          exclude: [
+            "test/kafka-real/**",
+            "test/edge/**",
+            "test/history-postgres/**",
+            "test/frameworks/**",
+            "test/outcome/matrix/**",
+          ],
           sequence: { groupOrder: 0 },
         },
       },

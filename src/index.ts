@@ -2,10 +2,17 @@ export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivit
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export type { Logger } from "./base/log.js";
 export type { OptionError, OptionErrorCode } from "./base/option-error.js";
+export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
-export { decodeSessionContext, encodeSessionContext, sessionContextKey } from "./contract/session-context.js";
+export {
+  decodeSessionContext,
+  encodeSessionContext,
+  type SessionContextOptions,
+  sessionContextKey,
+  sessionContextVerifiedKey,
+} from "./contract/session-context.js";
 export type { SessionSigner, SessionVerifier, SignatureProblem, SignedMark } from "./contract/signed-mark.js";
-export { statusName } from "./contract/status.js";
+export { type ActivityStatus, type StatusName, statusName } from "./contract/status.js";
 export {
   createSessionGatewayInterceptor,
   type SessionGatewayInterceptor,
@@ -20,14 +27,16 @@ export {
 } from "./gateway/guard.js";
 export type { NodeRequest } from "./outcome/exchange.js";
 export { createMemoryPublisher, type MemoryPublisher } from "./publishing/memory-publisher.js";
-export type { DropReason, Publisher, PublisherStats } from "./publishing/publisher.js";
+export type { DropReason, LossReason, Publisher, PublisherProblem, PublisherStats } from "./publishing/publisher.js";
+export type { AdapterOptions } from "./service/adapter-options.js";
 export { annotateSessionActivity } from "./service/annotation.js";
+export type { WatchableServer } from "./service/connections.js";
 export {
   createSessionActivityInterceptor,
   type InterceptorStats,
   type SessionActivityInterceptor,
-  type SkipReason,
 } from "./service/interceptor.js";
 export type { SessionActivityInterceptorOptions } from "./service/interceptor-options.js";
 export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./service/relay.js";
-export type { UnverifiedReason } from "./service/verification.js";
+export type { SkipReason } from "./service/skipped-calls.js";
+export type { Readiness, ReadinessProblem, SessionTracking, SessionTrackingStats } from "./service/tracking.js";

@@ -17,14 +17,10 @@ import { listen, type Running } from "./notification-service.js";
 import { say, sessionHeadersIn } from "./print.js";
 
 /**
- * The service under watch. The interceptor is one line, the relay of the session context to other services two; the
- * handlers do not know of them, but for one annotation.
+ * The service under watch. Session tracking is two words here, `adapterOptions` and `watch`, and the relay of the session
+ * context to other services takes two lines. The handlers do not know of them, but for one annotation.
  */
-export async function startAccountService(
-  tracking: SessionTracking,
-  shutdownSignal: AbortSignal,
-  notificationUrl: string,
-): Promise<Running> {
+export async function startAccountService(tracking: SessionTracking, notificationUrl: string): Promise<Running> {
   const downstream = new Http2SessionManager(notificationUrl);
   const relay = createSessionRelay();
   const transport = createGrpcTransport({
@@ -34,23 +30,12 @@ export async function startAccountService(
   });
   const notifications = createClient(NotificationService, transport);
 
-  const running = await listen(
-    createServer(
-      connectNodeAdapter({
-        routes: (router) => routes(router, notifications),
-        interceptors: [tracking.interceptor, relay.server],
-        contextValues: tracking.interceptor.contextValues,
-        shutdownSignal,
-      }),
-    ),
-  );
-  return {
-    url: running.url,
-    close() {
-      downstream.abort();
-      running.close();
-    },
-  };
+  const options = tracking.adapterOptions({
+    routes: (router) => routes(router, notifications),
+    interceptors: [relay.server],
+  });
+  const { url } = await listen(tracking.watch(createServer(connectNodeAdapter(options))));
+  return { url, close: () => downstream.abort() };
 }
 
 function routes(router: ConnectRouter, notifications: Client<typeof NotificationService>): void {

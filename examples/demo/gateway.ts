@@ -1,5 +1,4 @@
 import { createServer } from "node:http2";
-import type { DescMethod } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { type CallOptions, createClient, createContextKey, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter, createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
@@ -13,13 +12,6 @@ import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { listen, type Running } from "./notification-service.js";
 
 const { login, changePassword, updateProfile, watchSessions } = AccountService.method;
-
-const operations = new Map<DescMethod, string>([
-  [login, "login"],
-  [changePassword, "change_password"],
-  [updateProfile, "update_profile"],
-  [watchSessions, "watch_sessions"],
-]);
 
 /** The session of the call that is handed on. */
 const sessionKey = createContextKey<ReturnType<typeof sessionOf> | undefined>(undefined);
@@ -43,7 +35,12 @@ export async function startGateway(
   const guard = createSessionGuardInterceptor();
   const marking = createSessionGatewayInterceptor({
     session: ({ contextValues }) => contextValues.get(sessionKey),
-    operations,
+    operations: [
+      [login, "login"],
+      [changePassword, "change_password"],
+      [updateProfile, "update_profile"],
+      [watchSessions, "watch_sessions"],
+    ],
     sign,
   });
   const sessionManager = new Http2SessionManager(accountUrl);

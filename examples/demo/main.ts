@@ -30,16 +30,12 @@ async function main(): Promise<boolean> {
 
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const keys = createSessionKeySet({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "gateway-1" }] });
-  const shutdown = new AbortController();
   const tracking = startSessionTracking({
-    ...configured,
     service: "account-service",
-    shutdownSignal: shutdown.signal,
-    verify: createSessionVerifier({ keys, audience, unmarked: "drop" }),
+    verify: createSessionVerifier({ keys, audience }),
     kafka: {
-      ...configured.kafka,
       brokers,
-      // Where the topic is not there and may not be created, that is said while the demo still runs.
+      // If the topic does not exist and may not be created, that is said while the demo still runs.
       properties: { "topic.metadata.propagation.max.ms": 4_000, ...configured.kafka?.properties },
     },
   });
@@ -61,14 +57,15 @@ async function main(): Promise<boolean> {
 
   const received: Headers[] = [];
   const notifications = await startNotificationService((headers) => received.push(headers));
-  const account = await startAccountService(tracking, shutdown.signal, notifications.url);
+  const account = await startAccountService(tracking, notifications.url);
   const signer = createSessionSigner({ key: privateKey, keyId: "gateway-1", audience });
   const gateway = await startGateway(account.url, signer);
 
   const expected = await makeCalls(gateway.url, account.url);
-  shutdown.abort();
-  for (const server of [gateway, account, notifications]) server.close();
-  const published = await tracking.close();
+  gateway.close();
+  const { publisher: published } = await tracking.shutDown();
+  account.close();
+  notifications.close();
 
   title("What arrived");
   const mine = (): SessionActivityEvent[] => consumed.filter(({ service }) => service === "account-service");

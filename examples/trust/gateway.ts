@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { DescMethod } from "@bufbuild/protobuf";
 import { createClient, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
 import { createSessionGatewayInterceptor, createSessionGuardInterceptor } from "connect-session-activity";
@@ -14,10 +13,10 @@ const sessionKey = createContextKey<{ sessionId: string; userId: string } | unde
 
 const marking = createSessionGatewayInterceptor({
   session: ({ contextValues }) => contextValues.get(sessionKey), // a SessionContext, or a string of your own; undefined: no mark
-  operations: new Map<DescMethod, string>([
+  operations: [
     [AccountService.method.login, "login"],
     [AccountService.method.changePassword, "change_password"],
-  ]),
+  ],
   sign: createSessionSigner({ key: privateKey, keyId, audience: "account-service" }),
 });
 

@@ -2,7 +2,7 @@ import { createServer } from "node:http2";
 import { createClient } from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
 import { createSessionRelay } from "connect-session-activity";
-import { sessionTrackingFromEnv, startSessionTracking } from "connect-session-activity/kafka";
+import { startSessionTracking } from "connect-session-activity/kafka";
 import { createSessionKeySet, createSessionVerifier } from "connect-session-activity/signature";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
@@ -11,8 +11,7 @@ const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "
 await keys.ready(); // the first fetch succeeded, or failed: marks are `key_unknown` until one succeeds
 
 const tracking = startSessionTracking({
-  ...sessionTrackingFromEnv(),
-  verify: createSessionVerifier({ keys, audience: "account-service", unmarked: "drop" }),
+  verify: createSessionVerifier({ keys, audience: "account-service" }),
   required: [AccountService.method.changePassword],
 });
 
@@ -25,22 +24,23 @@ const notifications = createClient(
   }),
 );
 
-const handler = connectNodeAdapter({
-  interceptors: [tracking.interceptor, relay.server],
-  contextValues: tracking.interceptor.contextValues,
-  routes: (router) =>
-    router.service(AccountService, {
-      async changePassword() {
-        await notifications.notify({ text: "your password was changed" }); // with the session context
-        return { revision: 2 };
-      },
-    }),
-});
+const handler = connectNodeAdapter(
+  tracking.adapterOptions({
+    interceptors: [relay.server],
+    routes: (router) =>
+      router.service(AccountService, {
+        async changePassword() {
+          await notifications.notify({ text: "your password was changed" }); // with the session context
+          return { revision: 2 };
+        },
+      }),
+  }),
+);
 
-const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8081));
+const server = tracking.watch(createServer(handler));
+server.listen(Number(process.env["PORT"] ?? 8081));
 
 process.once("SIGTERM", () => {
-  server.close();
   keys.close();
-  void tracking.close().then(() => process.exit());
+  void tracking.shutDown().then(() => process.exit());
 });

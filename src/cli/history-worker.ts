@@ -1,9 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { onTopOfEnvironment } from "../base/environment.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { missingOption } from "../base/option-error.js";
 import { readOptions } from "../base/options.js";
-import { within } from "../base/within.js";
+import { pause, resolvesWithin } from "../base/timing.js";
 import { databaseTable } from "../history/database.js";
 import {
   createSignalHistory,
@@ -14,6 +13,7 @@ import {
   type SignalHistoryStats,
 } from "../history/index.js";
 import { loadKafkaClient } from "../kafka/client/kafka-client.js";
+import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
 import { consumerSettings } from "../kafka/consumer/consumer-settings.js";
 import { watchGroup } from "../kafka/consumer/group-progress.js";
 import {
@@ -22,6 +22,7 @@ import {
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
 } from "../kafka/index.js";
+import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
 import { type Health, startHealth } from "./health.js";
@@ -68,7 +69,7 @@ const stopTimeoutMs = 5_000;
 export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryWorker {
   const settings = workerSettings(options);
   const { maxBackoffMs, compactEveryMs } = settings;
-  const log = createTroubleLog(settings.log);
+  const log = createTroubleLog<CliTrouble | KafkaTrouble>(settings.log);
   const database = watchDatabase(settings.database, log);
   const history = createSignalHistory({ ...settings.history, database, env: false, log: settings.log });
   const consumerOptions = consumerOptionsOf(settings, history, log);
@@ -87,7 +88,7 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
     } finally {
       ended = true;
       database.stop();
-      await within(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
+      await resolvesWithin(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
       await settings.close();
     }
   }
@@ -183,7 +184,7 @@ const closeTimeoutMs = 5_000;
 
 /** Closes a database. One that could not be opened cannot be closed, either. */
 export async function closeDatabase(database: OpenSignalDatabase): Promise<void> {
-  await within(closeTimeoutMs, database.close()).catch(() => {});
+  await resolvesWithin(closeTimeoutMs, database.close()).catch(() => {});
 }
 
 /** What runs while the worker is a member of its group. */
@@ -197,7 +198,7 @@ function startReading(
   options: SessionActivityConsumerOptions,
   history: SignalHistory,
   everyMs: number,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble | KafkaTrouble>,
 ): Reading {
   const consumer = createSessionActivityConsumer(options);
   const progress = watchGroup(consumerSettings(options), log);
@@ -215,7 +216,7 @@ function startReading(
 function consumerOptionsOf(
   { kafka, maxBackoffMs, log: logger }: WorkerSettings,
   history: SignalHistory,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble>,
 ): SessionActivityConsumerOptions {
   return {
     ...kafka,
@@ -224,7 +225,7 @@ function consumerOptionsOf(
     onInvalid:
       kafka.deadLetterTopic === undefined
         ? ({ topic, partition, offset }, reason) =>
-            log.warn("invalid", { topic, partition, offset, reason }, "A record holds no event: it is left out")
+            log.warn("record_left_out", { topic, partition, offset, reason }, "A record holds no event: it is left out")
         : undefined,
     env: false,
     log: logger,
@@ -251,7 +252,7 @@ async function migrate(history: SignalHistory, maxBackoffMs: number, signal: Abo
   };
   for (let wait = backoffMs; !signal.aborted; wait = Math.min(maxBackoffMs, wait * 2)) {
     if (await Promise.race([attempt(), stopped])) return !signal.aborted;
-    await delay(wait, undefined, { signal }).catch(() => {});
+    await pause(wait, signal);
   }
   return false;
 }

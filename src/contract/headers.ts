@@ -1,31 +1,14 @@
 /** The headers with which a gateway marks a call. */
 export const sessionHeaders = {
-  /** `true` asks for an event. */
+  /** The value `true` asks for an event. */
   track: "x-session-track",
-  /** The encoded session context: opaque to the service, and handed on to downstream services. */
+  /** The encoded session context. It is opaque to the service, and handed on to downstream services. */
   context: "x-session-context",
   /** A label for the call, such as `change_password`. Optional. */
   operation: "x-session-operation",
   /** The gateway's signature over the mark. Optional. */
   signature: "x-session-signature",
 } as const;
-
-/** What a gateway said about one call. */
-export interface SessionMark {
-  /** The encoded session context, verbatim. Never empty. */
-  readonly context: string;
-  /** The operation label, or undefined where there is none or it is not well-formed. */
-  readonly operation: string | undefined;
-  /** The gateway's signature, a compact JWS, verbatim; or empty where there is none or it is not well-formed. */
-  readonly signature: string;
-  /** Whether something came as signature, well-formed or not. */
-  readonly hasSignature: boolean;
-  /** The W3C trace context, or empty where there is none or it is not well-formed. */
-  readonly traceparent: string;
-}
-
-/** A mark, or why there is none: the call carries no mark, or one that says nothing about the session. */
-export type MarkReading = SessionMark | "unmarked" | "context_empty";
 
 const operationPattern = /^[A-Za-z0-9_.:/-]{1,128}$/;
 
@@ -44,7 +27,8 @@ const traceparentPattern = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da
 /**
  * Whether the value of x-session-track asks for an event: it is `true`, or one of its comma-joined values is.
  *
- * Appending proxies join what they add to what a client sent, and a client must not be able to switch the mark off.
+ * A proxy that appends a header joins its value to the one that a client sent. A client must not be able to switch the mark
+ * off in that way.
  */
 export function isTrackValue(value: string): boolean {
   return value === "true" || (value.includes(",") && trackPattern.test(value));
@@ -65,24 +49,7 @@ export function isSignature(signature: string): boolean {
   return signaturePattern.test(signature);
 }
 
-/** Reads the mark of a call. */
-export function readMark(header: Headers): MarkReading {
-  const track = header.get(sessionHeaders.track);
-  if (track === null || !isTrackValue(track)) return "unmarked";
-  const context = header.get(sessionHeaders.context);
-  if (!context) return "context_empty";
-  const operation = header.get(sessionHeaders.operation);
-  const signature = header.get(sessionHeaders.signature);
-  return {
-    context,
-    operation: operation !== null && isOperation(operation) ? operation : undefined,
-    hasSignature: Boolean(signature),
-    signature: signature !== null && isSignature(signature) ? signature : "",
-    traceparent: readTraceparent(header),
-  };
-}
-
-/** The W3C trace context of a call, or empty where there is none or it is not well-formed. */
+/** The W3C trace context of a call. Empty if there is none, or if it is not well-formed. */
 export function readTraceparent(header: Headers): string {
   const traceparent = header.get("traceparent");
   return traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "";

@@ -1,14 +1,34 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type SessionContext, SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { readCount } from "../base/option-checks.js";
+
+/**
+ * Whether the session context of the call was verified, for handlers: `context.values.get(sessionContextVerifiedKey)`. False if
+ * the service does not verify marks, and for a context that came without a mark.
+ */
+export const sessionContextVerifiedKey: ContextKey<boolean> = createContextKey<boolean>(false, {
+  description: "whether the session context was verified",
+});
 
 /** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
 export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
   description: "the encoded session context",
 });
 
-/** The largest encoded context, in characters: what a service records by default, and half of what HTTP/1.1 carries. */
-const maxEncodedLength = 8_192;
+/** The largest encoded context, in bytes: what a service records by default, and half of what HTTP/1.1 carries. */
+const defaultMaxBytes = 8_192;
+
+/** Options of {@link encodeSessionContext} and {@link decodeSessionContext}. */
+export interface SessionContextOptions {
+  /**
+   * The size of the largest encoded context, in bytes of base64. A context over 8,192 must also be let through by the
+   * `maxContextBytes` of gateway, services and relays, and by the header limits of all servers in between.
+   *
+   * @default 8192
+   */
+  maxBytes?: number | undefined;
+}
 
 /** The longest user agent, in bytes of UTF-8. Those of browsers have 80 to 250. */
 const maxUserAgentBytes = 512;
@@ -19,10 +39,16 @@ const maxUserAgentBytes = 512;
  * The user agent comes from the client, so a long one is cut to 512 bytes rather than refused. Fields that a newer schema
  * added, and that came in by {@link decodeSessionContext}, are kept.
  *
- * Throws a TypeError where a field is no string or none is set, and a RangeError where the result is longer than 8,192
- * characters. The messages name fields and sizes, never values.
+ * Throws a RangeError if the result is larger than `maxBytes`. Throws a TypeError if a field is not a string, if no field is
+ * set, or if `maxBytes` is not a whole number from 1 upward. The messages name fields and sizes, never values.
+ *
+ * @example encodeSessionContext({ sessionId: "s-1", userId: "u-1", country: "DE" });
  */
-export function encodeSessionContext(context: MessageInitShape<typeof SessionContextSchema>): string {
+export function encodeSessionContext(
+  context: MessageInitShape<typeof SessionContextSchema>,
+  options: SessionContextOptions = {},
+): string {
+  const maxBytes = readMaxBytes(options);
   if (typeof context !== "object" || context === null) {
     throw new TypeError(`a session context must be an object, got ${nameType(context)}`);
   }
@@ -33,23 +59,26 @@ export function encodeSessionContext(context: MessageInitShape<typeof SessionCon
   message.userAgent = cut(message.userAgent);
   const encoded = Buffer.from(toBinary(SessionContextSchema, message)).toString("base64");
   if (encoded === "") throw new TypeError("a session context must have at least one field that is set");
-  if (encoded.length > maxEncodedLength) throw tooLong(encoded.length);
+  if (encoded.length > maxBytes) throw tooLong(encoded.length, maxBytes);
   return encoded;
 }
 
 /**
- * Decodes the value of the header x-session-context, or the `encodedSessionContext` of an event, where the gateway made it
- * with {@link encodeSessionContext}. Base64 without padding is taken, too.
+ * Decodes the value of the header x-session-context, or the `encodedSessionContext` of an event, if the gateway made it with
+ * {@link encodeSessionContext}. Base64 without padding is taken, too.
  *
- * Throws a RangeError where the value is longer than 8,192 characters, and a TypeError where it is not the base64 of a
- * session context. The messages never hold the value.
+ * Throws a RangeError if the value is larger than `maxBytes`. Throws a TypeError if it is not the base64 of a session context,
+ * or if `maxBytes` is not a whole number from 1 upward. The messages never hold the value.
+ *
+ * @example decodeSessionContext(event.encodedSessionContext).userId
  */
-export function decodeSessionContext(encoded: string): SessionContext {
+export function decodeSessionContext(encoded: string, options: SessionContextOptions = {}): SessionContext {
+  const maxBytes = readMaxBytes(options);
   if (typeof encoded !== "string") {
     throw new TypeError(`an encoded session context must be a string, got ${nameType(encoded)}`);
   }
-  if (encoded.length > maxEncodedLength) throw tooLong(encoded.length);
-  // Buffer skips what is no base64. The length tells what the pattern lets pass: padding and a last character too few.
+  if (encoded.length > maxBytes) throw tooLong(encoded.length, maxBytes);
+  // Buffer skips what is not base64. The length tells what the pattern lets pass: padding and a last character too few.
   const bare = /^([A-Za-z0-9+/]+)={0,2}$/.exec(encoded)?.[1];
   if (bare === undefined || bare.length % 4 === 1) throw undecodable("it is no base64");
   try {
@@ -58,6 +87,10 @@ export function decodeSessionContext(encoded: string): SessionContext {
     // The cause could quote what it stumbled over.
     throw undecodable("its bytes are no SessionContext message");
   }
+}
+
+function readMaxBytes({ maxBytes }: SessionContextOptions): number {
+  return readCount("maxBytes", maxBytes, defaultMaxBytes);
 }
 
 function requireText(field: string, value: unknown): void {
@@ -83,10 +116,8 @@ function cut(userAgent: string): string {
   return bytes.toString("utf8", 0, end);
 }
 
-function tooLong(length: number): RangeError {
-  return new RangeError(
-    `an encoded session context may have ${maxEncodedLength} characters, but this one has ${length}`,
-  );
+function tooLong(length: number, maxBytes: number): RangeError {
+  return new RangeError(`an encoded session context may have ${maxBytes} characters, but this one has ${length}`);
 }
 
 function undecodable(reason: string): TypeError {

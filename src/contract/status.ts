@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 /** The code of a call that ended well. Connect's `Code` has none, on the wire of gRPC it is 0. */
 export const codeOk = 0;
 
-/** What stands for a status that was not known when the service gave up waiting for it. */
+/** Stands for a status that was not known when the service stopped waiting for it. */
 export const unsettled = "UNSETTLED";
 
 // The names of https://grpc.github.io/grpc/core/md_doc_statuscodes.html, at the index of their code.
@@ -31,9 +31,15 @@ const names = [
 export type StatusName = (typeof names)[number];
 
 /**
- * The gRPC name of a code.
+ * What the `status` and the `handler_status` of an event can be: the gRPC name of a status, or `UNSETTLED` if it was not known
+ * when the service stopped waiting for it.
  *
- * `OK` for undefined or 0, and `UNKNOWN` for a number that is not a code, as clients read it.
+ * Both can be empty, too: `status` if the process died inside the call, and `handler_status` if it is the same as `status`.
+ */
+export type ActivityStatus = StatusName | typeof unsettled;
+
+/**
+ * The gRPC name of a code: `OK` for undefined and 0, and `UNKNOWN` for a number that is not a code, as clients read it.
  *
  * @example statusName(Code.PermissionDenied) // "PERMISSION_DENIED"
  */

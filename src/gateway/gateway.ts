@@ -4,7 +4,7 @@ import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { readCount, readLog, wrongOption } from "../base/option-checks.js";
-import { inTime } from "../base/patience.js";
+import { inTime } from "../base/timing.js";
 import { isContext, isOperation, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { encodeSessionContext } from "../contract/session-context.js";
@@ -13,20 +13,25 @@ import type { SessionSigner, SignedMark } from "../contract/signed-mark.js";
 /** Options of {@link createSessionGatewayInterceptor}. */
 export interface SessionGatewayOptions {
   /**
-   * Gives the session that a call belongs to: a session context, or a string where the gateway has an encoding of its own.
-   * Undefined where there is none: the call is not marked. Called for the methods in `operations` only.
+   * Gives the session that a call belongs to: a session context, or a string if the gateway has an encoding of its own.
+   * Undefined says that there is no session: the call is not marked. Called for the methods in `operations` only.
    */
   session: (call: UnaryRequest | StreamRequest) => MessageInitShape<typeof SessionContextSchema> | string | undefined;
   /**
-   * The methods whose calls are marked, each with its label in the events:
-   * `new Map<DescMethod, string>([[AccountService.method.changePassword, "change_password"]])`.
+   * The methods whose calls are marked, each with its label in the events. An array of pairs, a Map, or anything else that
+   * gives such pairs; it is read once. TypeScript infers the type of an array. A Map of methods of different types needs
+   * `new Map<DescMethod, string>(…)`.
+   *
+   * @example [[AccountService.method.login, "login"], [AccountService.method.changePassword, "change_password"]]
    */
-  operations: ReadonlyMap<DescMethod, string>;
+  operations: Iterable<readonly [method: DescMethod, label: string]>;
   /** Signs the marks. By default, they are not signed, and services that verify signatures do not trust them. */
   sign?: SessionSigner | undefined;
   /**
-   * The size of the largest context sent, in bytes. By default, 8,192, as in the services. A call with a larger one is sent
-   * without a mark.
+   * The size of the largest context sent, in bytes of the header's value. It bounds session contexts and strings alike. A call
+   * with a larger one is sent without a mark. Services, relays and readers have the same default: raise it there first.
+   *
+   * @default 8192
    */
   maxContextBytes?: number | undefined;
   /** Takes warnings. By default, a line each on stderr; false silences them. */
@@ -61,7 +66,7 @@ export type SessionGatewayInterceptor = Interceptor & {
  * It first deletes the four session headers of every call, so that a gateway that forwards its callers' headers cannot
  * forward a forged mark. Put it last, that nothing after it sets them again.
  *
- * Throws a TypeError for options that are wrong. On calls it never throws: a call whose mark cannot be made is sent without
+ * Throws a TypeError if an option is wrong. On calls it never throws: a call whose mark cannot be made is sent without
  * one, counted and logged.
  */
 export function createSessionGatewayInterceptor(options: SessionGatewayOptions): SessionGatewayInterceptor {
@@ -97,12 +102,10 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
       return leaveUnmarked("session_error", procedure);
     }
     if (given === undefined) return leaveUnmarked("no_session", procedure);
-    // Async in spite of its type: its rejection must not end the process.
+    // It is async in spite of its type: its rejection must not end the process.
     if (given instanceof Promise) given.catch(() => {});
-    const encoded = typeof given === "string" ? given : encode(given);
-    if (typeof encoded !== "string") return leaveUnmarked(encoded.problem, procedure);
-    if (encoded.length > maxContextBytes) return leaveUnmarked("context_too_large", procedure);
-    return isContext(encoded) ? encoded : leaveUnmarked("context_invalid", procedure);
+    const result = typeof given === "string" ? checkContext(given, maxContextBytes) : encode(given, maxContextBytes);
+    return result.kind === "context" ? result.context : leaveUnmarked(result.reason, procedure);
   }
 
   function leaveUnmarked(reason: UnmarkedReason, procedure: string): undefined {
@@ -134,24 +137,44 @@ async function signOrNot(signer: SessionSigner, mark: SignedMark): Promise<strin
   }
 }
 
-function encode(context: MessageInitShape<typeof SessionContextSchema>): string | { problem: UnmarkedReason } {
+/** What the header can carry, or why it cannot. */
+type ContextResult =
+  | { readonly kind: "context"; readonly context: string }
+  | { readonly kind: "unusable"; readonly reason: UnmarkedReason };
+
+const tooLarge: ContextResult = { kind: "unusable", reason: "context_too_large" };
+const invalid: ContextResult = { kind: "unusable", reason: "context_invalid" };
+
+/** Checks a context in the gateway's own encoding. */
+function checkContext(context: string, maxBytes: number): ContextResult {
+  if (context.length > maxBytes) return tooLarge;
+  return isContext(context) ? { kind: "context", context } : invalid;
+}
+
+function encode(context: MessageInitShape<typeof SessionContextSchema>, maxBytes: number): ContextResult {
   try {
-    return encodeSessionContext(context);
+    return { kind: "context", context: encodeSessionContext(context, { maxBytes }) };
   } catch (error) {
-    return { problem: error instanceof RangeError ? "context_too_large" : "context_invalid" };
+    return error instanceof RangeError ? tooLarge : invalid;
   }
 }
+
+const pairs = "pairs of a method and its label, in an array or a Map";
 
 function readOptions(options: SessionGatewayOptions) {
   const { session, operations, sign, log } = options;
   if (typeof session !== "function") throw wrongOption("session", "a function", session);
-  if (!(operations instanceof Map)) throw wrongOption("operations", "a Map from methods to labels", operations);
+  if (typeof operations !== "object" || typeof operations?.[Symbol.iterator] !== "function") {
+    throw wrongOption("operations", pairs, operations);
+  }
   if (sign !== undefined && typeof sign?.sign !== "function") {
     throw wrongOption("sign", "a SessionSigner", sign);
   }
   const labels = new Map<string, string>();
-  for (const [method, label] of operations) {
-    if (method?.kind !== "rpc") throw wrongOption("operations", "a Map whose keys are methods", method);
+  for (const pair of operations) {
+    const method = pair?.[0];
+    const label = pair?.[1];
+    if (method?.kind !== "rpc") throw wrongOption("operations", pairs, method);
     const procedure = procedureOf(method);
     if (typeof label !== "string" || !isOperation(label)) {
       throw wrongOption(`operations: the label of ${procedure}`, "1 to 128 of A-Z a-z 0-9 _ . : / -", label);

@@ -1,6 +1,8 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { TroubleLog } from "../base/log.js";
 import { wrongOption } from "../base/option-error.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
+import type { HistoryTrouble } from "./history-troubles.js";
 import { createQueries, type SignalChange, type SignalQueries, toldChanges } from "./queries.js";
 import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";
 import { migrateStatement } from "./schema.js";
@@ -81,7 +83,8 @@ const compactedAtOnce = 5_000;
  */
 export function createSignalHistory(options: SignalHistoryOptions = {}): SignalHistory {
   const settings = historySettings(options);
-  const { database, schema, tombstones, log } = settings;
+  const { database, schema, tombstones } = settings;
+  const log: TroubleLog<HistoryTrouble> = settings.log;
   const ask = createAsk(database, schema);
   const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0 };
   const late: Partial<Record<LateReason, number>> = {};
@@ -127,15 +130,20 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
       const number = Number(stored[reason]);
       if (number === 0) continue;
       late[reason] = (late[reason] ?? 0) + number;
-      log.warn(reason, { reason, events: number }, `events could not be placed: they are in ${schema}.late_activity`);
+      log.warn(
+        `event_${reason}`,
+        { reason, events: number },
+        `events could not be placed: they are in ${schema}.late_activity`,
+      );
     }
   }
 
   function skip(reason: NotRecordedReason): void {
     notRecorded[reason] = (notRecorded[reason] ?? 0) + 1;
     if (reason === "error")
-      log.warn(reason, {}, "accept, signals or normalize failed for an event: it is not recorded");
-    if (reason === "invalid") log.warn(reason, {}, "an event has ids, times or signals that cannot be recorded");
+      log.warn("event_error", {}, "accept, signals or normalize failed for an event: it is not recorded");
+    if (reason === "invalid")
+      log.warn("event_invalid", {}, "an event has ids, times or signals that cannot be recorded");
   }
 
   return {

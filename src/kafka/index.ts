@@ -1,3 +1,4 @@
+export type { SessionTracking, SessionTrackingStats } from "../service/tracking.js";
 export type { OAuthToken, OAuthTokenProvider } from "./client/oauth-token.js";
 export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumer/consumed-record.js";
 export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer/consumer.js";
@@ -7,5 +8,5 @@ export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } fro
 export { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 export { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 export type { KafkaCompression, KafkaPublisherOptions } from "./publisher/publisher-options.js";
-export { type SessionTracking, startSessionTracking } from "./start.js";
+export { startSessionTracking } from "./start.js";
 export type { SessionTrackingKafkaOptions, SessionTrackingOptions } from "./tracking-options.js";

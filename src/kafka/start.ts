@@ -1,23 +1,12 @@
 import { createTroubleLog } from "../base/log.js";
 import { readOptions } from "../base/options.js";
 import type { Publisher, PublisherStats } from "../publishing/publisher.js";
-import { createSessionActivityInterceptor, type SessionActivityInterceptor } from "../service/interceptor.js";
+import { buildInterceptor } from "../service/interceptor.js";
+import { Shutdown } from "../service/shutdown.js";
+import { createTracking, type SessionTracking } from "../service/tracking.js";
 import { onTopOf, sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 import { type SessionTrackingOptions, type TrackingSettings, trackingTable } from "./tracking-options.js";
-
-/** Session tracking for one service: the interceptor, and where its events go. */
-export interface SessionTracking {
-  /** Put it first among the service's interceptors, and its `contextValues` into the adapter. */
-  readonly interceptor: SessionActivityInterceptor;
-  /** Where the events go. */
-  readonly publisher: Publisher;
-  /**
-   * Waits for the tracked calls that are open, then delivers what can be delivered in time, and always resolves: with the
-   * publisher's counts. Abort the `shutdownSignal` and close the server before. Idempotent.
-   */
-  close(): Promise<PublisherStats>;
-}
 
 /**
  * Starts session tracking. What is not given comes from the environment, then from the defaults.
@@ -29,22 +18,22 @@ export interface SessionTracking {
  * loaded.
  */
 export function startSessionTracking(options: SessionTrackingOptions = {}): SessionTracking {
-  const settings = trackingSettings(options);
-  const { service, log, drainTimeoutMs = settings.settleTimeoutMs } = settings;
-  const { brokers, clientId = service, ...kafka } = settings.kafka;
+  const { kafka: kafkaSettings, drainTimeoutMs, ...settings } = trackingSettings(options);
+  const { service, log } = settings;
+  const { brokers, clientId = service, ...kafka } = kafkaSettings;
   const publisher =
     brokers === "" ? createNoPublisher(service, log) : createKafkaPublisher({ ...kafka, clientId, brokers, log });
-  const interceptor = createSessionActivityInterceptor({ ...settings, required: [...settings.required], publisher });
-
-  let closed: Promise<PublisherStats> | undefined;
-  return {
+  const shutdown = new Shutdown();
+  shutdown.follow(settings.shutdownSignal);
+  const signals = { shutdownSignal: shutdown.signal, shutdownError: settings.shutdownError ?? shutdown.error };
+  const interceptor = buildInterceptor({ ...settings, ...signals, publisher }, shutdown);
+  return createTracking({
     interceptor,
     publisher,
-    close() {
-      closed ??= interceptor.drain(drainTimeoutMs).then(() => publisher.close());
-      return closed;
-    },
-  };
+    shutdown,
+    drainTimeoutMs: drainTimeoutMs ?? settings.settleTimeoutMs,
+    log,
+  });
 }
 
 /** The options on top of the environment, checked and completed. Nothing has begun when this throws. */
@@ -73,6 +62,7 @@ function createNoPublisher(service: string, log: SessionTrackingOptions["log"]):
       offered += 1;
       settled?.("no_brokers");
     },
+    problem: () => "no_brokers",
     stats,
     close: () => Promise.resolve(stats()),
   };

@@ -1,5 +1,7 @@
+import { channel } from "node:diagnostics_channel";
 import { Code } from "@connectrpc/connect";
 import { codeOk, wireCode } from "../contract/status.js";
+import { readTimeoutMs } from "../contract/timeout.js";
 import {
   type Answer,
   type Call,
@@ -10,11 +12,20 @@ import {
   mayBeCancelled,
   trailerCode,
 } from "./caller.js";
+import { lostTimeOf } from "./connection.js";
 import type { Exchange } from "./exchange.js";
-import { codeOfGonePeer, isDeadline, timeoutMs } from "./peer.js";
+import { judgeAnswer, judgeLeaving, type Leaving, type Verdict } from "./leaving.js";
+import { loopDelay } from "./loop-delay.js";
+import { isConnectEs } from "./peer.js";
 
-/** An answer so soon after the deadline is too late: the caller's clock, which started before ours, has run out, too. */
-const deadlineGraceMs = 25;
+/**
+ * Tells those who subscribe of each caller that left: `{ call, leaving, verdict }`, the evidence and what was made of it. For
+ * whoever looks into statuses that are flagged.
+ */
+const leavings = channel("connect-session-activity:leaving");
+
+/** Nearer to the deadline than this, an answer may come too late: more than any new connection and round trip take. */
+const nearMs = 3_000;
 
 /** Watches the caller through Node's exchange, which tells exactly whether the answer went out. */
 export function watchCallerByExchange(call: Call, exchange: Exchange, events: CallerEvents): CallerWatch {
@@ -62,19 +73,43 @@ class ExchangeWatch implements CallerWatch {
   closing(): void {}
 
   #changed(): void {
-    const { state, receivedAt } = this.#exchange;
+    const { state } = this.#exchange;
     if (state === "gone") {
-      const now = performance.now();
-      this.#events.callerLeft(codeOfGonePeer(this.#call.header, now - receivedAt), now);
+      this.#left(performance.now());
       return;
     }
     if (state === "open") return;
     const code = this.#code ?? this.#codeOfUnary();
     if (code === undefined) return;
-    if (this.#isTooLate()) this.#events.callerLeft(Code.DeadlineExceeded, this.#answeredAt);
+    const { isTooLate, inferred } = this.#judgeAnswer();
+    if (isTooLate) this.#events.callerLeft(Code.DeadlineExceeded, this.#answeredAt, inferred);
     else if (state === "delivered" || !mayBeCancelled(this.#call, code)) {
-      this.#events.callerReceived(code, this.#answeredAt);
+      this.#events.callerReceived(code, this.#answeredAt, inferred);
     }
+  }
+
+  #left(now: number): void {
+    const leaving = this.#leavingAt(now);
+    const verdict: Verdict = judgeLeaving(leaving);
+    if (leavings.hasSubscribers) leavings.publish({ call: this.#call, leaving, verdict });
+    this.#events.callerLeft(verdict.code, now, verdict.inferred);
+  }
+
+  #leavingAt(now: number): Leaving {
+    const { request, receivedAt, arrivalDelayMs, way, resetCode } = this.#exchange;
+    const { header } = this.#call;
+    const timeoutMs = readTimeoutMs(header);
+    const lost = timeoutMs === undefined ? undefined : lostTimeOf(request, receivedAt, timeoutMs);
+    return {
+      timeoutMs,
+      elapsedMs: now - receivedAt,
+      way,
+      resetCode,
+      isConnectEs: isConnectEs(header),
+      lostMs: lost?.lostMs ?? 0,
+      lostErrorMs: lost?.lostErrorMs ?? 0,
+      loopDelayMs: timeoutMs === undefined ? 0 : Math.max(arrivalDelayMs, loopDelay.recent(now)),
+    };
   }
 
   /** The unary answer is written: as what? */
@@ -88,9 +123,12 @@ class ExchangeWatch implements CallerWatch {
   }
 
   /** A caller that does not keep its own deadline gets an answer all the same, but not one that crosses its leaving. */
-  #isTooLate(): boolean {
-    if (!isDeadline(this.#call.signal.reason)) return false;
-    const late = this.#answeredAt - this.#exchange.receivedAt - timeoutMs(this.#call.header);
-    return late >= 0 && late < deadlineGraceMs;
+  #judgeAnswer(): ReturnType<typeof judgeAnswer> {
+    const { request, receivedAt, arrivalDelayMs } = this.#exchange;
+    const timeoutMs = readTimeoutMs(this.#call.header);
+    const answeredMs = this.#answeredAt - receivedAt;
+    if (timeoutMs === undefined || answeredMs < timeoutMs - nearMs) return { isTooLate: false, inferred: false };
+    const loopDelayMs = Math.max(arrivalDelayMs, loopDelay.recent(performance.now()));
+    return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(request, receivedAt, timeoutMs) });
   }
 }

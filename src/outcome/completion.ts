@@ -1,13 +1,15 @@
 import { Code } from "@connectrpc/connect";
-import { statusName, unsettled } from "../contract/status.js";
+import { type ActivityStatus, statusName, unsettled } from "../contract/status.js";
 import type { CallerEvents } from "./caller.js";
 
 /** How a call ended. */
 export interface Completion {
   /** What the caller received. */
-  readonly status: string;
-  /** How the handler ended, or empty where that is the same. */
-  readonly handlerStatus: string;
+  readonly status: ActivityStatus;
+  /** How the handler ended. Empty if that is the same. */
+  readonly handlerStatus: ActivityStatus | "";
+  /** The evidence fits another status, too. */
+  readonly inferred: boolean;
   /** When the caller's outcome was decided, on the clock of `performance.now()`. */
   readonly at: number;
 }
@@ -40,9 +42,10 @@ class Latch implements CompletionLatch {
   readonly #settleTimeoutMs: number;
   readonly #onEnd: (completion: Completion) => void;
   #ended = false;
-  #callerStatus: string | undefined;
+  #callerStatus: ActivityStatus | undefined;
   #callerAt = 0;
   #callerLeft = false;
+  #inferred = false;
   #handlerCode: number | undefined;
   #handlerStopped = false;
   #settleTimer: NodeJS.Timeout | undefined;
@@ -52,12 +55,12 @@ class Latch implements CompletionLatch {
     this.#onEnd = onEnd;
   }
 
-  callerReceived(code: number, at: number): void {
-    this.#setCaller(code, at, false);
+  callerReceived(code: number, at: number, inferred: boolean): void {
+    this.#setCaller(code, at, inferred, false);
   }
 
-  callerLeft(code: Code, at: number): void {
-    this.#setCaller(code, at, true);
+  callerLeft(code: Code, at: number, inferred: boolean): void {
+    this.#setCaller(code, at, inferred, true);
   }
 
   handlerFinished(): void {
@@ -76,10 +79,11 @@ class Latch implements CompletionLatch {
     this.#end();
   }
 
-  #setCaller(code: number, at: number, left: boolean): void {
+  #setCaller(code: number, at: number, inferred: boolean, left: boolean): void {
     if (this.#callerStatus !== undefined || this.#ended) return;
     this.#callerStatus = statusName(code);
     this.#callerAt = at;
+    this.#inferred = inferred;
     this.#callerLeft = left;
     if (this.#handlerCode !== undefined) this.#end();
     else this.#settleTimer = setTimeout(() => this.#end(), this.#settleTimeoutMs).unref();
@@ -99,12 +103,13 @@ class Latch implements CompletionLatch {
     const status = this.#callerStatus ?? unsettled;
     const at = this.#callerStatus === undefined ? performance.now() : this.#callerAt;
     const handlerStatus = this.#handlerStatus();
-    this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, at });
+    const inferred = this.#inferred;
+    this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, inferred, at });
   }
 
-  #handlerStatus(): string {
+  #handlerStatus(): ActivityStatus {
     if (this.#handlerCode === undefined) return unsettled;
-    // Where the caller stayed, it received what the handler threw, whatever made it throw.
+    // If the caller stayed, it received what the handler threw, whatever made it throw.
     return statusName(this.#callerLeft && this.#handlerStopped ? Code.Canceled : this.#handlerCode);
   }
 }

@@ -38,6 +38,9 @@ export type DropReason =
   | "invalid_event"
   | "error";
 
+/** Why an event was lost: why the publisher dropped it, that there is none, or that it threw against its contract. */
+export type LossReason = DropReason | "no_publisher" | "publisher_error";
+
 /** What became of the events offered: `offered` is always the sum of delivered, all dropped, and queued. */
 export interface PublisherStats {
   readonly offered: number;
@@ -45,6 +48,16 @@ export interface PublisherStats {
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
   readonly queued: number;
 }
+
+/**
+ * Why a publisher drops events, all of them or those that come now.
+ *
+ * - `no_brokers`: no brokers are configured
+ * - `no_client`: the Kafka client cannot be used
+ * - `queue_full`: as many events wait for delivery as may
+ * - `failed`: the Kafka producer cannot start; the log says why
+ */
+export type PublisherProblem = "no_brokers" | "no_client" | "queue_full" | "failed";
 
 /** Takes finished events to where they are read. Neither method throws, and `publish` never waits. */
 export interface Publisher {
@@ -58,6 +71,10 @@ export interface Publisher {
    * handler runs.
    */
   begin?(event: SessionActivityEvent): void | "refuse" | Promise<void | "refuse">;
+  /** Waits until nothing is queued, or the time is over. Always resolves. Absent if nothing is ever queued. */
+  flush?(timeoutMs: number): Promise<void>;
+  /** Why events are being dropped at this moment, if they are. */
+  problem?(): PublisherProblem | undefined;
   /** The counts at this moment. */
   stats(): PublisherStats;
   /** Delivers what can be delivered in time, counts the rest as dropped, and always resolves. Idempotent. */

@@ -6,14 +6,15 @@ const maxAttributes = 8;
 const maxAttributeBytes = 256;
 
 /** What an interceptor leaves for the handler of a tracked call, and for a second interceptor in the same chain. */
-export interface TrackedCall {
-  readonly event: SessionActivityEvent;
+export interface AnnotatedCall {
   readonly header: Headers;
   readonly log: TroubleLog;
+  /** The event, as long as it may change: not after it is published, and not if the call has none. */
+  readonly openEvent: SessionActivityEvent | undefined;
 }
 
 /** Where the tracked call is found. Private to this package. */
-export const trackedCallKey: ContextKey<TrackedCall | undefined> = createContextKey<TrackedCall | undefined>(
+export const trackedCallKey: ContextKey<AnnotatedCall | undefined> = createContextKey<AnnotatedCall | undefined>(
   undefined,
   {
     description: "connect-session-activity: tracked call",
@@ -21,37 +22,41 @@ export const trackedCallKey: ContextKey<TrackedCall | undefined> = createContext
 );
 
 /**
- * Adds attributes to the event of the call, from its handler: `annotateSessionActivity(ctx.values, { target: "user/42" })`.
+ * Adds attributes to the event of a call, from its handler.
  *
- * An event holds at most 8 attributes, each name and each value at most 256 bytes of UTF-8. What does not fit is left out,
- * with a warning. The same name again replaces the value. Does nothing on calls that are not tracked, or whose event is
- * published already. Never throws.
+ * An event holds at most 8 attributes. Each name and each value has at most 256 bytes of UTF-8. What does not fit is left
+ * out, with a warning. The same name again replaces the value.
+ *
+ * Does nothing if the call is not tracked, or if its event is published already. Never throws.
+ *
+ * @example annotateSessionActivity(ctx.values, { target: "user/42" });
  */
 export function annotateSessionActivity(values: ContextValues, attributes: Readonly<Record<string, string>>): void {
   const call = values.get(trackedCallKey);
-  if (call === undefined) return;
+  const event = call?.openEvent;
+  if (call === undefined || event === undefined) return;
   let complete: boolean;
   try {
-    complete = addAll(call.event.attributes, attributes);
+    complete = addAll(event.attributes, attributes);
   } catch {
     complete = false;
   }
   if (complete) return;
   call.log.warn(
     "attribute",
-    { procedure: call.event.procedure, maxAttributes, maxAttributeBytes },
+    { procedure: event.procedure, maxAttributes, maxAttributeBytes },
     "an attribute was left out: it is no text, too long, or one too many",
   );
 }
 
-/** Answers false where one does not fit; the others are added. */
+/** Adds those that fit. False if one does not. */
 function addAll(target: Record<string, string>, attributes: Readonly<Record<string, string>>): boolean {
   let all = true;
   for (const [name, value] of Object.entries(attributes)) all = add(target, name, value) && all;
   return all;
 }
 
-/** Answers false where the attribute does not fit. */
+/** False if the attribute does not fit. */
 function add(target: Record<string, string>, name: string, value: unknown): boolean {
   if (!isAttribute(name) || !isAttribute(value) || name === "" || name === "__proto__") return false;
   if (!Object.hasOwn(target, name) && Object.keys(target).length >= maxAttributes) return false;

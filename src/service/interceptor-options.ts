@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { Logger } from "../base/log.js";
 import {
   abortSignal,
@@ -14,7 +15,7 @@ import {
 import { maxContextBytesOption } from "../contract/bounds.js";
 import { procedureOf } from "../contract/procedure.js";
 import type { SessionVerifier } from "../contract/signed-mark.js";
-import type { Publisher } from "../publishing/publisher.js";
+import type { LossReason, Publisher } from "../publishing/publisher.js";
 
 /** Options of `createSessionActivityInterceptor`. */
 export interface SessionActivityInterceptorOptions {
@@ -63,6 +64,14 @@ export interface SessionActivityInterceptorOptions {
    * longer than `maxContextBytes`, nothing is recorded. By default, the context is recorded as it came.
    */
   recordContext?: ((encodedSessionContext: string) => string) | undefined;
+  /**
+   * Told of each event that is lost, with the reason. It is called at the call's end, or when Kafka's client gives the event up.
+   * It must be quick. What it throws is logged.
+   *
+   * @default none
+   * @example onDrop: (reason, event) => fallbackLog.error({ reason, eventId: event.eventId, action: event.action })
+   */
+  onDrop?: ((reason: LossReason, event: SessionActivityEvent) => void) | undefined;
   /** Takes warnings. By default, a line each on stderr; false silences them. */
   log?: Logger | false | undefined;
 }
@@ -80,6 +89,7 @@ export interface InterceptorSettings {
   readonly verify: SessionVerifier | undefined;
   readonly maxUnverifiedPerMinute: number;
   readonly recordContext: ((encodedSessionContext: string) => string) | undefined;
+  readonly onDrop: ((reason: LossReason, event: SessionActivityEvent) => void) | undefined;
   readonly log: Logger | false | undefined;
 }
 
@@ -128,6 +138,7 @@ export const interceptorTable: OptionsOf<InterceptorSettings> = {
     byDefault: 10_000,
     variable: "SETTLE_TIMEOUT_MS",
   }),
+  onDrop: callback({ meaning: "Told of each event that is lost, with the reason" }),
   shutdownSignal: abortSignal({ meaning: "The adapter's `shutdownSignal`" }),
   shutdownError: anything({ meaning: "The adapter's `shutdownError`" }),
   log: logOption,

@@ -5,6 +5,7 @@ import { missingOption, wrongOption } from "../base/option-error.js";
 import { flag, isOptions, logOption, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { fetchKeys } from "./jwks.js";
 import { publicAdvice, readPublicKey, type SessionKey } from "./key.js";
+import type { SignatureTrouble } from "./signature-troubles.js";
 
 /** Options of {@link createSessionKeySet}: keys, an address, or both. */
 export interface SessionKeySetOptions {
@@ -79,7 +80,7 @@ export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySe
       counts.refreshFailed += 1;
       if (!stop.signal.aborted) {
         const details = { url: `${from.origin}${from.pathname}`, error: String(error), keys: remote.size };
-        log.warn("jwks", details, "the JWKS could not be fetched: the keys known so far stay");
+        log.warn("jwks_not_fetched", details, "the JWKS could not be fetched: the keys known so far stay");
       }
     }
     running = undefined;
@@ -163,7 +164,7 @@ function keySetSettings(options: SessionKeySetOptions) {
   if (jwksUrl !== undefined && !isTrusted(jwksUrl, allowInsecureUrl)) {
     throw wrongOption("jwksUrl", keySetTable.jwksUrl.expects, `${jwksUrl.protocol}//${jwksUrl.host}`);
   }
-  return { ...times, local: index(local), url: jwksUrl, log: createTroubleLog(log) };
+  return { ...times, local: index(local), url: jwksUrl, log: createTroubleLog<SignatureTrouble>(log) };
 }
 
 function isTrusted(url: URL, allowInsecureUrl: boolean): boolean {

@@ -28,8 +28,11 @@ export interface SessionVerifierOptions {
   /** How far the clocks of gateway and service may be apart, in milliseconds. By default, 10,000. */
   clockSkewMs?: number | undefined;
   /**
-   * What becomes of a session context that comes without a mark. By default, `"keep"`: calls inside the mesh carry one that
-   * a service upstream has verified. `"drop"` is for services that strangers reach.
+   * What becomes of a session context that comes without a mark. `"drop"` takes it away: a handler must not read an unverified
+   * context that looks verified. A service that is called through a relay needs `"keep"`, since relays hand contexts on without
+   * a mark. The first dropped context is logged.
+   *
+   * @default "drop"
    */
   unmarked?: "keep" | "drop" | undefined;
 }
@@ -48,7 +51,7 @@ export const verifierTable: OptionsOf<CheckOptions & { readonly unmarked: "keep"
   clockSkewMs: clockSkewOption,
   unmarked: oneOf(["keep", "drop"], {
     meaning: "What becomes of a session context that comes without a mark",
-    byDefault: "keep",
+    byDefault: "drop",
   }),
 };
 

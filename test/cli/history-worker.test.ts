@@ -201,7 +201,7 @@ describe("records without an event", { timeout: 60_000 }, () => {
       {
         level: "warn",
         message: "A record holds no event: it is left out",
-        details: { topic, partition: 2, offset: 0, reason: "undecodable" },
+        details: { kind: "record_left_out", topic, partition: 2, offset: 0, reason: "undecodable" },
       },
     ]);
   });

@@ -92,6 +92,38 @@ describe("the user agent, which the client supplies", () => {
   });
 });
 
+describe("maxBytes", () => {
+  const large = { sessionId: "x".repeat(8_997) };
+
+  it("lets larger contexts through, both ways", () => {
+    const encoded = encodeSessionContext(large, { maxBytes: 12_000 });
+    expect(encoded).toHaveLength(12_000);
+    expect(decodeSessionContext(encoded, { maxBytes: 12_000 })).toMatchObject(large);
+    expect(() => encodeSessionContext(large, { maxBytes: 11_999 })).toThrow(
+      new RangeError("an encoded session context may have 11999 characters, but this one has 12000"),
+    );
+    expect(() => decodeSessionContext(encoded, { maxBytes: 11_999 })).toThrow(RangeError);
+  });
+
+  it("bounds smaller ones", () => {
+    expect(() => encodeSessionContext(full, { maxBytes: 10 })).toThrow(RangeError);
+    expect(() => decodeSessionContext(encodeSessionContext(full), { maxBytes: 10 })).toThrow(RangeError);
+  });
+
+  it("is 8,192 by default", () => {
+    const encoded = encodeSessionContext(large, { maxBytes: 12_000 });
+    for (const options of [{}, { maxBytes: undefined }, undefined]) {
+      expect(() => encodeSessionContext(large, options)).toThrow("may have 8192 characters");
+      expect(() => decodeSessionContext(encoded, options)).toThrow("may have 8192 characters");
+    }
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, untyped('"8192"')])("is refused if it is %j", (maxBytes) => {
+    expect(() => encodeSessionContext(full, { maxBytes })).toThrow(/^maxBytes must be a whole number from 1 upward/);
+    expect(() => decodeSessionContext("CgNzLTE=", { maxBytes })).toThrow(/^maxBytes must be a whole number/);
+  });
+});
+
 describe("errors", () => {
   it.each([
     ["nothing set", {}, "at least one field"],

@@ -59,6 +59,10 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+function* pairsOf(method: DescMethod, label: string): Generator<[DescMethod, string]> {
+  yield [method, label];
+}
+
 async function* oneDevice() {
   yield { deviceId: "phone" };
 }
@@ -188,6 +192,43 @@ describe("createSessionGatewayInterceptor", () => {
     expect(sign).toHaveBeenCalledWith({ context: "c2Vzc2lvbg", operation: "change_password", procedure });
   });
 
+  // That these compile, without a type argument where methods differ, is part of the test.
+  const manyForms: [string, SessionGatewayOptions["operations"]][] = [
+    [
+      "an array of pairs",
+      [
+        [login, "login"],
+        [changePassword, "change_password"],
+        [watchSessions, "watch_sessions"],
+      ],
+    ],
+    ["a Map", new Map([[login, "login"]])],
+    ["the entries of a Map", new Map([[login, "login"]]).entries()],
+    ["what a generator gives", pairsOf(login, "login")],
+  ];
+  it.each(manyForms)("takes its operations as %s", async (_, given) => {
+    const { client, received } = await startGateway({ operations: given });
+    await client().login({});
+    await client().login({});
+    expect(received.map(({ operation }) => operation)).toEqual(["login", "login"]);
+  });
+
+  type Session = ReturnType<SessionGatewayOptions["session"]>;
+  const encodings: [string, (size: number) => Session][] = [
+    ["a string", (size) => "x".repeat(size)],
+    // One byte of tag and two of length before the text, and four thirds of all that in base64.
+    ["a session context", (size) => ({ sessionId: "x".repeat((size * 3) / 4 - 3) })],
+  ];
+  it.each(encodings)("sends a larger context, if maxContextBytes allows it: %s", async (_, contextOf) => {
+    const given = [contextOf(12_000), contextOf(12_004)];
+    const session = (): Session => given.shift();
+    const { client, received, gateway } = await startGateway({ session, maxContextBytes: 12_000 });
+    await client().changePassword({});
+    await client().changePassword({});
+    expect(received.map(({ context }) => context?.length)).toEqual([12_000, undefined]);
+    expect(gateway.stats()).toEqual({ marked: 1, unsigned: 0, unmarked: { context_too_large: 1 } });
+  });
+
   it("knows methods by their procedure, also from a second copy of the generated code", async () => {
     const copy = { ...login, parent: { ...AccountService } } as typeof login;
     const { client, received } = await startGateway({ operations: new Map([[copy, "login"]]) });
@@ -197,11 +238,35 @@ describe("createSessionGatewayInterceptor", () => {
 
   const wrong: [string, Record<string, unknown>, string][] = [
     ["session", { session: "s" }, 'session must be a function, got "s"'],
-    ["operations", { operations: {} }, "operations must be a Map from methods to labels, got an object"],
+    [
+      "operations",
+      { operations: {} },
+      "operations must be pairs of a method and its label, in an array or a Map, got an object",
+    ],
+    [
+      "operations of text",
+      { operations: "login" },
+      'operations must be pairs of a method and its label, in an array or a Map, got "login"',
+    ],
+    [
+      "no operations",
+      { operations: null },
+      "operations must be pairs of a method and its label, in an array or a Map, got null",
+    ],
     [
       "a method",
       { operations: new Map([["login", "login"]]) },
-      'operations must be a Map whose keys are methods, got "login"',
+      'operations must be pairs of a method and its label, in an array or a Map, got "login"',
+    ],
+    [
+      "methods without labels",
+      { operations: [login] },
+      "operations must be pairs of a method and its label, in an array or a Map, got undefined",
+    ],
+    [
+      "nothing for a pair",
+      { operations: [undefined] },
+      "operations must be pairs of a method and its label, in an array or a Map, got undefined",
     ],
     [
       "a label",

@@ -13,7 +13,7 @@ import { compileKafkaEntry } from "../kafka/compiled.js";
 import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
 import { eventIds, eventOf } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
-import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
+import { bytesOfEvent, publishEvents, startTarget, type Target } from "./kafka-target.js";
 
 let target: Target;
 beforeAll(async () => {

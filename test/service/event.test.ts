@@ -2,12 +2,25 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+import type { GatewayMark } from "../../src/contract/mark.js";
 import { SessionActivityEventSchema } from "../../src/index.js";
-import { beginEvent, completeEvent } from "../../src/service/event.js";
+import { completeEvent, startEvent } from "../../src/service/event.js";
+import type { Judgement } from "../../src/service/judge.js";
 
-const source = { service: "account-service", instanceId: "instance", maxContextBytes: 100 };
-const mark = { context: "abc", operation: undefined, signature: "", hasSignature: false, traceparent: "" };
-const begin = () => beginEvent(source, "/a.B/C", mark);
+const source = { service: "account-service", instanceId: "instance", maxContextBytes: 100, recorder: undefined };
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const call = { method: AccountService.method.changePassword, header: new Headers({ traceparent }) };
+const procedure = "/example.account.v1.AccountService/ChangePassword";
+const mark: GatewayMark = {
+  kind: "marked",
+  context: "abc",
+  operation: undefined,
+  signature: "",
+  hasSignature: false,
+};
+const begin = (changes: Partial<GatewayMark> = {}, judgement: Judgement = { kind: "believed" }, at = Date.now()) =>
+  startEvent(source, call, { ...mark, ...changes }, judgement, at);
 const nanosOf = (time: { seconds: bigint; nanos: number }): bigint =>
   time.seconds * 1_000_000_000n + BigInt(time.nanos);
 
@@ -15,7 +28,7 @@ it("keeps started_at plus duration equal to completed_at, in values that protobu
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (durationMs) => {
       const event = begin();
-      completeEvent(event, { status: "OK", handlerStatus: "", at: 0 }, durationMs);
+      completeEvent(event, { status: "OK", handlerStatus: "", inferred: false, at: 0 }, durationMs);
       const { startedAt, duration, completedAt } = fromBinary(
         SessionActivityEventSchema,
         toBinary(SessionActivityEventSchema, event),
@@ -44,11 +57,71 @@ it("mints ids of version 7, which hold their time and never repeat", () => {
 });
 
 it("takes the label as the action, else the procedure, and leaves out a context over the bound", () => {
-  expect(begin().action).toBe("/a.B/C");
-  expect(beginEvent(source, "/a.B/C", { ...mark, operation: "login" }).action).toBe("login");
-  const large = beginEvent(source, "/a.B/C", { ...mark, context: "x".repeat(101) });
+  expect(begin().action).toBe(procedure);
+  expect(begin({ operation: "login" }).action).toBe("login");
+  const large = begin({ context: "x".repeat(101) });
   expect(large).toMatchObject({ encodedSessionContext: "", contextProblem: "too_large" });
   // In UTF-8, a context that is not ASCII has twice as many bytes.
-  expect(beginEvent(source, "/a.B/C", { ...mark, context: "é".repeat(51) }).contextProblem).toBe("too_large");
+  expect(begin({ context: "é".repeat(51) }).contextProblem).toBe("too_large");
   expect(timestampMs(large.startedAt!)).toBeLessThanOrEqual(Date.now());
+});
+
+it("holds what is known at the start, and the time at which the call came", () => {
+  const at = 1_700_000_000_123;
+  const event = begin({ signature: "a.b.c" }, { kind: "believed" }, at);
+  expect(event).toMatchObject({
+    service: "account-service",
+    instanceId: "instance",
+    procedure,
+    traceparent,
+    encodedSessionContext: "abc",
+    markSignature: "a.b.c",
+    sequence: 0n,
+    attributes: {},
+  });
+  expect(timestampMs(event.startedAt!)).toBe(at);
+  expect(Number.parseInt(event.eventId.slice(0, 8) + event.eventId.slice(9, 13), 16)).toBe(at);
+});
+
+it("has nothing of a session without a mark", () => {
+  const missing = { kind: "doubted", reason: "missing", admitted: true } as const;
+  for (const kind of ["empty", "unmarked"] as const) {
+    expect(startEvent(source, call, { kind }, missing, 0)).toMatchObject({
+      action: procedure,
+      contextProblem: "missing",
+      encodedSessionContext: "",
+      markSignature: "",
+    });
+  }
+});
+
+it.each([
+  [{ kind: "believed" }, "login", false, ""],
+  [{ kind: "verified" }, "login", true, ""],
+  [{ kind: "doubted", reason: "signature_expired", admitted: true }, procedure, false, "signature_expired"],
+] as [Judgement, string, boolean, string][])(
+  "says what the judgement is: %j",
+  (judgement, action, contextVerified, problem) => {
+    const said = { action, contextVerified };
+    expect(begin({ operation: "login" }, judgement)).toMatchObject({ ...said, contextProblem: problem });
+    // An event without its context says so first.
+    const large = begin({ operation: "login", context: "x".repeat(101) }, judgement);
+    expect(large).toMatchObject({ ...said, contextProblem: "too_large" });
+  },
+);
+
+it("records what the recorder gives, and does not ask it about a context that is too large", () => {
+  const asked: string[] = [];
+  const recorder = {
+    failures: 0,
+    record(context: string, of: string) {
+      asked.push(`${context} of ${of}`);
+      return "pseudonym";
+    },
+  };
+  const believed = { kind: "believed" } as const;
+  const event = startEvent({ ...source, recorder }, call, mark, believed, 0);
+  expect(event.encodedSessionContext).toBe("pseudonym");
+  startEvent({ ...source, recorder }, call, { ...mark, context: "x".repeat(101) }, believed, 0);
+  expect(asked).toEqual([`abc of ${procedure}`]);
 });

@@ -6,7 +6,6 @@ import {
   Code,
   ConnectError,
   createClient,
-  createContextKey,
   createContextValues,
   createRouterTransport,
   type Interceptor,
@@ -14,44 +13,15 @@ import {
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
-import {
-  annotateSessionActivity,
-  createMemoryPublisher,
-  createSessionActivityInterceptor,
-  type Logger,
-  type Publisher,
-  type SessionActivityInterceptorOptions,
-  sessionContextKey,
-} from "../../src/index.js";
+import { annotateSessionActivity, createMemoryPublisher, sessionContextKey } from "../../src/index.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { listen } from "../support/listen.js";
 import { refusalOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
-
-const ok = { changePassword: () => ({ revision: 1 }) };
+import { ok, tracking } from "./tracking-fixture.js";
 
 /** A deadline that is told from a cancellation though the call took up to a tenth of it from the client to the server. */
 const timeoutMs = 1_000;
-
-function tracking(options: Partial<SessionActivityInterceptorOptions> = {}) {
-  const publisher = createMemoryPublisher();
-  const warnings: { message: string; details: object }[] = [];
-  const log: Logger = {
-    debug() {},
-    info() {},
-    warn: (details, message) => void warnings.push({ details, message }),
-    error: (details, message) => void warnings.push({ details, message }),
-  };
-  const interceptor = createSessionActivityInterceptor({ service: "account-service", publisher, log, ...options });
-  const contextValues = interceptor.contextValues.bind(interceptor);
-  return {
-    interceptor,
-    publisher,
-    events: publisher.events,
-    warnings,
-    adapter: { interceptors: [interceptor], contextValues },
-  };
-}
 
 describe("a marked call", () => {
   it("makes one complete event", async () => {
@@ -91,11 +61,15 @@ describe("a marked call", () => {
     expect(interceptor.stats()).toEqual({
       open: 0,
       tracked: 1,
+      byStatus: { OK: 1 },
       bypassed: 0,
+      leftEarly: 0,
+      inferred: 0,
       skipped: {},
       dropped: 0,
       verified: 0,
       unverified: {},
+      droppedContexts: 0,
       unrecordedContexts: 0,
     });
   });
@@ -385,83 +359,6 @@ describe("what a gateway or a stranger may send", () => {
   });
 });
 
-describe("marked calls that never reach the interceptor", () => {
-  const path = "/example.account.v1.AccountService/ChangePassword";
-  const post = (baseUrl: string, headers: Record<string, string>, body: string): Promise<Response> =>
-    fetch(`${baseUrl}${path}?q=secret`, { method: "POST", headers: { ...marks(), ...headers }, body });
-
-  it.each([
-    ["a malformed body", { "content-type": "application/json" }, "{", 400],
-    [
-      "an oversized body",
-      { "content-type": "application/json" },
-      JSON.stringify({ oldPassword: "x".repeat(2_000) }),
-      429,
-    ],
-    ["a bad timeout", { "content-type": "application/json", "connect-timeout-ms": "soon" }, "{}", 400],
-    ["an unsupported media type", { "content-type": "text/plain" }, "{}", 415],
-  ])("%s is counted as bypassed, with a warning that names the path", async (_, headers, body, status) => {
-    const { adapter, interceptor, warnings, events } = tracking();
-    const server = await startAccountServer(ok, { ...adapter, readMaxBytes: 1_000 }, "1.1");
-    expect((await post(server.baseUrl, headers, body)).status).toBe(status);
-    await until(() => interceptor.stats().bypassed === 1);
-    expect(events).toEqual([]);
-    expect(warnings).toEqual([{ message: expect.stringContaining("never reached"), details: { path } }]);
-  });
-
-  it("a service with interceptors of its own is counted as bypassed, over HTTP/2 too", async () => {
-    const { adapter, interceptor, warnings } = tracking();
-    const server = await startAccountServer(ok, adapter, "2", (router) =>
-      router.service(AccountService, ok, { interceptors: [] }),
-    );
-    const client = accountClient(server);
-    for (let i = 0; i < 3; i++) await client.changePassword({}, { headers: marks() });
-    await client.changePassword({});
-    await until(() => interceptor.stats().bypassed === 3);
-    expect(warnings).toHaveLength(1);
-  });
-
-  it("calls that reach it are not", async () => {
-    const { adapter, interceptor, events } = tracking();
-    for (const httpVersion of ["1.1", "2"] as const) {
-      const server = await startAccountServer(ok, adapter, httpVersion);
-      await accountClient(server, "connect", httpVersion).changePassword({}, { headers: marks() });
-    }
-    await until(() => events.length === 2);
-    expect(interceptor.stats().bypassed).toBe(0);
-  });
-});
-
-describe("contextValues", () => {
-  it("keeps the service's own values", async () => {
-    const key = createContextKey("default");
-    const { interceptor } = tracking();
-    let seen: string | undefined;
-    const server = await startAccountServer(
-      {
-        changePassword(_, context) {
-          seen = context.values.get(key);
-          return {};
-        },
-      },
-      {
-        interceptors: [interceptor],
-        contextValues: (request) => interceptor.contextValues(request, createContextValues().set(key, "mine")),
-      },
-    );
-    await accountClient(server).changePassword({}, { headers: marks() });
-    expect(seen).toBe("mine");
-  });
-
-  it("finds Node's request in what fastify hands out, and survives what is no request", () => {
-    const { interceptor } = tracking();
-    expect(() => interceptor.contextValues({ raw: { headers: marks(), socket: {} } } as never)).not.toThrow();
-    for (const odd of [undefined, null, {}, { raw: undefined }, "text"]) {
-      expect(interceptor.contextValues(odd as never).get(sessionContextKey)).toBeUndefined();
-    }
-  });
-});
-
 describe("other interceptors", () => {
   it("twice in one chain: one event, one warning", async () => {
     const { interceptor, events, warnings } = tracking();
@@ -471,7 +368,7 @@ describe("other interceptors", () => {
     expect(warnings).toEqual([
       {
         message: expect.stringContaining("registered twice"),
-        details: { procedure: expect.stringContaining("ChangePassword") },
+        details: { kind: "registered_twice", procedure: expect.stringContaining("ChangePassword") },
       },
     ]);
   });
@@ -632,20 +529,6 @@ describe("what services do against the rules", () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it("the same ContextValues for two calls: a warning, and each has its event", async () => {
-    const shared = createContextValues();
-    const { interceptor, events, warnings } = tracking();
-    const server = await startAccountServer(
-      { changePassword: () => sleep(100).then(() => ({})) },
-      { interceptors: [interceptor], contextValues: (request) => interceptor.contextValues(request, shared) },
-    );
-    const client = accountClient(server);
-    await Promise.all([1, 2, 3].map(() => client.changePassword({}, { headers: marks() })));
-    await until(() => events.length === 3);
-    expect(events.map(({ status }) => status)).toEqual(["OK", "OK", "OK"]);
-    expect(warnings.map(({ message }) => message)).toContainEqual(expect.stringContaining("same ContextValues"));
-  });
-
   it.each(["1.1", "2"] as const)(
     "middleware that outlasts the caller, over HTTP/%s: CANCELLED",
     async (httpVersion) => {
@@ -718,59 +601,6 @@ describe("what services do against the rules", () => {
     await until(() => interceptor.stats().skipped.publisher_error === 1);
     await sleep(20);
     expect(unhandled).toEqual([]);
-  });
-});
-
-describe("the publisher", () => {
-  it("that throws harms no call and is counted", async () => {
-    const publisher: Publisher = {
-      ...createMemoryPublisher(),
-      publish() {
-        throw new Error("full of c2Vzc2lvbg");
-      },
-    };
-    const { adapter, interceptor, warnings } = tracking({ publisher });
-    const server = await startAccountServer(ok, adapter);
-    expect(await accountClient(server).changePassword({}, { headers: marks() })).toMatchObject({ revision: 1 });
-    await until(() => interceptor.stats().skipped.publisher_error === 1);
-    expect(JSON.stringify(warnings)).not.toContain("c2Vzc2lvbg");
-  });
-
-  it("that is missing: calls run, one warning, events counted as dropped", async () => {
-    const { adapter, interceptor, warnings } = tracking({ publisher: undefined });
-    const server = await startAccountServer(ok, adapter);
-    for (let i = 0; i < 3; i++) await accountClient(server).changePassword({}, { headers: marks() });
-    await until(() => interceptor.stats().dropped === 3);
-    expect(warnings).toHaveLength(1);
-  });
-
-  it("learns of the start, and may refuse the call before the handler runs", async () => {
-    const memory = createMemoryPublisher();
-    const begun: bigint[] = [];
-    let verdict: undefined | "refuse" | Error;
-    const publisher: Publisher = {
-      ...memory,
-      async begin(event) {
-        begun.push(event.sequence);
-        if (verdict instanceof Error) throw verdict;
-        return verdict;
-      },
-    };
-    let handled = 0;
-    const { adapter, interceptor } = tracking({ publisher });
-    const server = await startAccountServer({ changePassword: () => ({ revision: ++handled }) }, adapter);
-    const client = accountClient(server);
-    await client.changePassword({}, { headers: marks() });
-    verdict = "refuse";
-    await expect(client.changePassword({}, { headers: marks() })).rejects.toMatchObject({
-      code: Code.ResourceExhausted,
-    });
-    verdict = new Error("broken disk");
-    await client.changePassword({}, { headers: marks() });
-    await until(() => memory.events.length === 2);
-    expect(handled).toBe(2);
-    expect(begun).toEqual([0n, 0n, 0n]);
-    expect(interceptor.stats()).toMatchObject({ open: 0, tracked: 3, skipped: { refused: 1, publisher_error: 1 } });
   });
 });
 

@@ -102,7 +102,10 @@ describe("librdkafka properties", () => {
     expect(log.lines.filter(({ level }) => level === "error")).toEqual([
       {
         level: "error",
-        details: { error: "`acks` must be set to `all` when `enable.idempotence` is true" },
+        details: {
+          kind: "producer_not_started",
+          error: "`acks` must be set to `all` when `enable.idempotence` is true",
+        },
         message: expect.stringMatching(/^The Kafka producer cannot start, all events are dropped: check/),
       },
     ]);

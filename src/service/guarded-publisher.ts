@@ -1,0 +1,88 @@
+import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { swallow, type TroubleLog } from "../base/log.js";
+import type { Call } from "../outcome/caller.js";
+import type { LossReason, Publisher } from "../publishing/publisher.js";
+import type { InterceptorSettings } from "./interceptor-options.js";
+import type { SkippedCalls } from "./skipped-calls.js";
+
+/**
+ * The publisher as the calls of one interceptor see it: it may be missing, throw, or be async in spite of its type, and none
+ * of that harms a call.
+ */
+export interface GuardedPublisher {
+  /** Whether the publisher wants to know of calls that begin. */
+  readonly notesStarts: boolean;
+  /** Events that were dropped because there is no publisher. */
+  readonly dropped: number;
+  /** Tells the publisher that a call begins. Resolves to its answer, which is counted by the caller. Never rejects. */
+  begin(event: SessionActivityEvent, call: Call): Promise<"accepted" | "refused">;
+  /** Gives the event its number and hands it to the publisher. Must be called once for each event. Never throws. */
+  publish(event: SessionActivityEvent, call: Call): void;
+}
+
+type Settled = NonNullable<Parameters<Publisher["publish"]>[1]>;
+
+/** What is guarded. */
+type Guarded = Pick<InterceptorSettings, "publisher" | "onDrop">;
+
+/** Guards a publisher. Without one, events are dropped and counted. */
+export function createGuardedPublisher(
+  { publisher, onDrop }: Guarded,
+  skipped: SkippedCalls,
+  log: TroubleLog,
+): GuardedPublisher {
+  let sequence = 0n;
+  let dropped = 0;
+
+  const warnOfCallback = (): void => log.warn("on_drop", {}, "onDrop failed: it is called again for the next event");
+
+  function tellDrop(reason: LossReason, event: SessionActivityEvent): void {
+    if (onDrop !== undefined && !swallow(() => onDrop(reason, event), warnOfCallback)) warnOfCallback();
+  }
+
+  function lose(event: SessionActivityEvent, call: Call): void {
+    skipped.add("publisher_error", call, "the publisher threw, against its contract: the event is lost");
+    tellDrop("publisher_error", event);
+  }
+
+  /** Asking for the outcome costs the Kafka publisher something for each event, so it is only asked for if somebody listens. */
+  function settledOf(event: SessionActivityEvent): Settled | undefined {
+    if (onDrop === undefined) return undefined;
+    return (outcome) => {
+      if (outcome !== "delivered") tellDrop(outcome, event);
+    };
+  }
+
+  return {
+    get notesStarts() {
+      return publisher?.begin !== undefined;
+    },
+    get dropped() {
+      return dropped;
+    },
+    async begin(event, call) {
+      try {
+        return (await publisher?.begin?.(event)) === "refuse" ? "refused" : "accepted";
+      } catch {
+        skipped.add("publisher_error", call, "the publisher threw at the start of a call, against its contract");
+        return "accepted";
+      }
+    },
+    publish(event, call) {
+      sequence += 1n;
+      event.sequence = sequence;
+      if (publisher === undefined) {
+        dropped += 1;
+        tellDrop("no_publisher", event);
+        return;
+      }
+      try {
+        // Some are async in spite of the type: a rejection must not end the process.
+        const result: unknown = publisher.publish(event, settledOf(event));
+        if (result instanceof Promise) result.catch(() => lose(event, call));
+      } catch {
+        lose(event, call);
+      }
+    },
+  };
+}
