@@ -21,6 +21,8 @@ const kafkaLevels = [["client"], ["publisher", "consumer", "environment"]];
 const exceptions = [
   // Spool and trail are loaded when they are switched on, and not before.
   { from: /^kafka\/start[^/]*\.ts$/, to: /^(spool|trail)\//, by: "import()" },
+  // What code leaves open, a consumer takes from the environment.
+  { from: /^kafka\/consumer\/consumer-settings\.ts$/, to: /^kafka\/environment\/kafka-environment\.ts$/ },
   // An option's default and bounds stand in one table, and the environment reads the same one.
   { from: /^kafka\/environment\//, to: /^kafka\/([a-z]+\/)?[a-z-]+-options\.ts$/ },
   // A consumer takes from the environment what is not given.

@@ -144,6 +144,11 @@ function isEnvironment(value: unknown): value is Environment {
   return isOptions(value) && Object.values(value).every((one) => one === undefined || typeof one === "string");
 }
 
+/** Throws an `OptionError` if this holds no environment variables. */
+export function checkEnvironment(env: unknown): asserts env is Environment {
+  if (!isEnvironment(env)) throw wrongValue("env", environmentOption, env);
+}
+
 /**
  * The options on top of what the environment says. `readEnvironment` is not called if `env` is false, or if what was given
  * holds no options; checking these then says what is wrong.
@@ -155,7 +160,7 @@ export function onTopOfEnvironment(
   if (given !== undefined && !isOptions(given)) return given;
   const { env = processEnvironment, ...options } = Object.fromEntries(entriesOf(given ?? {}));
   if (env === false) return options;
-  if (!isEnvironment(env)) throw wrongValue("env", environmentOption, env);
+  checkEnvironment(env);
   return onTopOf(readEnvironment(env, options), options);
 }
 

@@ -1,18 +1,8 @@
 import type { Logger } from "./log.js";
 
-/** The longest delay that Node's timers keep. */
-const maxMs = 2 ** 31 - 1;
-
 /** A TypeError that names the option, what was expected, and what came. */
 export function wrongOption(name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${expected}, got ${describe(value)}`);
-}
-
-/** Checks a duration in milliseconds; undefined means the default. */
-export function readMs(name: string, value: number | undefined, byDefault: number): number {
-  if (value === undefined) return byDefault;
-  if (typeof value === "number" && value >= 0 && value <= maxMs) return value;
-  throw wrongOption(name, `a duration in milliseconds from 0 to ${maxMs}`, value);
 }
 
 /** Checks a whole number from 1 upward, a count or a size; undefined means the default. */

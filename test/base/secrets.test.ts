@@ -50,7 +50,7 @@ const kafka: ((password: string) => object)[] = [
 const doors: Record<string, { readonly places: ((password: string) => unknown)[]; open(given: never): unknown }> = {
   startSessionTracking: {
     places: [
-      ...kafka.map((place) => (password: string) => ({ kafka: place(password) })),
+      ...kafka.map((place) => (password: string) => ({ kafka: withBrokers(place(password)) })),
       (password) => password,
       (password) => ({ kafka: password && pem(password) }),
       (password) => ({ verify: password }),

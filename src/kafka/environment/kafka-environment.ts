@@ -1,4 +1,5 @@
 import {
+  checkEnvironment,
   type Environment,
   findUnknown,
   type GivenOptions,
@@ -47,6 +48,7 @@ export const consumerVariables: readonly Variable[] = [...readerVariables, ...se
  * @param env The variables. By default, those of the process.
  */
 export function sessionTrackingFromEnv(env: Environment = processEnvironment): SessionTrackingOptions {
+  checkEnvironment(env);
   const { given, security } = read(serviceVariables, env, "session tracking");
   const { kafka, ...options } = given;
   return { ...options, kafka: withSecurity(isOptions(kafka) ? kafka : {}, security) };
