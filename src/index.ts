@@ -2,7 +2,9 @@ export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivit
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export type { Logger } from "./base/log.js";
 export type { OptionError, OptionErrorCode } from "./base/option-error.js";
+
 export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";
+
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
 export {
   decodeSessionContext,

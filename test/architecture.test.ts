@@ -171,6 +171,8 @@ function probeExceptions(): void {
     probeImport(environment, "../start.js", form, true);
     probeImport("src/kafka/publisher/some.ts", "../tracking-options.js", form, true);
     probeImport("src/kafka/consumer/consumer-options.ts", "../publisher/publisher-options.js", form, true);
+    probeImport("src/kafka/consumer/consumer-settings.ts", "../environment/kafka-environment.js", form, false);
+    probeImport("src/kafka/consumer/some.ts", "../environment/kafka-environment.js", form, true);
     probeImport("src/kafka/consumer/consumer-options.ts", "../publisher/ledger.js", form, true);
     probeImport("src/kafka/consumer/some.ts", "../publisher/publisher-options.js", form, true);
   }

@@ -229,10 +229,12 @@ function readFields<Settings>(
   for (const [name, value] of values) {
     if (value !== undefined && !Object.hasOwn(options, name)) throw unknownOption(owner, name, options, path, root);
   }
-  const settings: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(options)) {
-    settings[name] = readOne(owner, `${path}${name}`, option, values.get(name), root);
-  }
+  const settings = Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [
+      name,
+      readOne(owner, `${path}${name}`, option, values.get(name), root),
+    ]),
+  );
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return settings as Settings;
 }
@@ -310,7 +312,9 @@ function kindOf(given: object): object | undefined {
 
 /** What holds without a value, in words for documents and help. */
 export function defaultInWords({ byDefault, defaultText, required }: Option<unknown>): string {
+  if (required && (defaultText ?? "none") === "none") return "none: it must be given";
   if (defaultText !== undefined) return defaultText;
-  if (required) return "none: it must be given";
-  return `\`${Array.isArray(byDefault) ? byDefault.join(", ") : String(byDefault)}\``;
+  if (byDefault === undefined) return "none";
+  if (Array.isArray(byDefault)) return `\`${byDefault.join(", ")}\``;
+  return typeof byDefault === "string" ? `\`${byDefault}\`` : `\`${describe(byDefault)}\``;
 }

@@ -150,7 +150,11 @@ export const workerTable: OptionsOf<WorkerSettings> = {
   log: logOption,
 };
 
-const databaseVariables = variablesOf(historyPrefix, databaseTable, ["address"]);
+const workerDatabaseTable: OptionsOf<DatabaseSettings> = {
+  ...databaseTable,
+  url: { ...databaseTable.url, defaultText: "none: a database must be given, by this or another way" },
+};
+const databaseVariables = variablesOf(historyPrefix, workerDatabaseTable, ["address"]);
 const tombstoneKeyFile: Variable = {
   name: `${historyPrefix}${tombstoneKeyFileOption.variable}`,
   option: tombstoneKeyFileOption,

@@ -10,9 +10,17 @@ const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. What is not well-formed counts as none: Connect refuses it.
  */
 export function readTimeoutMs(header: Headers): number | undefined {
-  const connect = header.get("connect-timeout-ms");
-  if (connect !== null) return /^\d{1,10}$/.test(connect) ? Number(connect) : undefined;
-  const [, value, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
+  return parseTimeoutMs(header.get(timeoutHeaders.connect), header.get(timeoutHeaders.grpc));
+}
+
+/** The headers that say a deadline. */
+export const timeoutHeaders = { connect: "connect-timeout-ms", grpc: "grpc-timeout" } as const;
+
+/** The same, of the values of the two headers. */
+export function parseTimeoutMs(connect: unknown, grpc: unknown): number | undefined {
+  if (typeof connect === "string") return /^\d{1,10}$/.test(connect) ? Number(connect) : undefined;
+  if (typeof grpc !== "string") return undefined;
+  const [, value, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(grpc) ?? [];
   return value === undefined ? undefined : Math.min(maxMs, Number(value) * (unitMs[unit] ?? 1));
 }
 

@@ -103,7 +103,7 @@ export const historyTable: OptionsOf<GivenSettings> = {
   database: objectWith<SignalDatabase>(["query"], {
     meaning: "Where the history is kept",
     expects: "a Pool of pg, a PGlite, or what openSignalDatabase gives",
-    defaultText: "a PGlite in memory",
+    defaultText: "`SESSION_HISTORY_DATABASE`, or a PGlite in memory",
   }),
   schema: text({
     meaning: "The schema in the database that holds the history",

@@ -1,7 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { Code } from "@connectrpc/connect";
 import { codeOk, wireCode } from "../contract/status.js";
-import { readTimeoutMs } from "../contract/timeout.js";
 import {
   type Answer,
   type Call,
@@ -12,7 +11,7 @@ import {
   mayBeCancelled,
   trailerCode,
 } from "./caller.js";
-import { lostTimeOf } from "./connection.js";
+import { type Arrival, lostTimeOf } from "./connection.js";
 import type { Exchange } from "./exchange.js";
 import { judgeAnswer, judgeLeaving, type Leaving, type Verdict } from "./leaving.js";
 import { loopDelay } from "./loop-delay.js";
@@ -37,6 +36,7 @@ class ExchangeWatch implements CallerWatch {
   readonly #exchange: Exchange;
   readonly #events: CallerEvents;
   #code: number | undefined;
+  #hasLeft = false;
   #answeredAt = 0;
   /** A unary answer, as long as nobody knows whether it could be serialized. */
   #unsent: Answer | undefined;
@@ -89,6 +89,9 @@ class ExchangeWatch implements CallerWatch {
   }
 
   #left(now: number): void {
+    // The handler's end comes here, too.
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
     const leaving = this.#leavingAt(now);
     const verdict: Verdict = judgeLeaving(leaving);
     if (leavings.hasSubscribers) leavings.publish({ call: this.#call, leaving, verdict });
@@ -96,20 +99,11 @@ class ExchangeWatch implements CallerWatch {
   }
 
   #leavingAt(now: number): Leaving {
-    const { request, receivedAt, arrivalDelayMs, way, resetCode } = this.#exchange;
-    const { header } = this.#call;
-    const timeoutMs = readTimeoutMs(header);
-    const lost = timeoutMs === undefined ? undefined : lostTimeOf(request, receivedAt, timeoutMs);
-    return {
-      timeoutMs,
-      elapsedMs: now - receivedAt,
-      way,
-      resetCode,
-      isConnectEs: isConnectEs(header),
-      lostMs: lost?.lostMs ?? 0,
-      lostErrorMs: lost?.lostErrorMs ?? 0,
-      loopDelayMs: timeoutMs === undefined ? 0 : Math.max(arrivalDelayMs, loopDelay.recent(now)),
-    };
+    const { receivedAt, arrival, way, resetCode } = this.#exchange;
+    const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isConnectEs(this.#call.header) };
+    if (arrival === undefined) return { ...evidence, timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, loopDelayMs: 0 };
+    const { timeoutMs } = arrival;
+    return { ...evidence, timeoutMs, ...lostTimeOf(arrival), loopDelayMs: longestDelay(arrival, now) };
   }
 
   /** The unary answer is written: as what? */
@@ -124,11 +118,15 @@ class ExchangeWatch implements CallerWatch {
 
   /** A caller that does not keep its own deadline gets an answer all the same, but not one that crosses its leaving. */
   #judgeAnswer(): ReturnType<typeof judgeAnswer> {
-    const { request, receivedAt, arrivalDelayMs } = this.#exchange;
-    const timeoutMs = readTimeoutMs(this.#call.header);
+    const { receivedAt, arrival } = this.#exchange;
     const answeredMs = this.#answeredAt - receivedAt;
-    if (timeoutMs === undefined || answeredMs < timeoutMs - nearMs) return { isTooLate: false, inferred: false };
-    const loopDelayMs = Math.max(arrivalDelayMs, loopDelay.recent(performance.now()));
-    return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(request, receivedAt, timeoutMs) });
+    if (arrival === undefined || answeredMs < arrival.timeoutMs - nearMs) return { isTooLate: false, inferred: false };
+    const { timeoutMs } = arrival;
+    const loopDelayMs = longestDelay(arrival, performance.now());
+    return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(arrival) });
   }
+}
+
+function longestDelay(arrival: Arrival, now: number): number {
+  return Math.max(arrival.loopDelayMs, loopDelay.recent(now));
 }

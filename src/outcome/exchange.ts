@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-import { loopDelay } from "./loop-delay.js";
+import { type Arrival, arrivalOf } from "./connection.js";
 
 /** Node's own request, as connect-node, express and fastify (`.raw`) hand it out. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -23,8 +23,8 @@ export interface Exchange {
   /** `performance.now()` when Node handed out the request. */
   readonly receivedAt: number;
   readonly state: ExchangeState;
-  /** How late the event loop may have seen the arrival, in milliseconds. Told for calls with a deadline only. */
-  readonly arrivalDelayMs: number;
+  /** What was known at the arrival. Undefined without a deadline. */
+  readonly arrival: Arrival | undefined;
   /** Whether the caller sent all of its request before it left. */
   readonly isComplete: boolean;
   /** How the caller left. */
@@ -55,7 +55,9 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
   if (outgoing === undefined) return undefined;
   // Middleware that waits before Connect sees the request may outlast the caller: then no event will come.
   const receivedAt = performance.now();
-  const arrivalDelayMs = hasDeadline(request) ? loopDelay.recent(receivedAt) : 0;
+  const arrival = arrivalOf(request, receivedAt);
+  // A stream that has ended does not tell its session any more.
+  const session = "session" in outgoing ? outgoing.session : undefined;
   let isAborted = false;
   let state: ExchangeState = outgoing.closed || outgoing.destroyed ? "gone" : "open";
   let listener: (() => void) | undefined;
@@ -84,7 +86,7 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
   const exchange: Exchange = {
     request,
     receivedAt,
-    arrivalDelayMs,
+    arrival,
     reached: false,
     get state() {
       return state;
@@ -94,7 +96,7 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
     },
     get way() {
       // The session outlives a reset. When the connection ends, the session has ended before its streams.
-      return "rstCode" in outgoing && outgoing.session?.destroyed === false ? "reset" : "connection";
+      return session?.destroyed === false ? "reset" : "connection";
     },
     get resetCode() {
       return "rstCode" in outgoing ? outgoing.rstCode : undefined;
@@ -108,10 +110,6 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
     },
   };
   return exchange;
-}
-
-function hasDeadline({ headers }: NodeRequest): boolean {
-  return headers["grpc-timeout"] !== undefined || headers["connect-timeout-ms"] !== undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describeName, describeSecret } from "../../base/option-error.js";
-import { entriesOf, isOptions, maxInt32, type Option, text } from "../../base/options.js";
+import { entriesOf, isOptions, type Option, text } from "../../base/options.js";
 
 /** The topic that publisher and consumer use if no other is named. */
 export const defaultTopic = "session-activities";
@@ -91,6 +91,3 @@ function parseJson(given: string): unknown {
     return given;
   }
 }
-
-/** The bounds of librdkafka's own integers. */
-export const maxKafkaInt: number = maxInt32;
