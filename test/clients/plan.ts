@@ -47,10 +47,15 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   proxied: { ...usual, name: "proxied", paths: ["nginx", "haproxy", "envoy"], cold: "mixed" },
 };
 
-const deadlinesMs = [1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+/** Short ones are few, as a call that takes a whole deadline of a few milliseconds is rare. */
+const deadlinesMs = [
+  { outOf10: 1, of: [1, 2, 5, 10, 25, 50] },
+  { outOf10: 4, of: [100, 200, 500] },
+  { outOf10: 5, of: [1_000, 2_000, 5_000, 10_000] },
+].flatMap(({ outOf10, of }) => Array.from({ length: outOf10 }, () => of));
 const longMs = 60_000;
 /** Where calls are cancelled, as a share of the deadline. */
-const cancelShares = [0.1, 0.5, 0.9, 0.95, 0.99];
+const cancelShares = [0.1, 0.1, 0.5, 0.5, 0.9, 0.95, 0.99];
 const longCancelShares = [0.5, 0.92, 0.95, 0.97, 0.99];
 /** How long after its start a call without a deadline in sight is cancelled. */
 const plainCancelMs = [20, 100, 500, 2_000];
@@ -143,9 +148,9 @@ function timesOf(
   random: Random,
 ): Pick<PlannedCase, "deadlineMs" | "cancelAfterMs" | "cancelShare"> {
   const isLong = setting.windowMs > longMs && random.below(8) === 0;
-  const deadlineMs = isLong ? longMs : random.pick(deadlinesMs);
+  const deadlineMs = isLong ? longMs : random.pick(random.pick(deadlinesMs));
   const chance = random.below(20);
-  if (chance < 10) return { deadlineMs };
+  if (chance < 11) return { deadlineMs };
   if (chance < 18) {
     const cancelShare = random.pick(isLong ? longCancelShares : cancelShares);
     return { deadlineMs, cancelShare, cancelAfterMs: deadlineMs * cancelShare };
