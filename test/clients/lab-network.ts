@@ -12,9 +12,13 @@ export function delayedAddress(delayMs: number): string {
 
 /** The command that runs another in a network namespace of its own, or undefined if this machine forbids it. */
 export function namespaceCommand(): readonly string[] | undefined {
-  for (const command of [["unshare", "-rn"], ["unshare", "-n"]] as const) {
+  for (const command of [
+    ["unshare", "-rn"],
+    ["unshare", "-n"],
+  ] as const) {
     const [program, ...args] = command;
-    if (spawnSync(program, [...args, "ip", "link", "set", "lo", "up"], { stdio: "ignore" }).status === 0) return command;
+    if (spawnSync(program, [...args, "ip", "link", "set", "lo", "up"], { stdio: "ignore" }).status === 0)
+      return command;
   }
   return undefined;
 }

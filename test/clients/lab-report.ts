@@ -124,7 +124,8 @@ export function table(found: ReadonlyMap<SettingName, Found>): string {
   const lines = [columns, columns.map(() => "---")];
   for (const [setting, { rows }] of found) {
     const groups = groupBy(rows, ({ client, via }) => (via === "direct" ? client : `${client} via ${via}`));
-    for (const [name, group] of [...groups].sort()) lines.push(cells(setting, name, count(group)));
+    for (const [name, group] of [...groups].sort(([one], [other]) => one.localeCompare(other)))
+      lines.push(cells(setting, name, count(group)));
     lines.push(cells(setting, "all", count(rows)));
   }
   return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
@@ -184,8 +185,8 @@ export function checks(setting: SettingName, found: Found, asksNumber: boolean):
   return [...list, ...coldChecks(setting, rows), ...longChecks(setting, rows)];
 }
 
-function check(name: string, holds: boolean, otherwise: string): Check {
-  return holds ? { name } : { name, failure: otherwise };
+function check(name: string, holds: boolean, failure: string): Check {
+  return holds ? { name } : { name, failure };
 }
 
 function answered(rows: readonly Row[]): [boolean, string] {

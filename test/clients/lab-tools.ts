@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cachePath, fillOnce } from "../support/cached-folder.js";
 import { root } from "../support/root.js";
-import { delays, delayedAddress } from "./lab-network.js";
+import { delayedAddress, delays } from "./lab-network.js";
 
 const here = join(root, "test", "clients");
 

@@ -1,5 +1,5 @@
 import type { Random } from "../support/random.js";
-import { type CallKind, type Case, handlerHeader, paths } from "./case.js";
+import { answerHeader, type CallKind, type Case, getPath, handlerHeader, paths } from "./case.js";
 import { type LabClient, labClients, type Wire } from "./lab-clients.js";
 import type { HandlerName } from "./lab-handlers.js";
 import { delayedAddress, delays } from "./lab-network.js";
@@ -56,9 +56,14 @@ const deadlinesMs = [
 const longMs = 60_000;
 /** Where calls are cancelled, as a share of the deadline. */
 const cancelShares = [0.1, 0.1, 0.5, 0.5, 0.9, 0.95, 0.99];
+/** When handlers answer that do so near the deadline, as a share of it. */
+const answerShares = [0.5, 0.9, 0.98, 1, 1.02];
 const longCancelShares = [0.5, 0.92, 0.95, 0.97, 0.99];
 /** How long after its start a call without a deadline in sight is cancelled. */
 const plainCancelMs = [20, 100, 500, 2_000];
+
+/** The clients that call the method without side effects by HTTP GET. */
+const getters: ReadonlySet<string> = new Set(["connect-node", "connect-go", "curl"]);
 
 /** Where the server, or a proxy before it, takes calls: what `target` is for a wire. */
 export type TargetOf = (wire: Wire, tls: boolean, delayMs: number | undefined) => string;
@@ -95,7 +100,8 @@ export function planCases(
     const wire = random.pick(wiresOver(client, via));
     const tls = setting.tls && random.below(2) === 0;
     const delayMs = setting.delayed ? random.pick(delays) : undefined;
-    const kind = client.isSimple ? "unary" : kindOf(wire, random);
+    const isGet = wire.protocol === "connect" && getters.has(clientName) && random.below(8) === 0;
+    const kind = client.isSimple || isGet ? "unary" : kindOf(wire, random);
     const times = timesOf(setting, random);
     const lastsMs = Math.min(times.deadlineMs ?? Infinity, times.cancelAfterMs ?? Infinity);
     const id = `${setting.name}/${via}/${clientName}/${index}`;
@@ -111,13 +117,13 @@ export function planCases(
       target: targetOf(wire, tls, delayMs),
       tls,
       kind,
-      path: paths[kind],
+      path: isGet ? getPath : paths[kind],
       cold: client.isSimple || setting.cold === "always" || (setting.cold === "mixed" && random.below(2) === 0),
-      how: random.pick(client.hows),
+      how: isGet ? "get" : random.pick(client.hows),
       headers: {
         "x-session-track": "true",
         "x-session-context": id,
-        [handlerHeader]: handlerOf(kind, random),
+        ...handlerOf(kind, times, random),
       },
     };
   });
@@ -135,7 +141,17 @@ function kindOf({ http }: Wire, random: Random): CallKind {
   return random.pick(http === "1.1" ? streams.slice(0, 2) : streams);
 }
 
-function handlerOf(kind: CallKind, random: Random): HandlerName {
+/** The headers that say what the handler does. Mostly it waits for the caller to leave. */
+function handlerOf(kind: CallKind, times: Times, random: Random): Record<string, string> {
+  const { deadlineMs, cancelAfterMs } = times;
+  if (deadlineMs === undefined || cancelAfterMs !== undefined || random.below(8) > 0) {
+    return { [handlerHeader]: waitingHandlerOf(kind, random) };
+  }
+  const answerMs = deadlineMs * random.pick(answerShares);
+  return { [handlerHeader]: "later" satisfies HandlerName, [answerHeader]: String(answerMs) };
+}
+
+function waitingHandlerOf(kind: CallKind, random: Random): HandlerName {
   const any: readonly HandlerName[] = ["wait", "wait", "obey", "ignore"];
   if (kind === "unary") return random.pick(any);
   if (kind === "client_streaming") return random.pick([...any, "read"]);
@@ -143,10 +159,9 @@ function handlerOf(kind: CallKind, random: Random): HandlerName {
   return random.pick([...any, "stream", "read"]);
 }
 
-function timesOf(
-  setting: Setting,
-  random: Random,
-): Pick<PlannedCase, "deadlineMs" | "cancelAfterMs" | "cancelShare"> {
+type Times = Pick<PlannedCase, "deadlineMs" | "cancelAfterMs" | "cancelShare">;
+
+function timesOf(setting: Setting, random: Random): Times {
   const isLong = setting.windowMs > longMs && random.below(8) === 0;
   const deadlineMs = isLong ? longMs : random.pick(random.pick(deadlinesMs));
   const chance = random.below(20);

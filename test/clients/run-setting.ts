@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom, type Random } from "../support/random.js";
 import type { Outcome } from "./case.js";
 import { labClients } from "./lab-clients.js";
@@ -59,6 +60,8 @@ export async function runSetting(setting: Setting, options: RunOptions): Promise
     const clients = await Promise.all(groups.map((cases) => startClient(setting, cases, options.tools, folder)));
     // All begin when the last is ready: the start of a program is work for the machine.
     const outcomes = await Promise.all(clients.map((begin) => begin()));
+    // What the last callers did may still be on its way.
+    await sleep(1_000);
     await server.end();
     return joinRows(planned.flat(), outcomes.flat(), record);
   } finally {

@@ -10,8 +10,8 @@ import {
   SessionActivityEventSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
-import { until } from "../support/until.js";
 import { root } from "../support/root.js";
+import { until } from "../support/until.js";
 import { runKafkaTool } from "./kafka-tool.js";
 import { startTarget, type Target } from "./target.js";
 

@@ -2,8 +2,9 @@
 //
 // `how` is the way in which it leaves, at a deadline and at a cancellation alike: `close-0` and `close-8` reset the stream with
 // that code, `destroy` does so with Node's own, and `cut` ends the connection.
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectTo } from "node:http2";
+
 import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectTo } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { Case } from "../case.js";
 import { runCases } from "./run-cases.js";
