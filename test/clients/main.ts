@@ -2,7 +2,7 @@
 // compares each event with what the caller saw: `npm run test:clients`.
 //
 // --settings quiet,cold  --clients grpc-go,curl  --paths direct,nginx  choose among them; by default, all.
-// --per-cell 400  cases of each client in each setting.
+// --per-cell 440  cases of each client in each setting.
 // --minutes 30    repeats all settings, with new seeds, until the time is over.
 // --seed 7        makes the same plan again.
 // --rows FILE     where the rows go, one line of JSON for each case. By default, into .cache/lab.
@@ -29,7 +29,7 @@ const { values } = parseArgs({
     settings: { type: "string" },
     clients: { type: "string" },
     paths: { type: "string" },
-    "per-cell": { type: "string", default: "400" },
+    "per-cell": { type: "string", default: "440" },
     minutes: { type: "string", default: "0" },
     seed: { type: "string", default: `${Date.now() % 1_000_000}` },
     rows: { type: "string" },

@@ -40,11 +40,11 @@ const usual: Omit<Setting, "name"> = {
 /** All settings. Those with a long window have deadlines of a minute, too. */
 export const settings: Readonly<Record<SettingName, Setting>> = {
   quiet: { ...usual, name: "quiet", windowMs: 63_000 },
-  cold: { ...usual, name: "cold", cold: "always", tls: true },
+  cold: { ...usual, name: "cold", windowMs: 40_000, cold: "always", tls: true },
   delayed: { ...usual, name: "delayed", windowMs: 63_000, cold: "mixed", tls: true, delayed: true },
   "busy-server": { ...usual, name: "busy-server", cold: "mixed", serverBlocked: 0.6 },
   "busy-client": { ...usual, name: "busy-client", cold: "mixed", clientBlocked: 0.6 },
-  proxied: { ...usual, name: "proxied", paths: ["nginx", "haproxy", "envoy"], cold: "mixed" },
+  proxied: { ...usual, name: "proxied", windowMs: 40_000, paths: ["nginx", "haproxy", "envoy"], cold: "mixed" },
 };
 
 /** Short ones are few, as a call that takes a whole deadline of a few milliseconds is rare. */
