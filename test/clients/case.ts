@@ -52,3 +52,6 @@ export const getPath = "/example.account.v1.AccountService/GetProfile";
 
 /** The header that says what the handler does. */
 export const handlerHeader = "x-case-handler";
+
+/** The header that says when a handler answers that answers by itself, in milliseconds after its start. */
+export const answerHeader = "x-case-answer-ms";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
-import { handlerHeader } from "./case.js";
+import { answerHeader, handlerHeader } from "./case.js";
 
 /** How long a handler that does not obey at once goes on after the abort. */
 const afterAbortMs = 100;
@@ -13,12 +13,12 @@ interface Reply {
 }
 
 /** What a handler does until it ends. Methods with a single response answer with the last reply. */
-type Behaviour = (signal: AbortSignal, requests: AsyncIterable<unknown>) => AsyncIterable<Reply>;
+type Behaviour = (context: HandlerContext, requests: AsyncIterable<unknown>) => AsyncIterable<Reply>;
 
 const answer: Reply = { revision: 1, note: "" };
 
 /** What a handler can be asked to do. */
-export type HandlerName = "answer" | "obey" | "wait" | "ignore" | "stream" | "read";
+export type HandlerName = "answer" | "obey" | "wait" | "ignore" | "stream" | "read" | "later";
 
 const behaviours: Readonly<Record<HandlerName, Behaviour>> = {
   /** Answers at once. */
@@ -26,33 +26,38 @@ const behaviours: Readonly<Record<HandlerName, Behaviour>> = {
     yield answer;
   },
   /** Waits for the abort, and stops at once. */
-  async *obey(signal) {
+  async *obey({ signal }) {
     await aborted(signal);
     signal.throwIfAborted();
     yield answer;
   },
   /** Waits for the abort, and stops a while later. */
-  async *wait(signal) {
+  async *wait({ signal }) {
     await aborted(signal);
     await sleep(afterAbortMs);
     signal.throwIfAborted();
     yield answer;
   },
   /** Waits for the abort, and answers all the same, a while later. */
-  async *ignore(signal) {
+  async *ignore({ signal }) {
     await aborted(signal);
     await sleep(afterAbortMs);
     yield answer;
   },
   /** Sends messages until the abort. */
-  async *stream(signal) {
+  async *stream({ signal }) {
     while (!signal.aborted) {
       yield answer;
       await sleep(tickMs);
     }
   },
+  /** Answers after a while, whatever the caller does. */
+  async *later({ requestHeader }) {
+    await sleep(Number(requestHeader.get(answerHeader)));
+    yield answer;
+  },
   /** Reads requests to their end, then waits for the abort. */
-  async *read(signal, requests) {
+  async *read({ signal }, requests) {
     for await (const _ of requests);
     await aborted(signal);
     await sleep(afterAbortMs);
@@ -64,7 +69,7 @@ const behaviours: Readonly<Record<HandlerName, Behaviour>> = {
 /** The account service, whose handlers do what the calls ask. */
 export function labRoutes(router: ConnectRouter): void {
   const stream = (requests: AsyncIterable<unknown>, context: HandlerContext): AsyncIterable<Reply> =>
-    behaviourOf(context)(context.signal, requests);
+    behaviourOf(context)(context, requests);
   const single = async (requests: AsyncIterable<unknown>, context: HandlerContext): Promise<Reply> => {
     let last = answer;
     for await (const next of stream(requests, context)) last = next;

@@ -61,8 +61,8 @@ export interface StatsLine {
 
 /** What the server prints when it is ready. */
 export interface Ports {
-  readonly h1: number;
-  readonly h2c: number;
-  readonly https: number;
-  readonly h2: number;
+  h1: number;
+  h2c: number;
+  https: number;
+  h2: number;
 }

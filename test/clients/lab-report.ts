@@ -22,7 +22,7 @@ export interface Counts {
   missing: number;
   doubled: number;
   /** Events that say something else than the caller saw, and not of a caller that left. */
-  otherwiseWrong: number;
+  otherwiseWrong: { flagged: number; unflagged: number };
   /** Cases of which no request came to Node, and requests that did not come to the interceptor. */
   unsent: number;
   unreached: number;
@@ -73,7 +73,7 @@ export function count(rows: readonly Row[]): Counts {
     flagged: 0,
     missing: 0,
     doubled: 0,
-    otherwiseWrong: 0,
+    otherwiseWrong: { flagged: 0, unflagged: 0 },
     unsent: 0,
     unreached: 0,
   };
@@ -86,7 +86,7 @@ function add(counts: Counts, row: Row): void {
   const wrong = wrongKind(row);
   if (wrong === "deadline") counts.wrongDeadlines[flag] += 1;
   if (wrong === "cancellation") counts.wrongCancellations[flag] += 1;
-  if (wrong === "other") counts.otherwiseWrong += 1;
+  if (wrong === "other") counts.otherwiseWrong[flag] += 1;
   counts.missing += Math.max(0, row.reached - row.events.length);
   counts.doubled += Math.max(0, row.events.length - row.reached);
   counts.unreached += row.requests - row.reached;
@@ -112,7 +112,7 @@ const columns = [
   "wrong cancellations: unflagged, flagged (former rule)",
   "flagged",
   "flagged of RST",
-  "other status",
+  "otherwise wrong: unflagged, flagged",
   "missing",
   "doubled",
   "not sent",
@@ -124,7 +124,8 @@ export function table(found: ReadonlyMap<SettingName, Found>): string {
   const lines = [columns, columns.map(() => "---")];
   for (const [setting, { rows }] of found) {
     const groups = groupBy(rows, ({ client, via }) => (via === "direct" ? client : `${client} via ${via}`));
-    for (const [name, group] of [...groups].sort()) lines.push(cells(setting, name, count(group)));
+    for (const [name, group] of [...groups].sort(([one], [other]) => one.localeCompare(other)))
+      lines.push(cells(setting, name, count(group)));
     lines.push(cells(setting, "all", count(rows)));
   }
   return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
@@ -140,7 +141,7 @@ function cells(setting: string, name: string, counts: Counts): string[] {
     `${wrongCancellations.unflagged}, ${wrongCancellations.flagged} (${former.cancellations})`,
     percent(counts.flagged, counts.leavings),
     `${percent(counts.resetsFlagged, counts.resets)} of ${counts.resets}`,
-    counts.otherwiseWrong,
+    `${counts.otherwiseWrong.unflagged}, ${counts.otherwiseWrong.flagged}`,
     counts.missing,
     counts.doubled,
     counts.unsent,
@@ -166,6 +167,7 @@ export function checks(setting: SettingName, found: Found, asksNumber: boolean):
   const unflagged = all.wrongDeadlines.unflagged + all.wrongCancellations.unflagged;
   const list = [
     check(`${setting}: no status of a leaving is wrong and unflagged`, unflagged === 0, `${unflagged} are`),
+    check(`${setting}: no other status is wrong and unflagged`, ...otherwise(rows)),
     check(`${setting}: no event is missing`, all.missing === 0, `${all.missing} are`),
     check(`${setting}: no event is doubled`, all.doubled === 0, `${all.doubled} are`),
     check(`${setting}: every client says what its callers saw`, ...answered(rows)),
@@ -183,14 +185,24 @@ export function checks(setting: SettingName, found: Found, asksNumber: boolean):
   return [...list, ...coldChecks(setting, rows), ...longChecks(setting, rows)];
 }
 
-function check(name: string, holds: boolean, otherwise: string): Check {
-  return holds ? { name } : { name, failure: otherwise };
+function check(name: string, holds: boolean, failure: string): Check {
+  return holds ? { name } : { name, failure };
 }
 
 function answered(rows: readonly Row[]): [boolean, string] {
   const silent = rows.filter(({ seen }) => seen === undefined || seen.code === -1);
   const [first] = silent;
   return [silent.length === 0, `${silent.length} are without a code, such as ${first?.id}: ${first?.seen?.message}`];
+}
+
+function otherwise(rows: readonly Row[]): [boolean, string] {
+  const wrong = rows.filter((row) => wrongKind(row) === "other" && !isFlagged(row));
+  const groups = groupBy(
+    wrong,
+    ({ client, via, how, seen, events }) =>
+      `${client} (${how}) via ${via}: the caller saw ${seen?.code}, the event says ${events.at(-1)?.status}`,
+  );
+  return [wrong.length === 0, [...groups].map(([name, { length }]) => `${length} of ${name}`).join("; ")];
 }
 
 function counted(all: Counts, stats: Found["stats"]): [boolean, string] {

@@ -106,8 +106,9 @@ const servers = {
   https: createHttpsServer(secrets, handler),
   h2: createSecureServer(secrets, handler),
 };
-const ports: Record<string, number> = {};
-for (const [name, server] of Object.entries(servers)) {
+const ports: Ports = { h1: 0, h2c: 0, https: 0, h2: 0 };
+for (const name of ["h1", "h2c", "https", "h2"] as const) {
+  const server = servers[name];
   server.on("request", ({ headers }: Pick<IncomingMessage, "headers">) => {
     const id = headers[contextHeader];
     if (typeof id === "string") write({ line: "request", id });
@@ -116,14 +117,14 @@ for (const [name, server] of Object.entries(servers)) {
   await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
   ports[name] = (server.address() as AddressInfo).port;
 }
-process.stdout.write(`${JSON.stringify(ports as unknown as Ports)}\n`);
+process.stdout.write(`${JSON.stringify(ports)}\n`);
 if (Number(values.blocked) > 0) blockLoop(Number(values.blocked));
 
 process.stdin.on("end", () => void end()).resume();
 
 async function end(): Promise<void> {
   await tracking.shutDown({ graceMs: 0 });
-  write({ line: "stats", stats: tracking.stats() as never, warnings });
+  write({ line: "stats", stats: tracking.stats(), warnings });
   file.end(() => process.exit(0));
 }
 

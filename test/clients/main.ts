@@ -2,7 +2,7 @@
 // compares each event with what the caller saw: `npm run test:clients`.
 //
 // --settings quiet,cold  --clients grpc-go,curl  --paths direct,nginx  choose among them; by default, all.
-// --per-cell 400  cases of each client in each setting.
+// --per-cell 440  cases of each client in each setting.
 // --minutes 30    repeats all settings, with new seeds, until the time is over.
 // --seed 7        makes the same plan again.
 // --rows FILE     where the rows go, one line of JSON for each case. By default, into .cache/lab.
@@ -29,7 +29,7 @@ const { values } = parseArgs({
     settings: { type: "string" },
     clients: { type: "string" },
     paths: { type: "string" },
-    "per-cell": { type: "string", default: "400" },
+    "per-cell": { type: "string", default: "440" },
     minutes: { type: "string", default: "0" },
     seed: { type: "string", default: `${Date.now() % 1_000_000}` },
     rows: { type: "string" },
@@ -42,6 +42,7 @@ const seed = Number(values.seed);
 const perCell = Number(values["per-cell"]);
 const clients = chosen("clients", values.clients, Object.keys(labClients));
 const paths = chosen("paths", values.paths, pathNames);
+const rowsFile = values.rows ?? join(cache, `rows-${seed}.jsonl`);
 const asked = chosen("settings", values.settings, settingNames);
 
 const tools = openTools();
@@ -74,60 +75,68 @@ function prepare(): number {
 async function measure(): Promise<number> {
   const hasNamespace = process.env["LAB_NAMESPACE"] === "yes";
   if (hasNamespace) openLoopback();
-  const failures: string[] = [];
-  let passed = 0;
-  let skipped = 0;
-  let chosenSettings = asked;
-  let stopDelays = (): void => {};
-  if (asked.includes("delayed")) {
-    const problem = values["without-delay"] ? "as --without-delay says" : await tryDelays(hasNamespace);
-    if (problem !== undefined) {
-      chosenSettings = asked.filter((name) => name !== "delayed");
-      process.stdout.write(`lab: the delayed network is left out: ${problem}\n`);
-      if (values["without-delay"]) skipped += 1;
-      else failures.push(`delayed: it can be left out only by --without-delay: ${problem}`);
-    }
-  }
+  const { problem, stop } = asked.includes("delayed") ? await openDelays(hasNamespace) : noDelays();
+  if (problem !== undefined) process.stdout.write(`lab: the delayed network is left out: ${problem}\n`);
+  const found = await runAll(asked.filter((name) => name !== "delayed" || problem === undefined));
+  stop();
+  process.stdout.write(`\n${table(found)}\n\nrows: ${rowsFile}\n`);
+  return sumUp(found, problem);
+}
 
-  async function tryDelays(isAllowed: boolean): Promise<string | undefined> {
-    if (!isAllowed) return "this machine forbids network namespaces";
-    try {
-      const child = await startDelays(tools.programs());
-      stopDelays = () => child.stdin?.end();
-      return undefined;
-    } catch (error) {
-      return `this machine forbids TUN devices: ${error instanceof Error ? error.message.trim() : error}`;
-    }
+/** Says what does not hold. Gives the exit code. */
+function sumUp(found: ReadonlyMap<SettingName, Found>, delayProblem: string | undefined): number {
+  const isFull = values.clients === undefined && values.paths === undefined;
+  const all = [...found].flatMap(([name, one]) => checks(name, one, isFull));
+  const failures = all.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${name}: ${failure}`]));
+  const passed = all.length - failures.length;
+  const isSkipped = delayProblem !== undefined && values["without-delay"];
+  if (delayProblem !== undefined && !isSkipped) {
+    failures.push(`delayed: only --without-delay may leave it out: ${delayProblem}`);
   }
+  for (const failure of failures) process.stdout.write(`failed: ${failure}\n`);
+  process.stdout.write(`tests: ${passed} passed, ${failures.length} failed, ${isSkipped ? 1 : 0} skipped\n`);
+  return failures.length === 0 ? 0 : 1;
+}
 
+interface Delays {
+  /** Why there are none. */
+  readonly problem?: string;
+  stop(): void;
+}
+
+function noDelays(problem?: string): Delays {
+  return { ...(problem !== undefined && { problem }), stop() {} };
+}
+
+async function openDelays(hasNamespace: boolean): Promise<Delays> {
+  if (values["without-delay"]) return noDelays("as --without-delay says");
+  if (!hasNamespace) return noDelays("this machine forbids network namespaces");
+  try {
+    const child = await startDelays(tools.programs());
+    return { stop: () => child.stdin?.end() };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.trim() : String(error);
+    return noDelays(`this machine forbids TUN devices: ${reason}`);
+  }
+}
+
+/** Runs the settings, one after the other, again and again until the time is over. */
+async function runAll(names: readonly SettingName[]): Promise<Map<SettingName, Found>> {
   mkdirSync(cache, { recursive: true });
-  const rowsFile = values.rows ?? join(cache, `rows-${seed}.jsonl`);
-  const rowsStream = createWriteStream(rowsFile);
+  const rows = createWriteStream(rowsFile);
   const found = new Map<SettingName, Found>();
   const until = performance.now() + Number(values.minutes) * 60_000;
   for (let round = 0; round === 0 || performance.now() < until; round += 1) {
-    for (const name of chosenSettings) {
+    for (const name of names) {
       process.stderr.write(`lab: ${name}, seed ${seed + round}, load ${loadavg()[0]?.toFixed(1)}\n`);
       const folder = join(cache, `run-${seed + round}`);
       const one = await runSetting(settings[name], { clients, paths, perCell, seed: seed + round, tools, folder });
-      for (const row of one.rows) rowsStream.write(`${JSON.stringify({ round, ...row })}\n`);
+      for (const row of one.rows) rows.write(`${JSON.stringify({ round, ...row })}\n`);
       found.set(name, merged(found.get(name), one));
     }
   }
-  stopDelays();
-  await new Promise<void>((resolve) => rowsStream.end(resolve));
-
-  process.stdout.write(`\n${table(found)}\n\nrows: ${rowsFile}\n`);
-  const isFull = values.clients === undefined && values.paths === undefined;
-  for (const [name, one] of found) {
-    for (const { name: title, failure } of checks(name, one, isFull)) {
-      if (failure === undefined) passed += 1;
-      else failures.push(`${title}: ${failure}`);
-    }
-  }
-  for (const failure of failures) process.stdout.write(`failed: ${failure}\n`);
-  process.stdout.write(`tests: ${passed} passed, ${failures.length} failed, ${skipped} skipped\n`);
-  return failures.length === 0 ? 0 : 1;
+  await new Promise<void>((resolve) => rows.end(resolve));
+  return found;
 }
 
 /** What several rounds of a setting have found. */

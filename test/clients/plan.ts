@@ -1,5 +1,5 @@
 import type { Random } from "../support/random.js";
-import { type CallKind, type Case, handlerHeader, paths } from "./case.js";
+import { answerHeader, type CallKind, type Case, getPath, handlerHeader, paths } from "./case.js";
 import { type LabClient, labClients, type Wire } from "./lab-clients.js";
 import type { HandlerName } from "./lab-handlers.js";
 import { delayedAddress, delays } from "./lab-network.js";
@@ -40,20 +40,30 @@ const usual: Omit<Setting, "name"> = {
 /** All settings. Those with a long window have deadlines of a minute, too. */
 export const settings: Readonly<Record<SettingName, Setting>> = {
   quiet: { ...usual, name: "quiet", windowMs: 63_000 },
-  cold: { ...usual, name: "cold", cold: "always", tls: true },
+  cold: { ...usual, name: "cold", windowMs: 40_000, cold: "always", tls: true },
   delayed: { ...usual, name: "delayed", windowMs: 63_000, cold: "mixed", tls: true, delayed: true },
   "busy-server": { ...usual, name: "busy-server", cold: "mixed", serverBlocked: 0.6 },
   "busy-client": { ...usual, name: "busy-client", cold: "mixed", clientBlocked: 0.6 },
-  proxied: { ...usual, name: "proxied", paths: ["nginx", "haproxy", "envoy"], cold: "mixed" },
+  proxied: { ...usual, name: "proxied", windowMs: 40_000, paths: ["nginx", "haproxy", "envoy"], cold: "mixed" },
 };
 
-const deadlinesMs = [1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+/** Short ones are few, as a call that takes a whole deadline of a few milliseconds is rare. */
+const deadlinesMs = [
+  { outOf10: 1, of: [1, 2, 5, 10, 25, 50] },
+  { outOf10: 4, of: [100, 200, 500] },
+  { outOf10: 5, of: [1_000, 2_000, 5_000, 10_000] },
+].flatMap(({ outOf10, of }) => Array.from({ length: outOf10 }, () => of));
 const longMs = 60_000;
 /** Where calls are cancelled, as a share of the deadline. */
-const cancelShares = [0.1, 0.5, 0.9, 0.95, 0.99];
+const cancelShares = [0.1, 0.1, 0.5, 0.5, 0.9, 0.95, 0.99];
+/** When handlers answer that do so near the deadline, as a share of it. */
+const answerShares = [0.5, 0.9, 0.98, 1, 1.02];
 const longCancelShares = [0.5, 0.92, 0.95, 0.97, 0.99];
 /** How long after its start a call without a deadline in sight is cancelled. */
 const plainCancelMs = [20, 100, 500, 2_000];
+
+/** The clients that call the method without side effects by HTTP GET. */
+const getters: ReadonlySet<string> = new Set(["connect-node", "connect-go", "curl"]);
 
 /** Where the server, or a proxy before it, takes calls: what `target` is for a wire. */
 export type TargetOf = (wire: Wire, tls: boolean, delayMs: number | undefined) => string;
@@ -90,7 +100,8 @@ export function planCases(
     const wire = random.pick(wiresOver(client, via));
     const tls = setting.tls && random.below(2) === 0;
     const delayMs = setting.delayed ? random.pick(delays) : undefined;
-    const kind = client.isSimple ? "unary" : kindOf(wire, random);
+    const isGet = wire.protocol === "connect" && getters.has(clientName) && random.below(8) === 0;
+    const kind = client.isSimple || isGet ? "unary" : kindOf(wire, random);
     const times = timesOf(setting, random);
     const lastsMs = Math.min(times.deadlineMs ?? Infinity, times.cancelAfterMs ?? Infinity);
     const id = `${setting.name}/${via}/${clientName}/${index}`;
@@ -106,13 +117,13 @@ export function planCases(
       target: targetOf(wire, tls, delayMs),
       tls,
       kind,
-      path: paths[kind],
+      path: isGet ? getPath : paths[kind],
       cold: client.isSimple || setting.cold === "always" || (setting.cold === "mixed" && random.below(2) === 0),
-      how: random.pick(client.hows),
+      how: isGet ? "get" : random.pick(client.hows),
       headers: {
         "x-session-track": "true",
         "x-session-context": id,
-        [handlerHeader]: handlerOf(kind, random),
+        ...handlerOf(kind, times, random),
       },
     };
   });
@@ -130,7 +141,17 @@ function kindOf({ http }: Wire, random: Random): CallKind {
   return random.pick(http === "1.1" ? streams.slice(0, 2) : streams);
 }
 
-function handlerOf(kind: CallKind, random: Random): HandlerName {
+/** The headers that say what the handler does. Mostly it waits for the caller to leave. */
+function handlerOf(kind: CallKind, times: Times, random: Random): Record<string, string> {
+  const { deadlineMs, cancelAfterMs } = times;
+  if (deadlineMs === undefined || cancelAfterMs !== undefined || random.below(8) > 0) {
+    return { [handlerHeader]: waitingHandlerOf(kind, random) };
+  }
+  const answerMs = deadlineMs * random.pick(answerShares);
+  return { [handlerHeader]: "later" satisfies HandlerName, [answerHeader]: String(answerMs) };
+}
+
+function waitingHandlerOf(kind: CallKind, random: Random): HandlerName {
   const any: readonly HandlerName[] = ["wait", "wait", "obey", "ignore"];
   if (kind === "unary") return random.pick(any);
   if (kind === "client_streaming") return random.pick([...any, "read"]);
@@ -138,11 +159,13 @@ function handlerOf(kind: CallKind, random: Random): HandlerName {
   return random.pick([...any, "stream", "read"]);
 }
 
-function timesOf(setting: Setting, random: Random): Pick<PlannedCase, "deadlineMs" | "cancelAfterMs" | "cancelShare"> {
+type Times = Pick<PlannedCase, "deadlineMs" | "cancelAfterMs" | "cancelShare">;
+
+function timesOf(setting: Setting, random: Random): Times {
   const isLong = setting.windowMs > longMs && random.below(8) === 0;
-  const deadlineMs = isLong ? longMs : random.pick(deadlinesMs);
+  const deadlineMs = isLong ? longMs : random.pick(random.pick(deadlinesMs));
   const chance = random.below(20);
-  if (chance < 10) return { deadlineMs };
+  if (chance < 11) return { deadlineMs };
   if (chance < 18) {
     const cancelShare = random.pick(isLong ? longCancelShares : cancelShares);
     return { deadlineMs, cancelShare, cancelAfterMs: deadlineMs * cancelShare };

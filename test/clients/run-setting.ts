@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom, type Random } from "../support/random.js";
 import type { Outcome } from "./case.js";
 import { labClients } from "./lab-clients.js";
@@ -25,8 +26,8 @@ export interface RunOptions {
   readonly folder: string;
 }
 
-/** How long a client may take beyond the window. */
-const patienceMs = 30_000;
+/** How long a client may take to get ready, and beyond the window. */
+const patienceMs = 60_000;
 
 /** A program that dies with this one, if the machine has what it takes. */
 const leash: readonly string[] =
@@ -55,9 +56,12 @@ export async function runSetting(setting: Setting, options: RunOptions): Promise
         planned.push(...planAll(setting, options.clients, path, share, proxy.targetOf, random));
       }
     }
-    const outcomes = await Promise.all(
-      planned.filter((cases) => cases.length > 0).map((cases) => runClient(setting, cases, options.tools, folder)),
-    );
+    const groups = planned.filter((cases) => cases.length > 0);
+    const clients = await Promise.all(groups.map((cases) => startClient(setting, cases, options.tools, folder)));
+    // All begin when the last is ready: the start of a program is work for the machine.
+    const outcomes = await Promise.all(clients.map((begin) => begin()));
+    // What the last callers did may still be on its way.
+    await sleep(1_000);
     await server.end();
     return joinRows(planned.flat(), outcomes.flat(), record);
   } finally {
@@ -108,24 +112,37 @@ function start(command: readonly string[]): ChildProcess {
   return spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
 }
 
-/** Gives the cases to the client, and collects what it says. A client that hangs is ended. */
-async function runClient(
+/**
+ * Starts a client and gives it its cases. Resolves when it is ready, to the function that lets it begin and collects what it
+ * says. A client that hangs is ended.
+ */
+async function startClient(
   setting: Setting,
   cases: readonly PlannedCase[],
   tools: Tools,
   folder: string,
-): Promise<Outcome[]> {
+): Promise<() => Promise<Outcome[]>> {
   const { client = "", via = "direct" } = cases[0] ?? {};
   const child = start(labClients[client]!.command(tools));
   child.stderr?.pipe(createWriteStream(join(folder, `${client}-${via}.log`)));
-  const patience = setTimeout(() => child.kill("SIGKILL"), setting.windowMs + patienceMs);
-  const release = setting.clientBlocked > 0 ? stopAndGo(child, setting.clientBlocked) : () => {};
+  let patience = setTimeout(() => child.kill("SIGKILL"), patienceMs);
   child.stdin?.on("error", () => {});
   for (const one of cases) child.stdin?.write(`${JSON.stringify(one)}\n`);
-  child.stdin?.end();
-  const outcomes: Outcome[] = [];
-  for await (const line of createInterface({ input: child.stdout! })) outcomes.push(JSON.parse(line));
-  clearTimeout(patience);
-  release();
-  return outcomes;
+  child.stdin?.write("\n");
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const first = await lines.next();
+  if (first.value !== "ready") throw new Error(`${client} via ${via} does not start: see ${folder}`);
+  return async () => {
+    clearTimeout(patience);
+    patience = setTimeout(() => child.kill("SIGKILL"), setting.windowMs + patienceMs);
+    const release = setting.clientBlocked > 0 ? stopAndGo(child, setting.clientBlocked) : () => {};
+    child.stdin?.end();
+    const outcomes: Outcome[] = [];
+    for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+      outcomes.push(JSON.parse(line.value));
+    }
+    clearTimeout(patience);
+    release();
+    return outcomes;
+  };
 }

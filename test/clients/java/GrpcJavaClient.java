@@ -73,11 +73,14 @@ final class GrpcJavaClient {
     File certificate = new File(args[0]);
     List<Case> cases = new ArrayList<>();
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
-    for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+    for (String line = lines.readLine(); line != null && !line.isEmpty(); line = lines.readLine()) {
       cases.add(GSON.fromJson(line, Case.class));
     }
     Map<String, ManagedChannel> shared = warmUp(cases, certificate);
     CountDownLatch open = new CountDownLatch(cases.size());
+    System.out.println("ready");
+    // Calls begin when the standard input ends.
+    lines.readLine();
     long begin = System.nanoTime();
     for (Case one : cases) {
       long wait = (long) (one.startMs * 1e6) - (System.nanoTime() - begin);
@@ -180,11 +183,8 @@ final class GrpcJavaClient {
     Metadata headers = new Metadata();
     one.headers.forEach((name, value) -> headers.put(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER), value));
     ClientCall<byte[], byte[]> call = channel.newCall(method, options);
+    long begin = System.nanoTime();
     Future<?>[] cancel = new ScheduledFuture<?>[1];
-    if (one.cancelAfterMs > 0) {
-      long after = (long) (one.cancelAfterMs * 1e6);
-      cancel[0] = TIMERS.schedule(() -> call.cancel("cancelled", null), after, TimeUnit.NANOSECONDS);
-    }
     call.start(
         new ClientCall.Listener<>() {
           @Override
@@ -201,6 +201,11 @@ final class GrpcJavaClient {
           }
         },
         headers);
+    // A call that is cancelled before its start would not start.
+    if (one.cancelAfterMs > 0) {
+      long after = (long) (one.cancelAfterMs * 1e6) - (System.nanoTime() - begin);
+      cancel[0] = TIMERS.schedule(() -> call.cancel("cancelled", null), after, TimeUnit.NANOSECONDS);
+    }
     call.request(2);
     try {
       call.sendMessage(new byte[0]);

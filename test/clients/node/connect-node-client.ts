@@ -1,7 +1,7 @@
 // Makes calls with connect-node, over its three protocols.
 //
 // `how` is what a cancelling caller gives as its reason: `abort` gives none, `abort-error` an Error, `abort-text` a text.
-// `get` uses HTTP GET. `keep-sending` leaves the stream of requests open.
+// `get` calls the one method that may be called by HTTP GET. `keep-sending` leaves the stream of requests open.
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -45,7 +45,7 @@ await runCases(async (one) => {
 for (const { close } of shared.values()) close();
 
 function sharedConnection(one: Case): Connection {
-  const key = JSON.stringify([one.target, one.http, one.protocol, one.how === "get"]);
+  const key = JSON.stringify([one.target, one.http, one.protocol]);
   const open = shared.get(key) ?? connect(one);
   shared.set(key, open);
   return open;
@@ -56,22 +56,28 @@ function connect(one: Case): Connection {
   if (one.http === "1.1") {
     const options = { keepAlive: true, rejectUnauthorized: false };
     const agent = one.tls ? new HttpsAgent(options) : new HttpAgent(options);
-    return { client: over(one, { baseUrl, httpVersion: "1.1", nodeOptions: { agent } }), close: () => agent.destroy() };
+    return {
+      client: clientOver(one, { baseUrl, httpVersion: "1.1", nodeOptions: { agent } }),
+      close: () => agent.destroy(),
+    };
   }
   const sessionManager = new Http2SessionManager(baseUrl, {}, { rejectUnauthorized: false });
-  return { client: over(one, { baseUrl, httpVersion: "2", sessionManager }), close: () => sessionManager.abort() };
+  return {
+    client: clientOver(one, { baseUrl, httpVersion: "2", sessionManager }),
+    close: () => sessionManager.abort(),
+  };
 }
 
 type TransportOptions = Parameters<typeof createGrpcTransport>[0] & Parameters<typeof createConnectTransport>[0];
 
-function over(one: Case, options: TransportOptions): Client {
+function clientOver(one: Case, options: TransportOptions): Client {
   return createClient(AccountService, transport(one, options));
 }
 
-function transport({ protocol, how }: Case, options: TransportOptions): Transport {
+function transport({ protocol }: Case, options: TransportOptions): Transport {
   if (protocol === "grpc") return createGrpcTransport(options);
   if (protocol === "grpc-web") return createGrpcWebTransport(options);
-  return createConnectTransport({ ...options, useHttpGet: how === "get" });
+  return createConnectTransport({ ...options, useHttpGet: true });
 }
 
 async function call(client: Client, one: Case): Promise<void> {

@@ -36,19 +36,18 @@ await runCases(
     }),
 );
 
-function argumentsFor({ http, tls, target, path, deadlineMs = 0, headers }: Case): string[] {
+function argumentsFor({ http, tls, target, path, how, deadlineMs = 0, headers }: Case): string[] {
   const version = http === "1.1" ? "--http1.1" : tls ? "--http2" : "--http2-prior-knowledge";
   const all: Record<string, string> = {
     ...headers,
-    "content-type": "application/proto",
-    "connect-protocol-version": "1",
+    ...(how !== "get" && { "content-type": "application/proto", "connect-protocol-version": "1" }),
     ...(deadlineMs > 0 && { "connect-timeout-ms": String(deadlineMs) }),
   };
   return [
-    ...["-sS", "-k", version, "--data-binary", "", "-o", "-", "-w", "\n%{http_code}"],
+    ...["-sS", "-k", version, ...(how === "get" ? [] : ["--data-binary", ""]), "-o", "-", "-w", "\n%{http_code}"],
     ...(deadlineMs > 0 ? ["--max-time", (deadlineMs / 1_000).toFixed(3)] : []),
     ...Object.entries(all).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
-    `${tls ? "https" : "http"}://${target}${path}`,
+    `${tls ? "https" : "http"}://${target}${path}${how === "get" ? "?connect=v1&encoding=proto&message=" : ""}`,
   ];
 }
 

@@ -68,7 +68,7 @@ function call(client: grpc.Client, one: Case): Promise<{ code: number; message?:
       end(error) {
         clearTimeout(cancel);
         if (error === null) resolve({ code: 0 });
-        else resolve({ code: Number((error as grpc.ServiceError).code ?? -1), message: error.message });
+        else resolve({ code: (error as grpc.ServiceError).code, message: error.message });
       },
     });
     if (cancelAfterMs > 0) cancel = setTimeout(() => started.cancel(), cancelAfterMs);

@@ -6,13 +6,22 @@ import { type Case, handlerHeader, type Outcome, paths } from "../case.js";
 export type CaseRunner = (one: Case) => Promise<{ readonly code: number; readonly message?: string }>;
 
 /**
- * Makes the calls that standard input asks for, each at its time, and prints what their callers saw. First it warms up each
- * connection that several calls share.
+ * Makes the calls that standard input asks for, each at its time, and prints what their callers saw.
+ *
+ * An empty line ends the cases. Then it warms up each connection that several calls share, prints `ready`, and begins when
+ * standard input ends.
  */
 export async function runCases(run: CaseRunner): Promise<void> {
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   const cases: Case[] = [];
-  for await (const line of createInterface({ input: process.stdin })) cases.push(JSON.parse(line));
+  for (;;) {
+    const { value = "" } = await lines.next();
+    if (value === "") break;
+    cases.push(JSON.parse(value));
+  }
   await warmUp(cases, run);
+  process.stdout.write("ready\n");
+  await lines.next();
   const begin = performance.now();
   await Promise.all(
     cases.map(async (one) => {

@@ -19,7 +19,14 @@ OPTIONS = (
 
 
 def read_cases():
-    return [json.loads(line) for line in sys.stdin]
+    """Reads up to the empty line that ends the cases."""
+    return [json.loads(line) for line in iter(lambda: sys.stdin.readline().strip(), "")]
+
+
+def wait_for_start():
+    """Calls begin when the standard input ends."""
+    print("ready", flush=True)
+    sys.stdin.read()
 
 
 def outcome(case, code, begin, start, message=""):
@@ -116,6 +123,7 @@ def run_sync(certificate):
         code, message = call_sync(shared[case["target"]], case)
         if code:
             print("warm-up:", case["target"], code, message, file=sys.stderr)
+    wait_for_start()
     begin = time.monotonic()
 
     def run(case):
@@ -183,6 +191,7 @@ async def run_aio(certificate):
         code, message = await call_aio(shared[case["target"]], case)
         if code:
             print("warm-up:", case["target"], code, message, file=sys.stderr)
+    wait_for_start()
     begin = time.monotonic()
 
     async def run(case):

@@ -40,10 +40,16 @@ func Duration(ms float64) time.Duration {
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
-// Run makes the calls, after one that warms up each connection that several of them share. A call returns its gRPC code.
+// Run makes the calls. A call returns its gRPC code.
+//
+// An empty line ends the cases. Then Run warms up each connection that several calls share, prints "ready", and begins when
+// the standard input ends.
 func Run(call func(Case) (int, error)) {
-	all := read()
+	lines := bufio.NewScanner(os.Stdin)
+	all := read(lines)
 	warmUp(all, call)
+	fmt.Println("ready")
+	lines.Scan()
 	var done sync.WaitGroup
 	var printing sync.Mutex
 	out := json.NewEncoder(os.Stdout)
@@ -69,10 +75,9 @@ func Run(call func(Case) (int, error)) {
 	done.Wait()
 }
 
-func read() []Case {
+func read(lines *bufio.Scanner) []Case {
 	var all []Case
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
+	for lines.Scan() && len(lines.Bytes()) > 0 {
 		var one Case
 		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
 			panic(err)

@@ -26,6 +26,11 @@ func (bytesCodec) Unmarshal(data []byte, v any) error {
 	return nil
 }
 
+// MarshalStable and IsBinary allow HTTP GET.
+func (codec bytesCodec) MarshalStable(v any) ([]byte, error) { return codec.Marshal(v) }
+
+func (bytesCodec) IsBinary() bool { return true }
+
 func (bytesCodec) Name() string { return "proto" }
 
 type clients struct {
