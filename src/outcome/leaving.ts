@@ -45,11 +45,16 @@ function slackOf(timeoutMs: number): number {
   return Math.min(Math.max(25, timeoutMs / 100), 500);
 }
 
-/** A deadline's reset comes this close to the deadline on a quiet machine: timers never fire early, and seldom late. */
-const earliestMs = 2;
-const latestMs = 12;
-/** Nobody cancels so close before a deadline this long, but by chance. Below it, the flag stays. */
-const shortestSureMs = 1_200;
+/**
+ * How close to its deadline a caller leaves because of it, if nothing holds anybody up: timers never fire early, and seldom late.
+ * The longer the deadline, the less likely is a cancellation in this span.
+ */
+const earliestOf = (timeoutMs: number): number => Math.min(Math.max(2, timeoutMs / 400), 25);
+const latestMs = 10;
+/** Of shorter deadlines, this span is too large a part: the flag stays. */
+const shortestSureMs = 1_000;
+/** An event loop that is less late than this is quiet: timers themselves are so late. */
+const quietLoopMs = 10;
 /** How far before the slack a cancellation must be for the flag to be left out. */
 const marginMs = 25;
 
@@ -75,10 +80,10 @@ export function judgeLeaving(leaving: Leaving): Verdict {
     way === "reset" &&
     (resetCode === cancelCode || (isConnectEs && resetCode === internalErrorCode)) &&
     timeoutMs >= shortestSureMs &&
-    beside >= -earliestMs &&
+    beside >= -earliestOf(timeoutMs) &&
     beside <= latestMs &&
     lostErrorMs === 0 &&
-    loopDelayMs < earliestMs;
+    loopDelayMs < quietLoopMs;
   return { code: Code.DeadlineExceeded, inferred: !isSure };
 }
 
