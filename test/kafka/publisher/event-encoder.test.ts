@@ -83,9 +83,10 @@ test("the bytes stay as they are when the next event is encoded", () => {
 
 const someTime = { seconds: 1_760_000_000n, nanos: 123_456_789 };
 
-const someScalar: Partial<Record<ScalarType, string | bigint | boolean>> = {
+const someScalar: Partial<Record<ScalarType, string | bigint | number | boolean>> = {
   [ScalarType.STRING]: "text",
   [ScalarType.UINT64]: 300n,
+  [ScalarType.UINT32]: 300,
   [ScalarType.BOOL]: true,
 };
 
@@ -119,5 +120,8 @@ const events: fc.Arbitrary<MessageInitShape<typeof SessionActivityEventSchema>> 
   contextVerified: fc.boolean(),
   contextProblem: text,
   markSignature: text,
+  timeout: duration,
+  statusInferred: fc.boolean(),
+  attempt: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   attributes: fc.dictionary(text, text, { noNullPrototype: true, maxKeys: 10 }),
 });
