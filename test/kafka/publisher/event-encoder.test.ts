@@ -65,6 +65,9 @@ test("throws where toBinary throws", () => {
     { sequence: -1n },
     { sequence: 2n ** 64n },
     { sequence: "x" },
+    { attempt: -1 },
+    { attempt: 2 ** 32 },
+    { attempt: 0.5 },
     { attributes: null },
     { startedAt: { seconds: "x" } },
   ]) {
@@ -85,6 +88,7 @@ const someTime = { seconds: 1_760_000_000n, nanos: 123_456_789 };
 
 const someScalar: Partial<Record<ScalarType, string | bigint | number | boolean>> = {
   [ScalarType.STRING]: "text",
+  [ScalarType.UINT32]: 300,
   [ScalarType.UINT64]: 300n,
   [ScalarType.UINT32]: 300,
   [ScalarType.BOOL]: true,
@@ -124,4 +128,7 @@ const events: fc.Arbitrary<MessageInitShape<typeof SessionActivityEventSchema>> 
   statusInferred: fc.boolean(),
   attempt: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   attributes: fc.dictionary(text, text, { noNullPrototype: true, maxKeys: 10 }),
+  timeout: duration,
+  statusInferred: fc.boolean(),
+  attempt: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
 });
