@@ -2,7 +2,9 @@ export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivit
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export type { Logger } from "./base/log.js";
 export type { OptionError, OptionErrorCode } from "./base/option-error.js";
+
 export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";
+
 export { sessionHeaders, stripSessionHeaders } from "./contract/headers.js";
 export {
   decodeSessionContext,
@@ -28,7 +30,7 @@ export {
 export type { NodeRequest } from "./outcome/exchange.js";
 export { createMemoryPublisher, type MemoryPublisher } from "./publishing/memory-publisher.js";
 export type { DropReason, LossReason, Publisher, PublisherProblem, PublisherStats } from "./publishing/publisher.js";
-export type { AdapterOptions } from "./service/adapter-options.js";
+export type { AdapterOptions, AnyAdapterOptions } from "./service/adapter-options.js";
 export { annotateSessionActivity } from "./service/annotation.js";
 export type { WatchableServer } from "./service/connections.js";
 export {

@@ -4,7 +4,7 @@ import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { readCount, readLog, wrongOption } from "../base/option-checks.js";
-import { inTime } from "../base/patience.js";
+import { inTime } from "../base/timing.js";
 import { isContext, isOperation, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { encodeSessionContext } from "../contract/session-context.js";

@@ -23,10 +23,8 @@ export function startSessionTracking(options: SessionTrackingOptions = {}): Sess
   const { brokers, clientId = service, ...kafka } = kafkaSettings;
   const publisher =
     brokers === "" ? createNoPublisher(service, log) : createKafkaPublisher({ ...kafka, clientId, brokers, log });
-  const shutdown = new Shutdown();
-  shutdown.follow(settings.shutdownSignal);
-  const signals = { shutdownSignal: shutdown.signal, shutdownError: settings.shutdownError ?? shutdown.error };
-  const interceptor = buildInterceptor({ ...settings, ...signals, publisher }, shutdown);
+  const shutdown = new Shutdown(settings);
+  const interceptor = buildInterceptor({ ...settings, publisher }, shutdown);
   return createTracking({
     interceptor,
     publisher,

@@ -93,14 +93,17 @@ export interface InterceptorSettings {
   readonly log: Logger | false | undefined;
 }
 
+/** What stands for the name of a service that has none. */
+export const unknownService = "unknown-service";
+
 /** The options of the interceptor. */
 export const interceptorTable: OptionsOf<InterceptorSettings> = {
   service: {
     meaning: "The service's name in its events",
     expects: "a text without control characters",
-    byDefault: "unknown-service",
+    byDefault: unknownService,
     variable: "SERVICE",
-    read: (value) => (isPrintable(value) ? value.trim() || "unknown-service" : undefined),
+    read: (value) => (isPrintable(value) ? value.trim() || unknownService : undefined),
     parse: (given) => given,
   },
   publisher: objectWith<Publisher>(["publish", "stats", "close"], {

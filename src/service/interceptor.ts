@@ -8,6 +8,7 @@ import { readMark } from "../contract/mark.js";
 import { procedureOf } from "../contract/procedure.js";
 import type { ActivityStatus } from "../contract/status.js";
 import type { Answer, Call, Next } from "../outcome/caller.js";
+import type { KnownShutdown } from "../outcome/caller-by-signal.js";
 import type { NodeRequest } from "../outcome/exchange.js";
 import { trackedCallKey } from "./annotation.js";
 import { createArrivals } from "./arrivals.js";
@@ -17,10 +18,11 @@ import {
   type InterceptorSettings,
   interceptorSettings,
   type SessionActivityInterceptorOptions,
+  unknownService,
 } from "./interceptor-options.js";
 import { createJudge } from "./judge.js";
 import { createOpenCalls } from "./open-calls.js";
-import type { Shutdown } from "./shutdown.js";
+import { Shutdown } from "./shutdown.js";
 import { createSkippedCalls, type SkipReason } from "./skipped-calls.js";
 import { type Tracking, trackCall } from "./tracked-call.js";
 
@@ -34,6 +36,10 @@ export interface InterceptorStats {
   readonly byStatus: Readonly<Partial<Record<ActivityStatus, number>>>;
   /** Marked calls that Node received and the interceptor never saw. Counted if `contextValues` is installed. */
   readonly bypassed: number;
+  /** Marked calls whose caller left before its request was complete. Counted if `contextValues` is installed. */
+  readonly leftEarly: number;
+  /** Events whose `status_inferred` is set. */
+  readonly inferred: number;
   /** Marked or required calls without an event, by reason. */
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   /** Events that were dropped because there is no publisher. */
@@ -85,34 +91,44 @@ export function createSessionActivityInterceptor(
   return buildInterceptor(interceptorSettings(options));
 }
 
-/** Creates the interceptor of checked settings. With a shutdown, streams are told of it before all other calls. */
-export function buildInterceptor(settings: InterceptorSettings, shutdown?: Shutdown): SessionActivityInterceptor {
-  const { service, maxContextBytes, recordContext } = settings;
+/** Creates the interceptor of checked settings. */
+export function buildInterceptor(
+  settings: InterceptorSettings,
+  shutdown: KnownShutdown = new Shutdown(settings),
+): SessionActivityInterceptor {
+  const { service, maxContextBytes, recordContext, settleTimeoutMs } = settings;
   const log = createTroubleLog(settings.log);
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
-  const arrivals = createArrivals(log);
+  const arrivals = createArrivals(settings.required, log);
   const judge = createJudge(settings, log);
   const skipped = createSkippedCalls(log);
   const publisher = createGuardedPublisher(settings, skipped, log);
   const open = createOpenCalls();
   const tracking: Tracking = {
     source: { service, instanceId: randomUUID(), maxContextBytes, recorder },
-    observing: settings,
+    observing: { settleTimeoutMs, shutdown },
     publisher,
     skipped,
     open,
     log,
     tracked: 0,
     byStatus: {},
+    inferred: 0,
   };
 
+  if (service === unknownService) {
+    log.warn(
+      "no_service",
+      { service },
+      "the service has no name in its events: give service, or SESSION_TRACKING_SERVICE",
+    );
+  }
   if (settings.publisher === undefined) {
     log.warn("no_publisher", { service }, "there is no publisher: session activity is not recorded");
   }
 
   /** Read, judge; then observe and publish, if the call is tracked. */
-  function intercept(handle: Next, call: Call): Promise<Answer> {
-    const next = call.stream && shutdown !== undefined ? shutdown.linkStream(handle) : handle;
+  function intercept(next: Next, call: Call): Promise<Answer> {
     const exchange = arrivals.reach(call);
     const mark = readMark(call.header);
     stripMark(call.header);
@@ -140,6 +156,8 @@ export function buildInterceptor(settings: InterceptorSettings, shutdown?: Shutd
       tracked: tracking.tracked,
       byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,
+      leftEarly: arrivals.leftEarly,
+      inferred: tracking.inferred,
       skipped: skipped.stats(),
       dropped: publisher.dropped,
       ...judge.stats(),

@@ -1,5 +1,5 @@
 import type { TroubleLog } from "../base/log.js";
-import { inTime } from "../base/patience.js";
+import { inTime } from "../base/timing.js";
 import type { UnverifiedReason } from "../contract/context-problem.js";
 import { sessionHeaders } from "../contract/headers.js";
 import type { GatewayMark, Mark } from "../contract/mark.js";

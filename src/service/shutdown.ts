@@ -1,69 +1,79 @@
 import { setMaxListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Call, Next } from "../outcome/caller.js";
+import type { KnownShutdown } from "../outcome/caller-by-signal.js";
+
+/** What a user brings along for a shutdown of his own. */
+interface GivenShutdown {
+  readonly shutdownSignal?: AbortSignal | undefined;
+  readonly shutdownError?: unknown;
+}
 
 /**
  * The end of a service, as its calls are told of it.
  *
- * Streams are told first, since they may go on for ever. All other calls are told by the adapter's abort signal, when the time
- * that they have to end by themselves is over.
+ * Streams are told first, since they may go on for ever. All other calls are told when the time that they have to end by
+ * themselves is over. Connect tells both by abort signals that it links to each call anyway, so this costs a call nothing.
  */
-export class Shutdown {
+export class Shutdown implements KnownShutdown {
   /** What calls are told. A handler that throws it answers UNAVAILABLE, which clients take for a reason to try elsewhere. */
   readonly error: ConnectError = new ConnectError("the server is shutting down", Code.Unavailable);
-  readonly #controller = new AbortController();
-  readonly #streams: Set<AbortController> = new Set();
-  #streamsTold = false;
-
-  constructor() {
-    // Connect adds a listener for each call. That is no leak.
-    setMaxListeners(0, this.#controller.signal);
-  }
-
-  /** The abort signal for the adapter. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
+  readonly #streams = new AbortController();
+  readonly #calls = new AbortController();
+  /** By these, calls are told of a shutdown. */
+  readonly #signals: Set<AbortSignal> = new Set();
+  readonly #errors: Set<unknown> = new Set([this.error]);
 
   /** Ends together with a signal of the user's, for the user's reason. */
-  follow(signal: AbortSignal | undefined): void {
-    if (signal === undefined || signal === this.signal) return;
-    if (signal.aborted) this.#controller.abort(signal.reason);
-    else signal.addEventListener("abort", () => this.#controller.abort(signal.reason), { once: true });
+  constructor(given: GivenShutdown = {}) {
+    this.know(given);
+    const { shutdownSignal } = given;
+    for (const controller of [this.#streams, this.#calls]) {
+      // Connect adds a listener for each call. That is no leak.
+      setMaxListeners(0, controller.signal);
+      const end = (): void => controller.abort(shutdownSignal?.reason);
+      if (shutdownSignal?.aborted) end();
+      else shutdownSignal?.addEventListener("abort", end, { once: true });
+    }
+  }
+
+  /** The abort signal for calls that are not streams. It also ends with the others given, each for its own reason. */
+  signalForCalls(...others: (AbortSignal | undefined)[]): AbortSignal {
+    return joined(this.#calls.signal, others);
+  }
+
+  /** The abort signal for streams. It also ends with the others given, each for its own reason. */
+  signalForStreams(...others: (AbortSignal | undefined)[]): AbortSignal {
+    return joined(this.#streams.signal, others);
+  }
+
+  /** Takes aborts by this signal, or for this error, for a shutdown. */
+  know({ shutdownSignal, shutdownError }: GivenShutdown): void {
+    if (shutdownSignal !== undefined) this.#signals.add(shutdownSignal);
+    if (shutdownError !== undefined) this.#errors.add(shutdownError);
+  }
+
+  isShutdown(reason: unknown): boolean {
+    if (this.#errors.has(reason)) return true;
+    for (const signal of this.#signals) if (signal.aborted && signal.reason === reason) return true;
+    return false;
   }
 
   /** Tells streams, those that are open and those that still come. */
   tellStreams(): void {
-    this.#streamsTold = true;
-    for (const stream of this.#streams) stream.abort(this.error);
-    this.#streams.clear();
+    this.#streams.abort(this.error);
   }
 
   /** Tells all calls. */
   tellAll(): void {
     this.tellStreams();
-    this.#controller.abort(this.error);
+    this.#calls.abort(this.error);
   }
+}
 
-  /**
-   * Gives the handlers of a stream a signal that a shutdown aborts at once.
-   *
-   * Connect aborts the signal of every call at its end, so none stays in the set.
-   */
-  linkStream(next: Next): Next {
-    return (call) => next(this.#link(call));
-  }
-
-  #link(call: Call): Call {
-    if (call.signal.aborted) return call;
-    const stream = new AbortController();
-    if (this.#streamsTold) stream.abort(this.error);
-    else this.#streams.add(stream);
-    const end = (): void => {
-      this.#streams.delete(stream);
-      stream.abort(call.signal.reason);
-    };
-    call.signal.addEventListener("abort", end, { once: true });
-    return { ...call, signal: stream.signal };
-  }
+function joined(own: AbortSignal, others: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const given = others.flatMap((other) => other ?? []).filter((other) => other !== own);
+  if (given.length === 0) return own;
+  const signal = AbortSignal.any([own, ...given]);
+  setMaxListeners(0, signal);
+  return signal;
 }

@@ -2,7 +2,7 @@ import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { within } from "../base/within.js";
 import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
-import { type AdapterOptions, wireAdapter } from "./adapter-options.js";
+import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
 import { readServer, type WatchableServer, WatchedServer } from "./connections.js";
 import type { InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
 import type { Shutdown } from "./shutdown.js";
@@ -39,13 +39,16 @@ export interface SessionTracking {
    * Our interceptor comes first, also for services registered with interceptors of their own. Handlers learn of a shutdown by
    * their abort signal. Your own `interceptors`, `contextValues` and `shutdownSignal` go on working.
    *
+   * Write the options where the adapter takes them, as in the example: then TypeScript knows the adapter, its request and its
+   * options. It takes those of all adapters otherwise.
+   *
    * It cannot reach routers that you make yourself, with `createConnectRouter` or `createRouterTransport`: give these
-   * `interceptors: [tracking.interceptor]`.
+   * `interceptors: [tracking.interceptor]`. A marked call that reaches no interceptor on a watched server is told by a warning.
    *
    * @example
    * const handler = connectNodeAdapter(tracking.adapterOptions({ routes, interceptors: [auth] }));
    */
-  adapterOptions<Options extends AdapterOptions>(options: Options): Options;
+  adapterOptions<Options extends AdapterOptions = AnyAdapterOptions>(options: NoInfer<Options>): Options;
   /**
    * Watches a server's connections from their start, and returns the server. Call it before the server has connections. A
    * clean shutdown needs it, and so does telling a deadline from a cancellation on a new connection.
@@ -126,7 +129,6 @@ export function createTracking({
   log,
 }: TrackingParts): SessionTracking {
   const trouble = createTroubleLog(log);
-  const wired = new WeakSet<object>();
   const servers = new Map<WatchableServer, WatchedServer>();
   let isWired = false;
   let isWatched = false;
@@ -135,6 +137,16 @@ export function createTracking({
 
   const stats = (): SessionTrackingStats => ({ interceptor: interceptor.stats(), publisher: publisher.stats() });
 
+  /** A wrong option must not get in the way of a shutdown: it shows only now. */
+  function optionsOf<Settings>(owner: string, table: OptionsOf<Settings>, given: unknown): Settings {
+    try {
+      return readOptions(owner, table, given);
+    } catch (error) {
+      trouble.warn("options", {}, `${error instanceof Error ? error.message : owner}: the default is used`);
+      return readOptions(owner, table, undefined);
+    }
+  }
+
   function warnIfUnwatched(): void {
     if (isWatched) return;
     // Once is enough: it is a matter of the code, and not of the moment.
@@ -142,6 +154,12 @@ export function createTracking({
     const message =
       "no server is watched: shutDown cannot end its connections, and deadlines of calls on new connections are guesses. Create the server as tracking.watch(createServer(…))";
     trouble.warn("not_watched", {}, message);
+  }
+
+  function warnOfLateWatch(): void {
+    const message =
+      "a server was watched when it had connections already: shutDown cannot end these. Watch it before it listens";
+    trouble.warn("watched_late", {}, message);
   }
 
   function warnIfUnwired(path: string): void {
@@ -158,17 +176,18 @@ export function createTracking({
   }
 
   async function shutDown(graceMs: number): Promise<SessionTrackingStats> {
-    const stopped = Promise.all([...servers.values()].map((server) => server.stop()));
+    const watched = [...servers.values()];
+    // The first one has no end of its own: it resolves at the latest with the drain below.
+    const ended = Promise.all([interceptor.drain(maxInt32), ...watched.map((server) => server.stop())]);
     shutdown.tellStreams();
-    // The second one has no end of its own: it resolves at the latest with the drain below.
-    const ended = Promise.all([stopped, interceptor.drain(maxInt32)]);
     if (!(await within(graceMs, ended))) {
       shutdown.tellAll();
+      for (const server of watched) server.cutIdle();
       await within(drainTimeoutMs, ended);
     }
     // What is open now is published before its connection is cut: the cut is our doing, and not the caller's.
     await interceptor.drain(0);
-    for (const server of servers.values()) server.destroy();
+    for (const server of watched) server.destroy();
     await close();
     return stats();
   }
@@ -178,25 +197,26 @@ export function createTracking({
     publisher,
     adapterOptions(options) {
       isWired = true;
-      return wireAdapter(options, interceptor, shutdown, wired, warnIfUnwatched);
+      return wireAdapter(options, { interceptor, shutdown, onCall: warnIfUnwatched });
     },
     watch(server) {
       const watchable = readServer(server);
       isWatched = true;
       if (servers.has(watchable)) return server;
-      const watched = new WatchedServer(watchable);
+      const watched = new WatchedServer(watchable, warnOfLateWatch);
       servers.set(watchable, watched);
+      // A process may be told to end while it starts.
+      if (ending !== undefined) void watched.stop();
       // Whoever wires by hand wires a server that this cannot see. Then marked calls tell.
       if (!isWired) watched.onMarkedCall((path) => isWired || warnIfUnwired(path));
       return server;
     },
     shutDown(options) {
-      const { graceMs } = readOptions("shutDown", shutDownTable, options);
-      ending ??= shutDown(graceMs);
+      ending ??= shutDown(optionsOf("shutDown", shutDownTable, options).graceMs);
       return ending;
     },
     async flush(options) {
-      const { timeoutMs } = readOptions("flush", flushTable, options);
+      const { timeoutMs } = optionsOf("flush", flushTable, options);
       await publisher.flush?.(timeoutMs);
     },
     stats,

@@ -13,7 +13,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { Logger } from "../../src/base/log.js";
-import { timeoutMs } from "../../src/outcome/peer.js";
+import { readTimeoutMs } from "../../src/contract/timeout.js";
 import type { Publisher } from "../../src/publishing/publisher.js";
 import { buildInterceptor } from "../../src/service/interceptor.js";
 import { interceptorSettings } from "../../src/service/interceptor-options.js";
@@ -60,8 +60,6 @@ const settings = interceptorSettings({
   service: "account-service",
   publisher,
   settleTimeoutMs,
-  shutdownSignal: shutdown.signal,
-  shutdownError: shutdown.error,
   log,
 });
 const interceptor = buildInterceptor(settings, shutdown);
@@ -77,12 +75,12 @@ const tracking = createTracking({
 const notes: Interceptor = (next) => (call) => {
   const id = call.header.get(contextHeader);
   if (id !== null) {
-    const timeout = timeoutMs(call.header);
+    const timeout = readTimeoutMs(call.header);
     const userAgent = call.header.get("user-agent");
     write({
       line: "reached",
       id,
-      ...(Number.isFinite(timeout) && { timeoutMs: timeout }),
+      ...(timeout !== undefined && { timeoutMs: timeout }),
       ...(userAgent !== null && { userAgent }),
     });
   }

@@ -12,8 +12,8 @@ import {
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
 import { root } from "../support/root.js";
 import { until } from "../support/until.js";
+import { startTarget, type Target } from "./kafka-target.js";
 import { runKafkaTool } from "./kafka-tool.js";
-import { startTarget, type Target } from "./target.js";
 
 let target: Target;
 beforeAll(async () => {

@@ -3,23 +3,18 @@ import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
 } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { errorName } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import type { NativeHeader } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
+import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
 import { encodeEvent } from "./event-encoder.js";
 import type { PublisherSettings } from "./publisher-options.js";
 
-/** What is sent for one event. It has no time of its own: event time lives in the value. */
-export interface KafkaRecord {
+/** What is sent for one event. */
+export interface EventRecord extends KafkaRecord {
   readonly kind: "record";
-  readonly value: Uint8Array;
-  readonly key: RecordKey | undefined;
-  readonly headers: readonly NativeHeader[];
-  /** Of value and key: what the bound on bytes counts. */
-  readonly bytes: number;
 }
-
-/** Bytes, or the empty string: the client takes empty bytes for no key at all. */
-type RecordKey = Uint8Array | "";
 
 const contentType: NativeHeader = { "content-type": "application/protobuf" };
 const plainHeaders: readonly NativeHeader[] = [contentType];
@@ -31,8 +26,8 @@ const plainHeaders: readonly NativeHeader[] = [contentType];
  */
 export function createRecordEncoder(
   settings: Pick<PublisherSettings, "key" | "cloudEvents">,
-  log: TroubleLog,
-): (event: SessionActivityEvent) => KafkaRecord {
+  log: TroubleLog<KafkaTrouble>,
+): (event: SessionActivityEvent) => EventRecord {
   const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
   const { key: userKey } = settings;
   return (event) => {
@@ -75,7 +70,7 @@ function wellFormed(text: string): string {
 function keyOf(
   userKey: (event: SessionActivityEvent) => unknown,
   event: SessionActivityEvent,
-  log: TroubleLog,
+  log: TroubleLog<KafkaTrouble>,
 ): RecordKey | undefined {
   try {
     const key = userKey(event);
@@ -83,11 +78,10 @@ function keyOf(
     if (typeof key === "string") return key === "" ? "" : Buffer.from(key);
     if (key instanceof Promise) key.catch(() => {});
     if (key !== undefined)
-      log.warn("kafka key", { got: typeof key }, "The key option returned no string: publishing without a key");
+      log.warn("key_failed", { got: typeof key }, "The key option returned no string: publishing without a key");
   } catch (error) {
     // Its message may quote the event, so only its name is told.
-    const name = error instanceof Error ? error.name : typeof error;
-    log.warn("kafka key", { error: name }, "The key option threw: publishing without a key");
+    log.warn("key_failed", { error: errorName(error) }, "The key option threw: publishing without a key");
   }
   return undefined;
 }
