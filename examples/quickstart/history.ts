@@ -9,11 +9,9 @@ const consumer = createSessionActivityConsumer({
   brokers: process.env["SESSION_TRACKING_KAFKA_BROKERS"] ?? "localhost:9092",
   groupId: "signal-history",
   async handleBatch(items) {
-    await history.recordBatch(items.map(({ event }) => event));
-    for (const { event } of items) {
-      for (const { signal, previousValue, value, action } of await history.triggeredBy(event.eventId)) {
-        console.log(`${action} changed ${signal} from ${previousValue ?? "nothing"} to ${value}`);
-      }
+    const changes = await history.recordBatch(items.map(({ event }) => event));
+    for (const { signal, previousValue, value, action } of changes) {
+      console.log(`${action} changed ${signal} from ${previousValue ?? "nothing"} to ${value}`);
     }
   },
   onInvalid(record, reason) {

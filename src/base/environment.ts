@@ -1,5 +1,5 @@
 import { describeText, nearestName, optionError } from "./option-error.js";
-import type { Option, OptionTable } from "./options.js";
+import { entriesOf, isOptions, type Option, type OptionTable, wrongValue } from "./options.js";
 
 /** Environment variables by name: what `process.env` is. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,8 +18,18 @@ export interface Variable {
 /** What variables said: options as a user gives them, each checked already. */
 export type GivenOptions = Record<string, unknown>;
 
-/** Problems by the name of the variable, each as the end of a sentence that begins with the name. */
-export type Problems = Map<string, string>;
+/** What is wrong with a variable. */
+export interface Problem {
+  /** What it is: its value as far as that may be shown, or that it is not set, or unknown. */
+  readonly received: string;
+  /** What was expected. For an unknown variable the nearest right name, or undefined if there is none. */
+  readonly expected: string | undefined;
+  /** What to do, if there is something to say. */
+  readonly advice?: string | undefined;
+}
+
+/** Problems by the name of the variable. */
+export type Problems = Map<string, Problem>;
 
 /** The variables of a table's options, in its order. */
 export function variablesOf(prefix: string, table: OptionTable, path: readonly string[] = []): Variable[] {
@@ -29,30 +39,21 @@ export function variablesOf(prefix: string, table: OptionTable, path: readonly s
   ]);
 }
 
-/**
- * Reads variables. An empty one counts as not set. Spaces around a value do not count, except a secret's.
- *
- * What is wrong goes into `problems`, as does every unknown name that begins with the prefix: a misspelt variable would
- * switch something off unseen. Variables that a platform injects are not ours, and are ignored.
- */
-export function readVariables(
-  prefix: string,
-  variables: readonly Variable[],
-  env: Environment,
-  problems: Problems,
-): GivenOptions {
+/** Reads variables. An empty one counts as not set. Spaces around a value do not count, except a secret's. */
+export function readVariables(variables: readonly Variable[], env: Environment, problems: Problems): GivenOptions {
   const given: GivenOptions = {};
   for (const { name, option, path } of variables) {
     const raw = env[name] ?? "";
-    const value = option.secret ? raw : raw.trim();
-    if (value === "" || isInjected(name, raw, env)) continue;
-    if (option.read(option.parse?.(value) ?? value) === undefined) {
-      problems.set(name, `is ${option.secret ? "a secret" : describeText(value)}, expected ${option.expects}`);
+    const text = option.secret ? raw : raw.trim();
+    if (text === "" || isInjected(name, raw, env)) continue;
+    const value = option.parse?.(text) ?? text;
+    if (option.read(value) === undefined) {
+      const received = option.secret ? "a secret" : describeText(text);
+      problems.set(name, { received, expected: option.expects, advice: option.advice?.(value) });
     } else {
-      put(given, path, option.parse?.(value) ?? value);
+      putAt(given, path, value);
     }
   }
-  findUnknown(prefix, variables, env, problems);
   return given;
 }
 
@@ -60,33 +61,50 @@ export function readVariables(
 export function refuse(problems: Problems, what: string): void {
   const [first] = problems;
   if (first === undefined) return;
-  const list = [...problems].map(([name, problem]) => `- ${name} ${problem}`);
+  const list = [...problems].map(([name, problem]) => `- ${name} is ${sentenceOf(problem)}`);
   const message = [`The environment does not configure ${what}:`, ...list].join("\n");
-  throw optionError("ERR_ENVIRONMENT_INVALID", message, {
-    option: first[0],
-    expected: "see the message",
-    received: "see the message",
-  });
+  const [option, { received, expected = "a variable that is known" }] = first;
+  throw optionError("ERR_ENVIRONMENT_INVALID", message, { option, expected, received });
 }
 
-function put(given: GivenOptions, [name = "", ...rest]: readonly string[], value: unknown): void {
-  if (rest.length === 0) {
-    given[name] = value;
-    return;
+function sentenceOf({ received, expected, advice }: Problem): string {
+  if (received !== unknown) return `${received}, expected ${expected}${advice === undefined ? "" : `: ${advice}`}`;
+  return expected === undefined ? unknown : `${unknown}, did you mean ${expected}?`;
+}
+
+const unknown = "unknown";
+
+/** Puts a value into groups of options, which it makes if they are not there. */
+export function putAt(given: GivenOptions, path: readonly string[], value: unknown): void {
+  let group: GivenOptions = given;
+  for (const name of path.slice(0, -1)) {
+    const inner = group[name];
+    const next: GivenOptions = isOptions(inner) ? { ...inner } : {};
+    group[name] = next;
+    group = next;
   }
-  const inner: GivenOptions = {};
-  given[name] ??= inner;
-  put(given[name] as GivenOptions, rest, value);
+  group[path.at(-1) ?? ""] = value;
 }
 
-/** Values stay out of the error: a password may stand behind a misspelt name. */
-function findUnknown(prefix: string, variables: readonly Variable[], env: Environment, problems: Problems): void {
+/**
+ * Notes every variable that begins with the prefix and is none of those known: a misspelt one would switch something off
+ * unseen. Variables that a platform injects are not ours, and are ignored.
+ *
+ * Values stay out of the error: a password may stand behind a misspelt name.
+ */
+export function findUnknown(
+  prefix: string,
+  variables: readonly Variable[],
+  env: Environment,
+  problems: Problems,
+): void {
   const known = new Set(variables.map(({ name }) => name));
+  const endings = [...known].map((name) => name.slice(prefix.length));
   for (const [name, value] of Object.entries(env)) {
     const like = name.toUpperCase();
     if (!value || !like.startsWith(prefix) || known.has(name) || isInjected(name, value, env)) continue;
-    const nearest = known.has(like) ? like : nearestName(like, [...known]);
-    problems.set(name, `is unknown${nearest === undefined ? "" : `, did you mean ${nearest}?`}`);
+    const ending = nearestName(like.slice(prefix.length), endings);
+    problems.set(name, { received: unknown, expected: ending === undefined ? undefined : `${prefix}${ending}` });
   }
 }
 
@@ -101,8 +119,63 @@ const injectedValue = /^(tcp|udp|sctp):\/\/\S+:\d+$/;
  * well be called session-tracking-kafka. https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
  */
 function isInjected(name: string, value: string, env: Environment): boolean {
-  if (injectedNames.test(name) || injectedValue.test(value)) return true;
+  if (injectedNames.test(name) || isInjectedPort(name, value)) return true;
   // Docker: NAME_NAME=/container/alias, next to NAME_PORT. https://docs.docker.com/engine/network/links/
   const link = /^(\w+)_(NAME|ENV_\w+)$/.exec(name)?.[1];
-  return link !== undefined && injectedValue.test(env[`${link}_PORT`] ?? "");
+  return link !== undefined && isInjectedPort(`${link}_PORT`, env[`${link}_PORT`] ?? "");
+}
+
+/** The name may be one of ours, such as that of the health port. An address stands in no port of ours. */
+function isInjectedPort(name: string, value: string): boolean {
+  return name.endsWith("_PORT") && injectedValue.test(value);
+}
+
+/** The option that says which environment stands beneath the others. */
+export const environmentOption: Option<Environment | false | undefined> = {
+  meaning: "The environment variables that stand beneath the options; `false` ignores the environment",
+  expects: "an object of variables such as process.env, or false",
+  defaultText: "the process's environment",
+  // It holds passwords.
+  secret: true,
+  read: (value) => (value === false || isEnvironment(value) ? value : undefined),
+};
+
+function isEnvironment(value: unknown): value is Environment {
+  return isOptions(value) && Object.values(value).every((one) => one === undefined || typeof one === "string");
+}
+
+/** Throws an `OptionError` if this holds no environment variables. */
+export function checkEnvironment(env: unknown): asserts env is Environment {
+  if (!isEnvironment(env)) throw wrongValue("env", environmentOption, env);
+}
+
+/**
+ * The options on top of what the environment says. `readEnvironment` is not called if `env` is false, or if what was given
+ * holds no options; checking these then says what is wrong.
+ */
+export function onTopOfEnvironment(
+  given: unknown,
+  readEnvironment: (env: Environment, options: GivenOptions) => object,
+): unknown {
+  if (given !== undefined && !isOptions(given)) return given;
+  const { env = processEnvironment, ...options } = Object.fromEntries(entriesOf(given ?? {}));
+  if (env === false) return options;
+  checkEnvironment(env);
+  return onTopOf(readEnvironment(env, options), options);
+}
+
+/**
+ * Puts what code says on top of what the environment says. Groups of options and Kafka's properties are merged name by name.
+ * Undefined says nothing about what is beneath.
+ */
+export function onTopOf<Options extends object>(beneath: object, options: Options): Options {
+  const merged = new Map(Object.entries(beneath));
+  for (const [name, value] of entriesOf(options)) {
+    const below = merged.get(name);
+    if (value === undefined && below !== undefined) continue;
+    merged.set(name, isOptions(value) && isOptions(below) ? onTopOf(below, value) : value);
+  }
+  // A name such as __proto__ stays a name.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return Object.fromEntries(merged) as Options;
 }

@@ -1,5 +1,14 @@
 import type { Logger } from "./log.js";
-import { describe, describeText, missingOption, nearestName, optionError, wrongOptionShown } from "./option-error.js";
+import {
+  describe,
+  describeName,
+  describeSecret,
+  describeText,
+  missingOption,
+  nearestName,
+  optionError,
+  wrongOptionShown,
+} from "./option-error.js";
 
 /**
  * One option: what it means, what it must be, what holds without it, and where else it can be set.
@@ -17,15 +26,15 @@ export interface Option<T> {
   readonly defaultText?: string | undefined;
   /** There is no default: a value must be given. */
   readonly required?: true | undefined;
-  /** No error shows its value. */
-  readonly secret?: true | undefined;
+  /** No error shows its value, or, for `"text"`, no text in its place: that may be a key or a token. */
+  readonly secret?: true | "text" | undefined;
   /** The name of its environment variable, after the prefix. Functions and objects have none. */
   readonly variable?: string | undefined;
   /** Makes the checked value of what was given, or answers undefined if that is wrong. */
   read(value: unknown): T | undefined;
   /** Makes of a variable's text what `read` takes. Undefined if the option cannot be set by a text. */
   readonly parse?: ((text: string) => unknown) | undefined;
-  /** What to do about a wrong value, if there is something to say. */
+  /** What to do about a wrong value, if there is something to say. It must not quote the value. */
   readonly advice?: ((value: unknown) => string | undefined) | undefined;
   /** The options inside, if this is a group of options. */
   readonly fields?: OptionTable | undefined;
@@ -74,8 +83,8 @@ export function wholeNumber(
   };
 }
 
-function parseNumber(text: string): unknown {
-  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+function parseNumber(given: string): unknown {
+  return /^\d{1,15}$/.test(given) ? Number(given) : given;
 }
 
 /** True or false. */
@@ -84,9 +93,14 @@ export function flag(about: About<boolean>): Option<boolean> {
     expects: "true or false",
     byDefault: false,
     read: (value) => (typeof value === "boolean" ? value : undefined),
-    parse: (text) => (text === "true" ? true : text === "false" ? false : text),
+    parse: parseFlag,
     ...about,
   };
+}
+
+/** Makes true or false of a variable's text. */
+export function parseFlag(given: string): unknown {
+  return given === "true" ? true : given === "false" ? false : given;
 }
 
 /** A text that is not empty and fits the pattern. */
@@ -118,10 +132,13 @@ export function oneOf(values: readonly string[], about: About<string>): Option<s
 }
 
 /** A function. There is no telling whether it is the right one. */
+export function callback<F>(about: About<F> & ({ readonly byDefault: F } | { readonly required: true })): Option<F>;
+export function callback<F>(about: About<F | undefined>): Option<F | undefined>;
 export function callback<F>(about: About<F | undefined>): Option<F | undefined> {
   return {
     expects: "a function",
     defaultText: "none",
+    secret: "text",
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     read: (value) => (typeof value === "function" ? (value as F) : undefined),
     ...about,
@@ -135,6 +152,7 @@ export function objectWith<T>(
 ): Option<T | undefined> {
   return {
     defaultText: "none",
+    secret: "text",
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     read: (value) => (hasMethods(value, methods) ? (value as T) : undefined),
     ...about,
@@ -155,7 +173,7 @@ export function anything(about: About<unknown>): Option<unknown> {
 export function abortSignal(about: About<AbortSignal | undefined>): Option<AbortSignal | undefined> {
   return objectWith<AbortSignal>(["addEventListener", "throwIfAborted"], {
     expects: "an AbortSignal",
-    advice: (value) => (value instanceof AbortController ? "give its signal" : undefined),
+    advice: (value) => (describe(value) === "an AbortController" ? "give its signal" : undefined),
     ...about,
   });
 }
@@ -164,14 +182,15 @@ export function abortSignal(about: About<AbortSignal | undefined>): Option<Abort
 export function group<Settings>(fields: OptionsOf<Settings>, about: About<Settings>): Option<Settings> {
   return {
     expects: "an object with options",
-    byDefault: defaultsOf(fields),
     defaultText: "the defaults of its options",
     // What is inside is read option by option.
     read: () => undefined,
-    fields: fields as OptionTable,
+    fields,
     ...about,
   };
 }
+
+const logMethods = ["debug", "info", "warn", "error"];
 
 /** Where trouble is reported. */
 export const logOption: Option<Logger | false | undefined> = {
@@ -179,12 +198,12 @@ export const logOption: Option<Logger | false | undefined> = {
   expects: "a logger with the methods debug, info, warn and error, or false",
   defaultText: "warnings and errors on stderr, a line each",
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  read: (value) => (isLogger(value) ? (value as Logger | false) : undefined),
+  read: (value) => (value === false || hasMethods(value, logMethods) ? (value as Logger | false) : undefined),
+  advice: (value) => {
+    const missing = logMethods.filter((method) => !hasMethods(value, [method]));
+    return missing.length < logMethods.length ? `it lacks ${missing.join(" and ")}` : undefined;
+  },
 };
-
-function isLogger(value: unknown): boolean {
-  return value === false || hasMethods(value, ["debug", "info", "warn", "error"]);
-}
 
 /**
  * Checks what was given against the table, and completes it.
@@ -193,9 +212,9 @@ function isLogger(value: unknown): boolean {
  * as not given.
  */
 export function readOptions<Settings>(owner: string, table: OptionsOf<Settings>, given: unknown): Settings {
-  if (given !== undefined && !isPlain(given))
-    throw wrongOptionShown(`the argument of ${owner}`, "an object with options", describe(given));
-  return readFields(owner, table, given ?? {}, "", table as OptionTable);
+  if (given !== undefined && !isOptions(given))
+    throw wrongOptionShown(`the argument of ${owner}`, "an object with options", describeSecret(given));
+  return readFields(owner, table, given ?? {}, "", table);
 }
 
 function readFields<Settings>(
@@ -205,37 +224,45 @@ function readFields<Settings>(
   path: string,
   root: OptionTable,
 ): Settings {
-  const options = table as OptionTable;
-  for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined && !Object.hasOwn(options, name))
-      throw unknownOption(owner, `${path}${name}`, options, path, root);
+  const options: OptionTable = table;
+  const values = new Map(entriesOf(given));
+  for (const [name, value] of values) {
+    if (value !== undefined && !Object.hasOwn(options, name)) throw unknownOption(owner, name, options, path, root);
   }
-  const settings: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(options)) {
-    settings[name] = readOne(owner, `${path}${name}`, option, Reflect.get(given, name), root);
-  }
+  const settings = Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [
+      name,
+      readOne(owner, `${path}${name}`, option, values.get(name), root),
+    ]),
+  );
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return settings as Settings;
 }
 
 function readOne(owner: string, path: string, option: Option<unknown>, value: unknown, root: OptionTable): unknown {
-  if (value === undefined) {
+  const { fields } = option;
+  if (value === undefined && fields === undefined) {
     if (option.required) throw missingOption(path, option.expects);
     return option.byDefault;
   }
-  if (option.fields !== undefined && isPlain(value)) return readFields(owner, option.fields, value, `${path}.`, root);
+  // An option inside may be required even if the whole group is left out.
+  const inside = value ?? {};
+  if (fields !== undefined && value !== null && isOptions(inside))
+    return readFields(owner, fields, inside, `${path}.`, root);
   const read = option.read(value);
-  if (read === undefined) throw wrongOptionShown(path, option.expects, received(option, value), option.advice?.(value));
+  if (read === undefined) throw wrongValue(path, option, value);
   return read;
 }
 
-function received({ secret }: Option<unknown>, value: unknown): string {
-  if (!secret) return describe(value);
-  return typeof value === "string" ? `a text of ${value.length} characters` : describe(value);
+/** An option whose value is wrong. What may be a secret is not shown. */
+export function wrongValue(path: string, option: Option<unknown>, value: unknown): Error {
+  const isHidden = option.secret === true || (option.secret === "text" && typeof value !== "number");
+  const received = isHidden ? describeSecret(value) : describe(value);
+  return wrongOptionShown(path, option.expects, received, option.advice?.(value));
 }
 
-function unknownOption(owner: string, path: string, siblings: OptionTable, prefix: string, root: OptionTable): Error {
-  const name = path.slice(path.lastIndexOf(".") + 1);
+function unknownOption(owner: string, name: string, siblings: OptionTable, prefix: string, root: OptionTable): Error {
+  const path = `${prefix}${describeName(name)}`;
   const here = Object.keys(siblings).map((sibling) => `${prefix}${sibling}`);
   const everywhere = pathsOf(root);
   // The very name in another place is what was meant more likely than a similar one here.
@@ -254,18 +281,40 @@ function pathsOf(table: OptionTable, prefix = ""): string[] {
   ]);
 }
 
-function defaultsOf<Settings>(fields: OptionsOf<Settings>): Settings {
-  const entries = Object.entries(fields as OptionTable).map(([name, { byDefault }]) => [name, byDefault]);
-  return Object.fromEntries(entries);
+/**
+ * Whether this may be a group of options: an object of a user's own making. A list, a Map or a promise has no options, and one
+ * that was taken for options would configure nothing, unseen.
+ */
+export function isOptions(value: unknown): value is Readonly<Record<string, unknown>> {
+  return /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value)) && !hasMethods(value, ["then"]);
 }
 
-function isPlain(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/**
+ * The options in an object: what it has itself, and what it has of its class or of the object that it was made from. Methods
+ * do not count, nor does what somebody has added to all objects.
+ */
+export function entriesOf(given: object): [string, unknown][] {
+  const names = new Set(Object.keys(given));
+  for (let kind = kindOf(given); kind !== undefined; kind = kindOf(kind)) {
+    for (const [name, { get, enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(kind))) {
+      if (get !== undefined || enumerable) names.add(name);
+    }
+  }
+  return [...names].map((name) => [name, Reflect.get(given, name)]);
+}
+
+/** What an object inherits from, unless that is what all objects inherit from. */
+function kindOf(given: object): object | undefined {
+  const kind: unknown = Object.getPrototypeOf(given);
+  const isOwn = typeof kind === "object" && kind !== null && Object.getPrototypeOf(kind) !== null;
+  return isOwn ? kind : undefined;
 }
 
 /** What holds without a value, in words for documents and help. */
 export function defaultInWords({ byDefault, defaultText, required }: Option<unknown>): string {
+  if (required && (defaultText ?? "none") === "none") return "none: it must be given";
   if (defaultText !== undefined) return defaultText;
-  if (required) return "none: it must be given";
-  return `\`${Array.isArray(byDefault) ? byDefault.join(", ") : String(byDefault)}\``;
+  if (byDefault === undefined) return "none";
+  if (Array.isArray(byDefault)) return `\`${byDefault.join(", ")}\``;
+  return typeof byDefault === "string" ? `\`${byDefault}\`` : `\`${describe(byDefault)}\``;
 }

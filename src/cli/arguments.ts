@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { describeName, nearestName, type OptionErrorCode, optionError } from "../base/option-error.js";
 
 /** One option of a command: what parsing, help and the README share. */
 export interface CommandOption {
@@ -14,7 +15,7 @@ export interface CommandOption {
 /** The options that were given, by name; those without a value are true. */
 export type GivenOptions = ReadonlyMap<string, string | true>;
 
-/** Reads a command's arguments. Throws a TypeError that names the one that is wrong. It shows no value: it may be a secret. */
+/** Reads a command's arguments. Throws an `OptionError` that names the one that is wrong. It shows no value: it may be a secret. */
 export function readArguments(args: readonly string[], options: readonly CommandOption[]): GivenOptions {
   const types = options.map(({ name, value }) => [name.slice(2), { type: value ? "string" : "boolean" }] as const);
   const { tokens } = parseArgs({
@@ -26,14 +27,12 @@ export function readArguments(args: readonly string[], options: readonly Command
   });
   const given = new Map<string, string | true>();
   for (const token of tokens) {
-    if (token.kind !== "option") throw new TypeError("expected options only, got a word without an option before it");
+    if (token.kind !== "option") throw wrongArgument("arguments", "options only", "a word without an option before it");
     const option = options.find(({ name }) => name === token.rawName);
-    if (option === undefined) {
-      const known = options.map(({ name }) => name).join(", ");
-      throw new TypeError(`${token.rawName} is unknown, expected one of ${known}`);
-    }
-    if (given.has(option.name)) throw new TypeError(`${option.name} must be given once, got it twice`);
-    given.set(option.name, readValue(option, token.value));
+    if (option === undefined) throw unknownArgument(token.rawName, options);
+    const { name } = option;
+    if (given.has(name)) throw wrongArgument(name, "given once", "it twice", "ERR_OPTION_CONFLICT");
+    given.set(name, readValue(option, token.value));
   }
   return given;
 }
@@ -41,9 +40,28 @@ export function readArguments(args: readonly string[], options: readonly Command
 function readValue({ name, value }: CommandOption, got: string | undefined): string | true {
   if (value === undefined) {
     if (got === undefined) return true;
-    throw new TypeError(`${name} must have no value, got one`);
+    throw wrongArgument(name, "given without a value", "one");
   }
   // What was forgotten before the next option.
-  if (got === undefined || got.startsWith("--")) throw new TypeError(`${name} must have a value, ${value}, got none`);
-  return got;
+  if (got !== undefined && !got.startsWith("--")) return got;
+  throw wrongArgument(name, `given with a value, ${value}`, "none", "ERR_OPTION_MISSING");
+}
+
+function unknownArgument(given: string, options: readonly CommandOption[]): Error {
+  const known = options.map(({ name }) => name);
+  const shown = describeName(given);
+  const meant = nearestName(given, known);
+  const expected = meant ?? `one of ${known.join(", ")}`;
+  const advice = meant === undefined ? `expected ${expected}` : `did you mean ${meant}?`;
+  const details = { option: shown, expected, received: "an unknown option" };
+  return optionError("ERR_OPTION_UNKNOWN", `${shown} is unknown, ${advice}`, details);
+}
+
+function wrongArgument(
+  option: string,
+  expected: string,
+  received: string,
+  code: OptionErrorCode = "ERR_OPTION_INVALID",
+): Error {
+  return optionError(code, `${option} must be ${expected}, got ${received}`, { option, expected, received });
 }

@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
+import { errorMessage } from "../base/errors.js";
+import { createLineLogger } from "../base/log.js";
 import { type HistoryCommand, readHistoryArguments } from "./history-arguments.js";
 import { runHistory } from "./history-command.js";
 import { historyHelp } from "./history-help.js";
-import { createLineLogger } from "./line-logger.js";
 
 const usage = `Usage: session-activity <command>
 
@@ -41,15 +42,14 @@ async function history(args: readonly string[]): Promise<number> {
   } catch (error) {
     return complain(error, wrongArguments);
   }
-  return runHistory(command, createLineLogger()).then(
+  return runHistory(command, createLineLogger(["info", "warn", "error"])).then(
     () => ok,
     (error: unknown) => complain(error, failed),
   );
 }
 
 function complain(error: unknown, exitCode: number): number {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`session-activity history: ${message}\n`);
+  process.stderr.write(`session-activity history: ${errorMessage(error)}\n`);
   return exitCode;
 }
 

@@ -1,5 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { TroubleLog } from "../base/log.js";
+import { pause } from "../base/timing.js";
+import type { CliTrouble } from "./cli-troubles.js";
 import { reasonOf } from "./database-failure.js";
 
 /** Counts of a compactor. */
@@ -22,7 +23,7 @@ export interface Compactor {
 /** What a compactor works with. */
 export interface CompactorOptions {
   readonly everyMs: number;
-  readonly log: TroubleLog;
+  readonly log: TroubleLog<CliTrouble>;
   compact(): Promise<number>;
   /** Whether the history has what it should have before its past is closed. */
   isComplete(): Promise<boolean>;
@@ -37,7 +38,7 @@ export function startCompactor({ everyMs, log, compact, isComplete }: CompactorO
   const counts = { runs: 0, failed: 0, skipped: 0, removed: 0 };
 
   async function run(): Promise<void> {
-    while (await pause(everyMs * (0.75 + Math.random() / 2), stopping.signal)) await once();
+    while (await pause(everyMs * (0.75 + Math.random() / 2), stopping.signal, { ref: false })) await once();
   }
 
   async function once(): Promise<void> {
@@ -51,7 +52,7 @@ export function startCompactor({ everyMs, log, compact, isComplete }: CompactorO
     } catch (error) {
       if (stopping.signal.aborted) return;
       counts.failed += 1;
-      log.warn("compact", reasonOf(error), "The history was not compacted: it is tried again");
+      log.warn("history_not_compacted", reasonOf(error), "The history was not compacted: it is tried again");
     }
   }
 
@@ -63,9 +64,4 @@ export function startCompactor({ everyMs, log, compact, isComplete }: CompactorO
       await running;
     },
   };
-}
-
-/** Answers false where it was stopped meanwhile. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return delay(ms, true, { signal, ref: false }).catch(() => false);
 }

@@ -1,4 +1,4 @@
-import { errorCode } from "../base/error-code.js";
+import { errorCode, isError } from "../base/errors.js";
 
 /** Kinds of SQLSTATE whose texts say something of the server or of ours, and never quote what was to be stored. */
 const openKinds = /^(08|0A|28|3D|3F|40|42|53|55|57|58|P0)/;
@@ -11,7 +11,7 @@ const finalFileErrors = /^(EACCES|EBUSY|EEXIST|EISDIR|ENOENT|ENOTDIR|ENOTSUP|EPE
 
 /** What a log may say of a failure. Its text may quote an event, so it is only there where that cannot be. */
 export function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {
-  if (!(error instanceof Error)) return { reason: "the embedded database cannot use its folder" };
+  if (!isError(error)) return { reason: "the embedded database cannot use its folder" };
   const code = errorCode(error);
   if (code === undefined) return openText.test(error.message) ? { reason: error.message } : { reason: error.name };
   return isSqlState(code) && !openKinds.test(code) ? { code } : { code, reason: error.message };
@@ -20,7 +20,7 @@ export function reasonOf(error: unknown): { readonly code?: string; readonly rea
 /** Whether the database is there and says no, so that trying again does not help. */
 export function isRefusal(error: unknown): boolean {
   // What the embedded database's own file system throws is no Error.
-  if (!(error instanceof Error)) return true;
+  if (!isError(error)) return true;
   const code = errorCode(error) ?? "";
   return isSqlState(code) ? finalKinds.test(code) : finalFileErrors.test(code);
 }

@@ -1,125 +1,45 @@
-import { readFileSync } from "node:fs";
-import {
-  type Environment,
-  type Problems,
-  processEnvironment,
-  readVariables,
-  refuse,
-  type Variable,
-  variablesOf,
-} from "../base/environment.js";
-import { missingOption, optionError, wrongOptionShown } from "../base/option-error.js";
-import {
-  defaultInWords,
-  flag,
-  type Option,
-  type OptionsOf,
-  type OptionTable,
-  text,
-  wholeNumber,
-} from "../base/options.js";
-import { databaseTable } from "../history/database.js";
-import { historyTable } from "../history/history-options.js";
-import type { SignalHistoryOptions } from "../history/index.js";
-import { brokersOption } from "../kafka/client/client-options.js";
-import { consumerTable } from "../kafka/consumer/consumer-options.js";
-import { sessionTrackingFromEnv } from "../kafka/environment/kafka-environment.js";
-import type { SessionActivityConsumerOptions } from "../kafka/index.js";
+import { type Environment, type GivenOptions, onTopOf, processEnvironment, putAt } from "../base/environment.js";
+import { missingOption, optionError, wrongOption } from "../base/option-error.js";
+import { defaultInWords, flag, isOptions, type Option, readOptions, wholeNumber, wrongValue } from "../base/options.js";
+import { type DatabaseSettings, databaseTable } from "../history/database.js";
+import { historyTable, tombstoneKeyFileOption } from "../history/history-options.js";
 import { type CommandOption, readArguments } from "./arguments.js";
-import type { HealthAddress } from "./health.js";
+import {
+  type WorkerSettings,
+  workerFromEnv,
+  workerHealthTable,
+  workerKafkaTable,
+  workerTable,
+} from "./worker-options.js";
 
 /** What `session-activity history` was told to do. */
 export interface HistoryCommand {
-  /** A server's address, or the path of a folder. */
-  readonly database: string;
-  readonly history: Pick<SignalHistoryOptions, "schema" | "requireVerified" | "latenessMs" | "tombstoneKey">;
-  readonly kafka: Pick<
-    SessionActivityConsumerOptions,
-    "brokers" | "groupId" | "topic" | "deadLetterTopic" | "properties"
-  >;
-  readonly health: HealthAddress | undefined;
+  readonly address: DatabaseSettings;
+  readonly options: Omit<WorkerSettings, "database" | "env" | "log">;
 }
 
-/** Everything that can be set, each by an argument or a variable. */
-interface CommandSettings {
-  readonly brokers: string;
-  readonly topic: string;
-  readonly groupId: string;
-  readonly database: string | undefined;
-  readonly schema: string;
-  readonly requireVerified: boolean;
-  readonly latenessMs: number;
-  readonly deadLetterTopic: string | undefined;
-  readonly tombstoneKeyFile: Uint8Array | undefined;
-  readonly healthPort: number | undefined;
-  readonly healthHost: string | undefined;
-}
-
-const prefix = "SESSION_HISTORY_";
 const hourMs = 3_600_000;
 
-/** The options of the command. Their bounds are those of the libraries. */
-export const commandTable: OptionsOf<CommandSettings> = {
-  // A service's variables say where Kafka is.
-  brokers: { ...brokersOption, variable: undefined, defaultText: "`SESSION_TRACKING_KAFKA_BROKERS`" },
-  topic: {
-    ...consumerTable.topic,
-    variable: undefined,
-    defaultText: "`SESSION_TRACKING_KAFKA_TOPIC`, or `session-activities`",
-  },
-  groupId: text({
-    meaning: "Workers of one group share the partitions",
-    byDefault: "session-activity-history",
-    variable: "GROUP",
-  }),
-  database: {
-    ...databaseTable.url,
-    meaning:
-      "`postgresql://user@host/name` without a password, or the path of a folder for one worker with an embedded database",
-    defaultText: "`SESSION_HISTORY_DATABASE`, which may hold a password",
-  },
-  schema: historyTable.schema,
-  requireVerified: historyTable.requireVerified,
-  latenessMs: historyTable.latenessMs,
-  deadLetterTopic: {
-    ...consumerTable.deadLetterTopic,
-    defaultText: "they are counted, and logged without their content",
-    variable: "DEAD_LETTER_TOPIC",
-  },
-  tombstoneKeyFile: {
-    meaning:
-      "Holds the secret by which who was forgotten is known again, at least 16 bytes; a line break at its end does not count",
-    expects: "the path of a readable file with at least 16 bytes",
-    defaultText: "none",
-    variable: "TOMBSTONE_KEY_FILE",
-    read: (value) => (typeof value === "string" ? readKey(value) : undefined),
-    parse: (given) => given,
-  },
-  healthPort: {
-    ...wholeNumber({ meaning: "", unit: "a port", byDefault: 0, min: 0, max: 65_535 }),
-    meaning: "Answers `/healthz` and `/readyz` there; 0 for any free port",
-    expects: "a port from 0 to 65535",
-    byDefault: undefined,
-    defaultText: "no health endpoint",
-    variable: "HEALTH_PORT",
-  },
-  healthHost: text({
-    meaning: "The address that the health port is bound to",
-    defaultText: "all of the machine's",
-    variable: "HEALTH_HOST",
-  }),
+/** The address as it is typed: a variable may hold a password, and an argument must not. */
+const addressOption: Option<string | undefined> = {
+  ...databaseTable.url,
+  meaning:
+    "`postgresql://user@host/name` without a password, or the path of a folder for one worker with an embedded database",
+  defaultText: "`SESSION_HISTORY_DATABASE`, which may hold a password",
 };
 
 /** The same lateness for people. */
 const latenessHours: Option<number> = {
   ...wholeNumber({ meaning: "", unit: "hours", byDefault: 24, max: 87_600 }),
   meaning: "How late an event may come and still be placed",
+  variable: historyTable.latenessMs.variable,
 };
 
 /** How an option is typed. */
-interface Argument extends CommandOption {
-  readonly sets?: keyof CommandSettings;
+export interface Argument extends CommandOption {
   readonly option: Option<unknown>;
+  /** Where its value goes. Undefined for what only prints. */
+  readonly path: readonly string[] | undefined;
   /** What the number that is typed is multiplied with. */
   readonly scale?: number;
 }
@@ -128,102 +48,80 @@ const shows = (meaning: string): Option<boolean> => flag({ meaning, defaultText:
 
 /** Every argument there is, in the order of help and documents. */
 export const historyOptions: readonly Argument[] = [
-  argument("--brokers", "HOST:PORT", "brokers"),
-  argument("--topic", "TOPIC", "topic"),
-  argument("--group", "GROUP", "groupId"),
-  argument("--database", "ADDRESS", "database"),
-  argument("--schema", "NAME", "schema"),
-  argument("--require-verified", undefined, "requireVerified"),
-  { ...argument("--lateness-hours", "HOURS", "latenessMs", latenessHours), scale: hourMs },
-  argument("--dead-letter-topic", "TOPIC", "deadLetterTopic"),
-  argument("--tombstone-key-file", "FILE", "tombstoneKeyFile"),
-  argument("--health-port", "PORT", "healthPort"),
-  argument("--health-host", "HOST", "healthHost"),
-  { ...argument("--help", undefined, undefined, shows("Shows this")) },
-  { ...argument("--version", undefined, undefined, shows("Shows the version")) },
+  argument("--brokers", "HOST:PORT", workerKafkaTable.brokers, ["kafka", "brokers"]),
+  argument("--topic", "TOPIC", workerKafkaTable.topic, ["kafka", "topic"]),
+  argument("--group", "GROUP", workerKafkaTable.groupId, ["kafka", "groupId"]),
+  argument("--database", "ADDRESS", addressOption, ["address", "url"]),
+  argument("--schema", "NAME", historyTable.schema, ["history", "schema"]),
+  argument("--require-verified", undefined, { ...historyTable.requireVerified, defaultText: "takes all" }, [
+    "history",
+    "requireVerified",
+  ]),
+  { ...argument("--lateness-hours", "HOURS", latenessHours, ["history", "latenessMs"]), scale: hourMs },
+  argument("--dead-letter-topic", "TOPIC", workerKafkaTable.deadLetterTopic, ["kafka", "deadLetterTopic"]),
+  argument("--tombstone-key-file", "FILE", tombstoneKeyFileOption, ["history", "tombstoneKey"]),
+  argument("--health-port", "PORT", workerHealthTable.port, ["health", "port"]),
+  argument("--health-host", "HOST", workerHealthTable.host, ["health", "host"]),
+  argument("--help", undefined, shows("Shows this"), undefined),
+  argument("--version", undefined, shows("Shows the version"), undefined),
 ];
 
 function argument(
   name: `--${string}`,
   value: string | undefined,
-  sets: keyof CommandSettings | undefined,
-  option: Option<unknown> = sets === undefined ? shows("") : commandTable[sets],
+  option: Option<unknown>,
+  path: readonly string[] | undefined,
 ): Argument {
-  const { meaning } = option;
-  const byDefault = name === "--require-verified" ? "takes all" : defaultInWords(option);
-  return { name, value, meaning, byDefault, option, ...(sets !== undefined && { sets }) };
+  return { name, value, meaning: option.meaning, byDefault: defaultInWords(option), option, path };
 }
-
-/** The variables of the worker, beside those of Kafka. */
-export const historyVariables: readonly Variable[] = variablesOf(prefix, commandTable as OptionTable);
 
 /**
  * Reads the arguments of `session-activity history`, on top of the environment. Throws an `OptionError` that says which option is
  * wrong, what was expected, and what came, but for what may be a secret.
  */
 export function readHistoryArguments(args: readonly string[], env: Environment = processEnvironment): HistoryCommand {
-  const { kafka = {} } = sessionTrackingFromEnv(env);
-  const settings = settingsOf(args, env, kafka);
-  const { brokers, topic, groupId, deadLetterTopic, database, healthPort: port, healthHost: host } = settings;
-  if (brokers === undefined) {
-    throw missingOption("--brokers", brokersOption.expects, "or the variable SESSION_TRACKING_KAFKA_BROKERS");
+  const beneath = workerFromEnv(env);
+  const all: GivenOptions = onTopOf({ ...beneath.options, address: beneath.address }, readGiven(args));
+  const { address, ...given } = all;
+  if (!isOptions(given["kafka"]) || given["kafka"]["brokers"] === undefined) {
+    throw missingOption(
+      "--brokers",
+      workerKafkaTable.brokers.expects,
+      "or the variable SESSION_TRACKING_KAFKA_BROKERS",
+    );
   }
-  if (database === undefined) {
+  const { database: _, env: __, log: ___, ...options } = readOptions("session-activity history", workerTable, given);
+  const settings = readOptions("session-activity history", databaseTable, address);
+  check(options, settings);
+  return { address: settings, options };
+}
+
+/** What no option shows by itself. */
+function check({ kafka, health }: HistoryCommand["options"], { url }: DatabaseSettings): void {
+  if (url === undefined) {
     throw missingOption(
       "--database",
-      commandTable.database.expects,
+      addressOption.expects,
       "or the variable SESSION_HISTORY_DATABASE: a history in memory would end with this process",
     );
   }
-  if (deadLetterTopic === topic) {
-    throw wrongOptionShown("--dead-letter-topic", "another topic than the one that is read", `"${topic}"`);
+  if (kafka.deadLetterTopic === kafka.topic) {
+    throw wrongOption("--dead-letter-topic", "another topic than the one that is read", kafka.topic);
   }
-  if (host !== undefined && port === undefined) {
-    throw missingOption("--health-port", commandTable.healthPort.expects, "since --health-host is");
+  if (health.host !== undefined && health.port === undefined) {
+    throw missingOption("--health-port", workerHealthTable.port.expects, "since --health-host is");
   }
-  const { schema, requireVerified, latenessMs, tombstoneKeyFile: tombstoneKey } = settings;
-  return {
-    database,
-    history: { schema, requireVerified, latenessMs, tombstoneKey },
-    kafka: { brokers, topic, groupId, deadLetterTopic, properties: kafka.properties },
-    health: port === undefined ? undefined : { port, host },
-  };
 }
 
-type GivenSettings = { -readonly [Name in keyof CommandSettings]?: CommandSettings[Name] };
-
-function settingsOf(
-  args: readonly string[],
-  env: Environment,
-  kafka: { readonly brokers?: unknown; readonly topic?: unknown },
-): Omit<CommandSettings, "brokers"> & { readonly brokers: string | undefined } {
-  const problems: Problems = new Map();
-  const beneath = readVariables(prefix, historyVariables, env, problems);
-  refuse(problems, "the history worker");
-  const onTop = readGiven(args);
-  const settings: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(commandTable as OptionTable)) {
-    const given = { ...kafka, ...beneath }[name];
-    settings[name] =
-      onTop[name as keyof GivenSettings] ?? (given === undefined ? option.byDefault : option.read(given));
-  }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return settings as unknown as CommandSettings;
-}
-
-function readGiven(args: readonly string[]): GivenSettings {
-  const settings: Record<string, unknown> = {};
+function readGiven(args: readonly string[]): GivenOptions {
+  const settings: GivenOptions = {};
   for (const [name, given] of readArguments(args, historyOptions)) {
-    const argumentOf = historyOptions.find((known) => known.name === name);
-    if (argumentOf?.sets === undefined) continue;
-    const { option, sets, scale } = argumentOf;
-    const value = option.read(given === true ? true : (option.parse?.(given) ?? given));
-    if (value === undefined) {
-      const received = option.secret ? "another text" : JSON.stringify(given);
-      throw wrongOptionShown(name, option.expects, received);
-    }
-    if (sets === "database") refusePassword(String(value));
-    settings[sets] = scale === undefined ? value : Number(value) * scale;
+    const { option, path, scale = 1 } = historyOptions.find((known) => known.name === name) ?? {};
+    if (option === undefined || path === undefined) continue;
+    const value = option.read(typeof given === "string" ? (option.parse?.(given) ?? given) : given);
+    if (value === undefined) throw wrongValue(name, option, given);
+    if (option === addressOption && typeof value === "string") refusePassword(value);
+    putAt(settings, path, typeof value === "number" ? value * scale : value);
   }
   return settings;
 }
@@ -240,15 +138,4 @@ function refusePassword(address: string): void {
     expected: "an address without a password",
     received: "one with a password",
   });
-}
-
-function readKey(file: string): Uint8Array | undefined {
-  try {
-    const bytes = readFileSync(file);
-    const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? -2 : -1) : bytes.length;
-    const key = bytes.subarray(0, end);
-    return key.length >= 16 ? key : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,16 +1,20 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "../base/log.js";
+import { onTopOfEnvironment } from "../base/environment.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
-import { anything, logOption, milliseconds, type OptionsOf, objectWith, readOptions } from "../base/options.js";
-import { within } from "../base/within.js";
+import { missingOption } from "../base/option-error.js";
+import { readOptions } from "../base/options.js";
+import { pause, resolvesWithin } from "../base/timing.js";
+import { databaseTable } from "../history/database.js";
 import {
   createSignalHistory,
+  type OpenSignalDatabase,
+  openSignalDatabase,
   type SignalDatabase,
   type SignalHistory,
-  type SignalHistoryOptions,
   type SignalHistoryStats,
 } from "../history/index.js";
-import { consumerSettings } from "../kafka/consumer/consumer-options.js";
+import { loadKafkaClient } from "../kafka/client/kafka-client.js";
+import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
+import { consumerSettings } from "../kafka/consumer/consumer-settings.js";
 import { watchGroup } from "../kafka/consumer/group-progress.js";
 import {
   type ConsumerStats,
@@ -18,50 +22,12 @@ import {
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
 } from "../kafka/index.js";
+import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { isRefusal, reasonOf } from "./database-failure.js";
+import { type Health, startHealth } from "./health.js";
 import { watchDatabase } from "./watched-database.js";
-
-/** Options of {@link startHistoryWorker}. */
-export interface HistoryWorkerOptions {
-  /** Where the history is kept. It stays open. */
-  database: SignalDatabase;
-  history?: Omit<SignalHistoryOptions, "database" | "log"> | undefined;
-  /** What is read. Records without an event go to `deadLetterTopic`, or are logged and counted. */
-  kafka: Pick<
-    SessionActivityConsumerOptions,
-    "brokers" | "groupId" | "topic" | "deadLetterTopic" | "properties" | "closeTimeoutMs"
-  >;
-  /** The longest time between two attempts while the database is away. By default, 5,000 ms. */
-  maxBackoffMs?: number | undefined;
-  /** About how often the history is compacted. By default, each 60,000 ms. */
-  compactEveryMs?: number | undefined;
-  log?: Logger | false | undefined;
-}
-
-/** The options of a worker. Those of history and consumer are checked by these. */
-const workerTable: OptionsOf<{
-  readonly database: SignalDatabase | undefined;
-  readonly history: unknown;
-  readonly kafka: unknown;
-  readonly maxBackoffMs: number;
-  readonly compactEveryMs: number;
-  readonly log: Logger | false | undefined;
-}> = {
-  database: objectWith<SignalDatabase>(["query"], {
-    meaning: "Where the history is kept",
-    expects: "a Pool of pg, a PGlite, or what openSignalDatabase gives",
-    required: true,
-  }),
-  history: anything({ meaning: "The options of the signal history" }),
-  kafka: anything({ meaning: "The options of the consumer", required: true }),
-  maxBackoffMs: milliseconds({
-    meaning: "The longest time between two attempts while the database is away",
-    byDefault: 5_000,
-  }),
-  compactEveryMs: milliseconds({ meaning: "About how often the history is compacted", byDefault: 60_000 }),
-  log: logOption,
-};
+import { type HistoryWorkerOptions, type WorkerSettings, workerFromEnv, workerTable } from "./worker-options.js";
 
 /** What a worker has done, and how it is. Counts only. */
 export interface HistoryWorkerStats {
@@ -82,6 +48,8 @@ export interface HistoryWorker {
   close(): Promise<void>;
   /** Resolves when it is closed. Rejects when it has ended by itself, with the reason. Nobody has to look. */
   readonly closed: Promise<void>;
+  /** Resolves when the health endpoint listens, with its port. Undefined without one, or if the worker ended before. */
+  readonly healthPort: Promise<number | undefined>;
 }
 
 const backoffMs = 100;
@@ -96,16 +64,18 @@ const stopTimeoutMs = 5_000;
  * would only keep partitions from those that can. From then on it stays a member whatever the database does: its partitions
  * wait, and each batch is tried until it is recorded.
  *
- * Throws a TypeError for wrong options.
+ * Throws an `OptionError` for wrong options.
  */
-export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker {
-  const { maxBackoffMs, compactEveryMs } = readOptions("startHistoryWorker", workerTable, options);
-  const log = createTroubleLog(options.log);
-  const database = watchDatabase(options.database, log);
-  const history = createSignalHistory({ ...options.history, database, log: options.log });
-  const consumerOptions = consumerOptionsOf(options, history, log, maxBackoffMs);
+export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryWorker {
+  const settings = workerSettings(options);
+  const { maxBackoffMs, compactEveryMs } = settings;
+  const log = createTroubleLog<CliTrouble | KafkaTrouble>(settings.log);
+  const database = watchDatabase(settings.database, log);
+  const history = createSignalHistory({ ...settings.history, database, env: false, log: settings.log });
+  const consumerOptions = consumerOptionsOf(settings, history, log);
   // What is wrong is told now, and not when the database is there.
   consumerSettings(consumerOptions);
+  loadKafkaClient();
   const stopping = new AbortController();
   let reading: Reading | undefined;
   let ended = false;
@@ -118,7 +88,8 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
     } finally {
       ended = true;
       database.stop();
-      await within(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
+      await resolvesWithin(stopTimeoutMs, reading?.stopCompacting() ?? Promise.resolve());
+      await settings.close();
     }
   }
 
@@ -133,19 +104,87 @@ export function startHistoryWorker(options: HistoryWorkerOptions): HistoryWorker
     };
   }
 
-  const closed = run();
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await reading?.consumer.close();
+  }
+
+  const health = startHealthOf(settings, stats);
+  const closed = withHealth(run(), health, stop);
   closed.catch(() => {
     // Whoever waits for it sees it; nobody has to.
   });
   return {
     closed,
+    healthPort: health.then(
+      (endpoint) => endpoint?.port,
+      () => undefined,
+    ),
     stats,
     async close() {
-      stopping.abort();
-      await reading?.consumer.close();
+      await stop();
       await closed.catch(() => {});
     },
   };
+}
+
+function startHealthOf({ health }: WorkerSettings, stats: () => HistoryWorkerStats): Promise<Health | undefined> {
+  const { port, host } = health;
+  return port === undefined ? Promise.resolve(undefined) : startHealth({ port, host }, stats);
+}
+
+/** Answers about health until the work has ended. If the endpoint cannot listen, the work ends, and that is the reason. */
+async function withHealth(
+  work: Promise<void>,
+  health: Promise<Health | undefined>,
+  stop: () => Promise<void>,
+): Promise<void> {
+  work.catch(() => {
+    // Waited for below.
+  });
+  try {
+    const endpoint = await health;
+    try {
+      await work;
+    } finally {
+      await endpoint?.close();
+    }
+  } catch (error) {
+    await stop();
+    await work.catch(() => {});
+    throw error;
+  }
+}
+
+/** The options on top of the environment, checked and completed, and a database. */
+function workerSettings(
+  options: HistoryWorkerOptions,
+): WorkerSettings & { readonly database: SignalDatabase; close(): Promise<void> } {
+  let address = readOptions("openSignalDatabase", databaseTable, {});
+  const all = onTopOfEnvironment(options, (env) => {
+    const beneath = workerFromEnv(env);
+    address = beneath.address;
+    return beneath.options;
+  });
+  const { database, ...settings } = readOptions("startHistoryWorker", workerTable, all);
+  if (settings.health.host !== undefined && settings.health.port === undefined) {
+    throw missingOption("health.port", "a port from 0 to 65535", "since health.host is");
+  }
+  if (database !== undefined) return { ...settings, database, close: () => Promise.resolve() };
+  if (address.url === undefined) {
+    const because = "or the variable SESSION_HISTORY_DATABASE: a history in memory would end with this process";
+    throw missingOption("database", workerTable.database.expects, because);
+  }
+  const own = openSignalDatabase({ ...address, env: false });
+  return { ...settings, database: own, close: () => closeDatabase(own) };
+}
+
+/** How long the database may take to close. */
+const closeTimeoutMs = 5_000;
+
+/** Closes a database. One that could not be opened cannot be closed, either. */
+export async function closeDatabase(database: OpenSignalDatabase): Promise<void> {
+  await resolvesWithin(closeTimeoutMs, database.close()).catch(() => {});
 }
 
 /** What runs while the worker is a member of its group. */
@@ -159,7 +198,7 @@ function startReading(
   options: SessionActivityConsumerOptions,
   history: SignalHistory,
   everyMs: number,
-  log: TroubleLog,
+  log: TroubleLog<CliTrouble | KafkaTrouble>,
 ): Reading {
   const consumer = createSessionActivityConsumer(options);
   const progress = watchGroup(consumerSettings(options), log);
@@ -175,10 +214,9 @@ function startReading(
 }
 
 function consumerOptionsOf(
-  { kafka, log: logger }: HistoryWorkerOptions,
+  { kafka, maxBackoffMs, log: logger }: WorkerSettings,
   history: SignalHistory,
-  log: TroubleLog,
-  maxBackoffMs: number,
+  log: TroubleLog<CliTrouble>,
 ): SessionActivityConsumerOptions {
   return {
     ...kafka,
@@ -187,8 +225,9 @@ function consumerOptionsOf(
     onInvalid:
       kafka.deadLetterTopic === undefined
         ? ({ topic, partition, offset }, reason) =>
-            log.warn("invalid", { topic, partition, offset, reason }, "A record holds no event: it is left out")
+            log.warn("record_left_out", { topic, partition, offset, reason }, "A record holds no event: it is left out")
         : undefined,
+    env: false,
     log: logger,
   };
 }
@@ -213,7 +252,7 @@ async function migrate(history: SignalHistory, maxBackoffMs: number, signal: Abo
   };
   for (let wait = backoffMs; !signal.aborted; wait = Math.min(maxBackoffMs, wait * 2)) {
     if (await Promise.race([attempt(), stopped])) return !signal.aborted;
-    await delay(wait, undefined, { signal }).catch(() => {});
+    await pause(wait, signal);
   }
   return false;
 }

@@ -1,5 +1,6 @@
 import type { TroubleLog } from "../base/log.js";
 import type { SignalDatabase } from "../history/index.js";
+import type { CliTrouble } from "./cli-troubles.js";
 import { reasonOf } from "./database-failure.js";
 
 /** A database of which it is known whether it works. */
@@ -11,13 +12,13 @@ export interface WatchedDatabase extends SignalDatabase {
 }
 
 /** Watches a database: logs when it no longer works, and when it does again. */
-export function watchDatabase(database: SignalDatabase, log: TroubleLog): WatchedDatabase {
+export function watchDatabase(database: SignalDatabase, log: TroubleLog<CliTrouble>): WatchedDatabase {
   let answers: boolean | undefined;
   let stopped = false;
 
   function note(works: boolean, details: object): void {
-    if (works && answers === false) log.warn("database back", {}, "The database works again");
-    if (!works) log.warn("database", details, "The database does not work: events wait in Kafka until it does");
+    if (works && answers === false) log.warn("database_back", {}, "The database works again");
+    if (!works) log.warn("database_down", details, "The database does not work: events wait in Kafka until it does");
     answers = works;
   }
 

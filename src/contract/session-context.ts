@@ -1,7 +1,8 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type SessionContext, SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { readCount } from "../base/option-checks.js";
+import { wrongValue } from "../base/options.js";
+import { defaultMaxContextBytes, maxContextBytesOption } from "./bounds.js";
 
 /**
  * Whether the session context of the call was verified, for handlers: `context.values.get(sessionContextVerifiedKey)`. False if
@@ -15,9 +16,6 @@ export const sessionContextVerifiedKey: ContextKey<boolean> = createContextKey<b
 export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
   description: "the encoded session context",
 });
-
-/** The largest encoded context, in bytes: what a service records by default, and half of what HTTP/1.1 carries. */
-const defaultMaxBytes = 8_192;
 
 /** Options of {@link encodeSessionContext} and {@link decodeSessionContext}. */
 export interface SessionContextOptions {
@@ -89,8 +87,12 @@ export function decodeSessionContext(encoded: string, options: SessionContextOpt
   }
 }
 
-function readMaxBytes({ maxBytes }: SessionContextOptions): number {
-  return readCount("maxBytes", maxBytes, defaultMaxBytes);
+const maxBytesOption = maxContextBytesOption("The largest encoded context");
+
+function readMaxBytes({ maxBytes = defaultMaxContextBytes }: SessionContextOptions): number {
+  const read = maxBytesOption.read(maxBytes);
+  if (read === undefined) throw wrongValue("maxBytes", maxBytesOption, maxBytes);
+  return read;
 }
 
 function requireText(field: string, value: unknown): void {

@@ -1,7 +1,19 @@
 import { createRequire } from "node:module";
 import type Pg from "pg";
+import {
+  type Environment,
+  environmentOption,
+  onTopOfEnvironment,
+  type Problems,
+  readVariables,
+  refuse,
+  variablesOf,
+} from "../base/environment.js";
 import { milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
 import { lockFolder } from "./folder-lock.js";
+
+/** What the names of the history's variables begin with. */
+export const historyPrefix = "SESSION_HISTORY_";
 
 /** Both packages are optional, so they are loaded when they are needed. */
 const require = createRequire(import.meta.url);
@@ -16,12 +28,16 @@ export interface SignalDatabase {
 
 const serverPattern = /^postgres(ql)?:/;
 
-/** The options of a database. */
-export const databaseTable: OptionsOf<{
+/** The options of a database, checked and completed. */
+export interface DatabaseSettings {
   readonly url: string | undefined;
   readonly maxConnections: number;
   readonly timeoutMs: number;
-}> = {
+  readonly env: Environment | false | undefined;
+}
+
+/** The options of a database. */
+export const databaseTable: OptionsOf<DatabaseSettings> = {
   url: {
     meaning: "The address of a PostgreSQL server, or the path of a folder for an embedded database",
     expects: "postgresql://user@host/name, or the path of a folder",
@@ -43,7 +59,10 @@ export const databaseTable: OptionsOf<{
     byDefault: 30_000,
     variable: "TIMEOUT_MS",
   }),
+  env: environmentOption,
 };
+
+const databaseVariables = variablesOf(historyPrefix, databaseTable);
 
 function isAddressOrPath(url: string): boolean {
   if (serverPattern.test(url)) return URL.canParse(url);
@@ -55,11 +74,11 @@ export interface OpenSignalDatabase extends SignalDatabase {
   close(): Promise<void>;
 }
 
-/** Where the database is, and how to speak to it. */
+/** Where the database is, and how to speak to it. What is not given comes from the environment, then from the defaults. */
 export interface SignalDatabaseOptions {
   /**
    * A PostgreSQL server as `postgresql://user@host/name` (needs `pg`, which also reads `PGPASSWORD` and the like), or the path
-   * of a folder for an embedded PGlite. By default, a PGlite in memory (both need `@electric-sql/pglite`). A folder that is
+   * of a folder for an embedded PGlite. By default, what `SESSION_HISTORY_DATABASE` says, or a PGlite in memory (both need `@electric-sql/pglite`). A folder that is
    * open already is refused with the code `EBUSY`, except on Windows, and except where it was opened on another machine.
    */
   url?: string | undefined;
@@ -67,6 +86,12 @@ export interface SignalDatabaseOptions {
   maxConnections?: number | undefined;
   /** How long a connection or a statement may take. By default, 30,000 ms. */
   timeoutMs?: number | undefined;
+  /**
+   * The environment variables that stand beneath the options. `false` ignores the environment.
+   *
+   * @default the process's environment
+   */
+  env?: Environment | false | undefined;
 }
 
 /**
@@ -75,7 +100,13 @@ export interface SignalDatabaseOptions {
  * Throws an Error that says what to install where the package that it needs is missing.
  */
 export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSignalDatabase {
-  const { url, maxConnections, timeoutMs } = readOptions("openSignalDatabase", databaseTable, options);
+  const all = onTopOfEnvironment(options, (env) => {
+    const problems: Problems = new Map();
+    const beneath = readVariables(databaseVariables, env, problems);
+    refuse(problems, "the signal database");
+    return beneath;
+  });
+  const { url, maxConnections, timeoutMs } = readOptions("openSignalDatabase", databaseTable, all);
   if (url !== undefined && serverPattern.test(url)) return openServer(url, maxConnections, timeoutMs);
   return openEmbedded(url);
 }

@@ -5,7 +5,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { errorCode } from "../base/error-code.js";
+import { errorCode } from "../base/errors.js";
 
 /** A folder that nobody else can lock until this is released, or this process has ended, however it did. */
 export interface FolderLock {

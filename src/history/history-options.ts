@@ -1,4 +1,16 @@
+import { readFileSync } from "node:fs";
+import { types } from "node:util";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import {
+  type Environment,
+  environmentOption,
+  type GivenOptions,
+  onTopOfEnvironment,
+  type Problems,
+  readVariables,
+  refuse,
+  variablesOf,
+} from "../base/environment.js";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import {
@@ -12,15 +24,15 @@ import {
   readOptions,
   text,
 } from "../base/options.js";
-import { openSignalDatabase, type SignalDatabase } from "./database.js";
+import { historyPrefix, openSignalDatabase, type SignalDatabase } from "./database.js";
 import { normalizeSignal, type SessionSignals, sessionContextSignals } from "./signals.js";
 import { createTombstones, type Tombstones } from "./tombstones.js";
 
-/** Options of {@link createSignalHistory}. */
+/** Options of {@link createSignalHistory}. What is not given comes from the environment, then from the defaults. */
 export interface SignalHistoryOptions {
   /**
-   * Where the history is kept: a `Pool` of `pg`, a PGlite, or what `openSignalDatabase` gives. By default, a PGlite in memory,
-   * for tests and for looking around.
+   * Where the history is kept: a `Pool` of `pg`, a PGlite, or what `openSignalDatabase` gives. By default, what
+   * `SESSION_HISTORY_DATABASE` says, or a PGlite in memory, for tests and for looking around.
    */
   database?: SignalDatabase | undefined;
   /** The schema in the database that holds everything. By default, `signal_history`. */
@@ -48,9 +60,15 @@ export interface SignalHistoryOptions {
   latenessMs?: number | undefined;
   /**
    * The secret by which somebody who was forgotten is known again, at least 16 bytes. Needed for `forget`, and from then on
-   * in every process that records. By default, none.
+   * in every process that records. By default, what the file holds that `SESSION_HISTORY_TOMBSTONE_KEY_FILE` names, or none.
    */
   tombstoneKey?: string | Uint8Array | undefined;
+  /**
+   * The environment variables that stand beneath the options. `false` ignores the environment.
+   *
+   * @default the process's environment
+   */
+  env?: Environment | false | undefined;
   /** Takes warnings. By default, a line each on stderr; false silences them. */
   log?: Logger | false | undefined;
 }
@@ -74,6 +92,7 @@ export interface HistorySettings {
 type GivenSettings = Omit<HistorySettings, "database" | "close" | "tombstones" | "log"> & {
   readonly database: SignalDatabase | undefined;
   readonly tombstoneKey: string | Uint8Array | undefined;
+  readonly env: Environment | false | undefined;
   readonly log: Logger | false | undefined;
 };
 
@@ -84,7 +103,7 @@ export const historyTable: OptionsOf<GivenSettings> = {
   database: objectWith<SignalDatabase>(["query"], {
     meaning: "Where the history is kept",
     expects: "a Pool of pg, a PGlite, or what openSignalDatabase gives",
-    defaultText: "a PGlite in memory",
+    defaultText: "`SESSION_HISTORY_DATABASE`, or a PGlite in memory",
   }),
   schema: text({
     meaning: "The schema in the database that holds the history",
@@ -94,25 +113,25 @@ export const historyTable: OptionsOf<GivenSettings> = {
     // It stands in statements as it is.
     pattern: /^[a-z_][a-z0-9_]{0,47}$/,
   }),
-  signals: {
-    ...callback<HistorySettings["signals"]>({ meaning: "Gives the session of an event, and its signals" }),
+  signals: callback({
+    meaning: "Gives the session of an event, and its signals",
     byDefault: sessionContextSignals,
     defaultText: "those of the encoded `SessionContext`",
-  } as Option<HistorySettings["signals"]>,
-  accept: {
-    ...callback<HistorySettings["accept"]>({ meaning: "Which events may write the history" }),
+  }),
+  accept: callback({
+    meaning: "Which events may write the history",
     byDefault: isOk,
     defaultText: "those of calls that ended with `OK` and were not interrupted",
-  } as Option<HistorySettings["accept"]>,
+  }),
   requireVerified: flag({
     meaning: "Takes only events whose session context was verified",
     variable: "REQUIRE_VERIFIED",
   }),
-  normalize: {
-    ...callback<HistorySettings["normalize"]>({ meaning: "Makes values alike that mean the same" }),
+  normalize: callback({
+    meaning: "Makes values alike that mean the same",
     byDefault: normalizeSignal,
     defaultText: "`normalizeSignal`",
-  } as Option<HistorySettings["normalize"]>,
+  }),
   latenessMs: milliseconds({
     meaning: "How long after its completion an event may come and still be placed",
     byDefault: dayMs,
@@ -127,29 +146,71 @@ export const historyTable: OptionsOf<GivenSettings> = {
     secret: true,
     read: (value) => (isLongEnough(value) ? value : undefined),
   },
+  env: environmentOption,
   log: logOption,
 };
 
-/** Checks and completes the options. Throws an `OptionError` that names the option. */
+/** The variable's way to the tombstone key: no variable holds it. */
+export const tombstoneKeyFileOption: Option<Uint8Array | undefined> = {
+  meaning:
+    "Holds the secret by which who was forgotten is known again, at least 16 bytes; a line break at its end does not count",
+  expects: "the path of a readable file with at least 16 bytes",
+  defaultText: "none",
+  variable: "TOMBSTONE_KEY_FILE",
+  read: (value) => (typeof value === "string" ? readKey(value) : undefined),
+};
+
+const { schema, requireVerified, latenessMs } = historyTable;
+const historyVariables = variablesOf(historyPrefix, {
+  schema,
+  requireVerified,
+  latenessMs,
+  tombstoneKeyFile: tombstoneKeyFileOption,
+});
+
+/** Reads the options of a history from environment variables. */
+function historyFromEnv(env: Environment): GivenOptions {
+  const problems: Problems = new Map();
+  const { tombstoneKeyFile, ...options } = readVariables(historyVariables, env, problems);
+  refuse(problems, "the signal history");
+  return { ...options, tombstoneKey: tombstoneKeyFileOption.read(tombstoneKeyFile) };
+}
+
+/** Checks and completes the options, with the environment beneath. Throws an `OptionError` that names the option. */
 export function historySettings(options: SignalHistoryOptions): HistorySettings {
-  const { database, tombstoneKey, log, ...settings } = readOptions("createSignalHistory", historyTable, options);
+  const all = onTopOfEnvironment(options, historyFromEnv);
+  const { database, tombstoneKey, env: _, log, ...settings } = readOptions("createSignalHistory", historyTable, all);
   return {
     ...settings,
-    ...ownOrGiven(database),
+    ...ownOrGiven(database, options.env),
     tombstones: tombstoneKey === undefined ? undefined : createTombstones(tombstoneKey),
     log: createTroubleLog(log),
   };
 }
 
-function ownOrGiven(database: SignalDatabase | undefined): Pick<HistorySettings, "database" | "close"> {
+function ownOrGiven(
+  database: SignalDatabase | undefined,
+  env: SignalHistoryOptions["env"],
+): Pick<HistorySettings, "database" | "close"> {
   if (database !== undefined) return { database, close: () => Promise.resolve() };
-  const embedded = openSignalDatabase();
-  return { database: embedded, close: () => embedded.close() };
+  const own = openSignalDatabase({ env });
+  return { database: own, close: () => own.close() };
+}
+
+function readKey(file: string): Uint8Array | undefined {
+  try {
+    const bytes = readFileSync(file);
+    const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? -2 : -1) : bytes.length;
+    const key = bytes.subarray(0, end);
+    return isLongEnough(key) ? key : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isLongEnough(key: unknown): key is string | Uint8Array {
   if (typeof key === "string") return Buffer.byteLength(key) >= 16;
-  return key instanceof Uint8Array && key.length >= 16;
+  return types.isUint8Array(key) && key.length >= 16;
 }
 
 function isOk({ status, interrupted }: SessionActivityEvent): boolean {

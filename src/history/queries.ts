@@ -1,4 +1,5 @@
-import { wrongOption } from "../base/option-error.js";
+import { type Option, type OptionsOf, readOptions, text, wholeNumber } from "../base/options.js";
+import { changeColumns } from "./sql/change-columns.js";
 import type { Ask, Row } from "./statement.js";
 
 /** A signal of a session changed, and this is the activity that says so. */
@@ -52,18 +53,35 @@ export interface SignalQueries {
 
 const maxLimit = 10_000;
 
-/** A time as a number: what clients make of a timestamptz differs, and a Date has no microseconds. */
-const microsOf = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
+/** A place among all changes. */
+type Cursor = readonly [micros: string, eventId: string, signal: string];
+
+const cursorOption: Option<Cursor | undefined> = {
+  meaning: "Only what comes after the change with this `cursor`",
+  expects: "the cursor of a change",
+  read: (value) => (typeof value === "string" ? readCursor(value) : undefined),
+};
+
+/** The options of {@link SignalQueries.changes}. */
+const changesTable: OptionsOf<{
+  readonly since: Date | undefined;
+  readonly signal: string | undefined;
+  readonly after: Cursor | undefined;
+  readonly limit: number;
+}> = {
+  since: {
+    meaning: "From this moment on, by the start of the call",
+    expects: "a valid Date",
+    read: (value) => (isMoment(value) ? value : undefined),
+  },
+  signal: text({ meaning: "Of this signal only" }),
+  after: cursorOption,
+  limit: wholeNumber({ meaning: "How many at most", unit: "changes", byDefault: 1_000, max: maxLimit }),
+};
 
 /** Creates the queries. */
 export function createQueries(ask: Ask, schema: string): SignalQueries {
-  const columns = `
-    c.session_id, c.signal, c.value, c.event_id, c.service, c.action, c.procedure, c.status, c.verified,
-    ${microsOf("c.started_at")} as started_micros, ${microsOf("c.completed_at")} as completed_micros,
-    (select p.value from ${schema}.observation p
-      where p.session_id = c.session_id and p.signal = c.signal
-        and (p.started_at, p.event_id) < (c.started_at, c.event_id)
-      order by p.started_at desc, p.event_id desc limit 1) as previous_value`;
+  const columns = changeColumns(schema, "c");
 
   async function find(rest: string, values: unknown[]): Promise<SignalChange[]> {
     return (await ask(`select ${columns} from ${rest}`, values)).map(changeOf);
@@ -79,12 +97,9 @@ export function createQueries(ask: Ask, schema: string): SignalQueries {
         [sessionId],
       ),
     triggeredBy: (eventId) => find(`${schema}.change c where c.event_id = $1 order by c.signal`, [eventId]),
-    async changes({ since, signal, after, limit = 1_000 } = {}) {
-      if (since !== undefined && !isMoment(since)) throw wrongOption("since", "a valid Date", since);
-      if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= maxLimit)) {
-        throw wrongOption("limit", `a whole number from 1 to ${maxLimit}`, limit);
-      }
-      const [micros, eventId, afterSignal] = after === undefined ? [null, null, null] : readCursor(after);
+    async changes(query) {
+      const { since, signal, after, limit } = readOptions("changes", changesTable, query);
+      const [micros, eventId, afterSignal] = after ?? [null, null, null];
       return find(
         `${schema}.change c
           where ($1::timestamptz is null or c.started_at >= $1)
@@ -98,22 +113,37 @@ export function createQueries(ask: Ask, schema: string): SignalQueries {
   };
 }
 
+/** The changes that recording has answered with as JSON texts, in the order of all answers. */
+export function toldChanges(texts: readonly string[]): SignalChange[] {
+  return texts
+    .flatMap((json): Row[] => JSON.parse(json))
+    .map((row) => ({ change: changeOf(row), micros: BigInt(String(row["started_micros"])) }))
+    .sort((a, b) => (a.micros < b.micros ? -1 : a.micros > b.micros ? 1 : compareIds(a.change, b.change)))
+    .map(({ change }) => change);
+}
+
+/** Byte by byte, as the database compares them. */
+function compareIds(a: SignalChange, b: SignalChange): number {
+  const byEvent = Buffer.compare(Buffer.from(a.eventId), Buffer.from(b.eventId));
+  return byEvent === 0 ? Buffer.compare(Buffer.from(a.signal), Buffer.from(b.signal)) : byEvent;
+}
+
 function changeOf(row: Row): SignalChange {
-  const text = (column: string): string => String(row[column]);
+  const cell = (column: string): string => String(row[column]);
   return {
-    sessionId: text("session_id"),
-    signal: text("signal"),
-    value: text("value"),
-    previousValue: row["previous_value"] === null ? undefined : text("previous_value"),
-    startedAt: dateOf(text("started_micros")),
-    completedAt: dateOf(text("completed_micros")),
-    eventId: text("event_id"),
-    service: text("service"),
-    action: text("action"),
-    procedure: text("procedure"),
-    status: text("status"),
+    sessionId: cell("session_id"),
+    signal: cell("signal"),
+    value: cell("value"),
+    previousValue: row["previous_value"] === null ? undefined : cell("previous_value"),
+    startedAt: dateOf(cell("started_micros")),
+    completedAt: dateOf(cell("completed_micros")),
+    eventId: cell("event_id"),
+    service: cell("service"),
+    action: cell("action"),
+    procedure: cell("procedure"),
+    status: cell("status"),
     verified: row["verified"] === true,
-    cursor: JSON.stringify([text("started_micros"), text("event_id"), text("signal")]),
+    cursor: JSON.stringify([cell("started_micros"), cell("event_id"), cell("signal")]),
   };
 }
 
@@ -125,7 +155,7 @@ function dateOf(micros: string): Date {
   return new Date(Math.floor(Number(micros) / 1_000));
 }
 
-function readCursor(cursor: string): [string, string, string] {
+function readCursor(cursor: string): Cursor | undefined {
   try {
     const parts: unknown = JSON.parse(cursor);
     const [micros, eventId, signal] = Array.isArray(parts) ? parts.map(String) : [];
@@ -135,5 +165,5 @@ function readCursor(cursor: string): [string, string, string] {
   } catch {
     // No JSON, no cursor.
   }
-  throw wrongOption("after", "the cursor of a change", cursor);
+  return undefined;
 }

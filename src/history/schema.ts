@@ -1,6 +1,6 @@
 import { compactFunction } from "./sql/compact.js";
 import { forgetFunction } from "./sql/forget.js";
-import { recordFunction } from "./sql/record.js";
+import { recordAndTellFunction, recordFunction } from "./sql/record.js";
 import { tables } from "./sql/tables.js";
 
 /**
@@ -10,6 +10,8 @@ import { tables } from "./sql/tables.js";
  */
 const migrations: readonly ((schema: string) => string)[] = [
   (schema) => [tables(schema), recordFunction(schema), compactFunction(schema), forgetFunction(schema)].join("\n"),
+  // Recording answers with the changes. The function of version 1 stays for processes that still run it.
+  recordAndTellFunction,
 ];
 
 /** The version that this package works with. */

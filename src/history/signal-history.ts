@@ -1,7 +1,9 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { TroubleLog } from "../base/log.js";
 import { wrongOption } from "../base/option-error.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
-import { createQueries, type SignalQueries } from "./queries.js";
+import type { HistoryTrouble } from "./history-troubles.js";
+import { createQueries, type SignalChange, type SignalQueries, toldChanges } from "./queries.js";
 import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";
 import { migrateStatement } from "./schema.js";
 import { type Ask, createAsk, type Row } from "./statement.js";
@@ -42,10 +44,19 @@ export interface SignalHistory extends SignalQueries {
    * database was made by a newer version of this package.
    */
   migrate(): Promise<void>;
-  /** Records an event: fits a consumer's `handle`. In whatever order events come, and however often, the history is the same. */
-  record(event: SessionActivityEvent): Promise<void>;
-  /** Records some in one transaction for each 500: all of those, or, where it rejects, none. Much faster than one by one. */
-  recordBatch(events: readonly SessionActivityEvent[]): Promise<void>;
+  /**
+   * Records an event: fits a consumer's `handle`. In whatever order events come, and however often, the history is the same.
+   *
+   * Answers with the changes that the event triggered, as far as they are known now, in the order of their signals. An event
+   * that was recorded before answers with its changes again, so that a reader which ended before it could act on them can.
+   */
+  record(event: SessionActivityEvent): Promise<readonly SignalChange[]>;
+  /**
+   * Records some in one transaction for each 500: all of those, or, if it rejects, none. Much faster than one by one.
+   *
+   * Answers with the changes that these events triggered, in the order of the calls' starts.
+   */
+  recordBatch(events: readonly SessionActivityEvent[]): Promise<readonly SignalChange[]>;
   /** Removes what is older than `latenessMs` and no longer needed. Answers with the number of observations removed. */
   compact(): Promise<number>;
   /**
@@ -72,29 +83,40 @@ const compactedAtOnce = 5_000;
  */
 export function createSignalHistory(options: SignalHistoryOptions = {}): SignalHistory {
   const settings = historySettings(options);
-  const { database, schema, tombstones, log } = settings;
+  const { database, schema, tombstones } = settings;
+  const log: TroubleLog<HistoryTrouble> = settings.log;
   const ask = createAsk(database, schema);
   const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0 };
   const late: Partial<Record<LateReason, number>> = {};
   const notRecorded: Partial<Record<NotRecordedReason, number>> = {};
 
-  async function recordBatch(events: readonly SessionActivityEvent[]): Promise<void> {
-    for (let start = 0; start < events.length; start += batchSize) {
-      await recordSome(events.slice(start, start + batchSize));
+  async function recordBatch(events: readonly SessionActivityEvent[]): Promise<readonly SignalChange[]> {
+    const told: string[] = [];
+    // In their order, so that what one part answers with is not changed by the next one.
+    const inOrder = events.length > batchSize ? events.toSorted(compareStarts) : events;
+    for (let start = 0; start < inOrder.length; start += batchSize) {
+      told.push(...(await recordSome(inOrder.slice(start, start + batchSize))));
     }
+    return toldChanges(told);
   }
 
-  async function recordSome(events: readonly SessionActivityEvent[]): Promise<void> {
+  /** Answers with the changes as JSON, if there are any. */
+  async function recordSome(events: readonly SessionActivityEvent[]): Promise<string[]> {
     const found = await Promise.all(events.map((event) => activityOf(event, settings)));
     const activities = found.filter((one) => typeof one !== "string");
     const byId = new Map(activities.toReversed().map((activity) => [activity.event_id, activity]));
-    if (byId.size > 0) count(await store([...byId.values()]), activities.length - byId.size);
+    const stored = byId.size > 0 ? await store([...byId.values()]) : undefined;
+    if (stored !== undefined) count(stored, activities.length - byId.size);
     // Counted last: a batch that failed comes again.
     for (const reason of found) if (typeof reason === "string") skip(reason);
+    const changes = stored?.["changes"];
+    return typeof changes === "string" ? [changes] : [];
   }
 
   async function store(activities: readonly Activity[]): Promise<Row> {
-    const statement = `select * from ${schema}.record_activities($1::text::jsonb, $2)`;
+    // As a text, since clients differ in what they make of JSON.
+    const statement = `select r.recorded, r.changed, r.duplicate, r.forgotten, r.late, r.conflicting, r.ahead,
+      r.changes::text as changes from ${schema}.record_activities_2($1::text::jsonb, $2) r`;
     const [row = {}] = await ask(statement, [JSON.stringify(activities), tombstones?.keyId ?? null]);
     return row;
   }
@@ -108,15 +130,20 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
       const number = Number(stored[reason]);
       if (number === 0) continue;
       late[reason] = (late[reason] ?? 0) + number;
-      log.warn(reason, { reason, events: number }, `events could not be placed: they are in ${schema}.late_activity`);
+      log.warn(
+        `event_${reason}`,
+        { reason, events: number },
+        `events could not be placed: they are in ${schema}.late_activity`,
+      );
     }
   }
 
   function skip(reason: NotRecordedReason): void {
     notRecorded[reason] = (notRecorded[reason] ?? 0) + 1;
     if (reason === "error")
-      log.warn(reason, {}, "accept, signals or normalize failed for an event: it is not recorded");
-    if (reason === "invalid") log.warn(reason, {}, "an event has ids, times or signals that cannot be recorded");
+      log.warn("event_error", {}, "accept, signals or normalize failed for an event: it is not recorded");
+    if (reason === "invalid")
+      log.warn("event_invalid", {}, "an event has ids, times or signals that cannot be recorded");
   }
 
   return {
@@ -133,11 +160,18 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
   };
 }
 
+function compareStarts(a: SessionActivityEvent, b: SessionActivityEvent): number {
+  const [one, other] = [a.startedAt, b.startedAt];
+  const seconds = Number((one?.seconds ?? 0n) - (other?.seconds ?? 0n));
+  return seconds === 0 ? (one?.nanos ?? 0) - (other?.nanos ?? 0) : seconds;
+}
+
 async function compact(ask: Ask, { schema, latenessMs }: HistorySettings): Promise<number> {
-  const statement = `select removed, is_done from ${schema}.compact($1::interval, $2)`;
+  // Not a text such as "3456000000 milliseconds": before PostgreSQL 15, its number must fit into 32 bits.
+  const statement = `select removed, is_done from ${schema}.compact(make_interval(secs => $1::float8), $2)`;
   let removed = 0;
   for (;;) {
-    const [step] = await ask(statement, [`${latenessMs} milliseconds`, compactedAtOnce]);
+    const [step] = await ask(statement, [latenessMs / 1_000, compactedAtOnce]);
     removed += Number(step?.["removed"]);
     if (step?.["is_done"] !== false) return removed;
   }

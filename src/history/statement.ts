@@ -1,4 +1,4 @@
-import { errorCode } from "../base/error-code.js";
+import { errorCode } from "../base/errors.js";
 import type { SignalDatabase } from "./database.js";
 
 /** A row of an answer. What clients make of a bigint differs: a string, a number or a bigint. */

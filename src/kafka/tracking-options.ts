@@ -1,4 +1,4 @@
-import type { Environment } from "../base/environment.js";
+import { type Environment, environmentOption } from "../base/environment.js";
 import type { Logger } from "../base/log.js";
 import { group, milliseconds, type OptionsOf } from "../base/options.js";
 import {
@@ -52,6 +52,7 @@ export interface TrackingSettings extends Omit<InterceptorSettings, "publisher">
     readonly brokers: string;
     readonly clientId: string | undefined;
   };
+  readonly env: Environment | false | undefined;
 }
 
 const { publisher: _, log, ...interceptorOptions } = interceptorTable;
@@ -86,5 +87,6 @@ export const trackingTable: OptionsOf<TrackingSettings> = {
         typeof value === "string" || Array.isArray(value) ? "write kafka: { brokers: … }" : undefined,
     },
   ),
+  env: environmentOption,
   log,
 };

@@ -1,3 +1,4 @@
+import { channel } from "node:diagnostics_channel";
 import { Code } from "@connectrpc/connect";
 import { codeOk, wireCode } from "../contract/status.js";
 import {
@@ -10,11 +11,20 @@ import {
   mayBeCancelled,
   trailerCode,
 } from "./caller.js";
+import { type Arrival, lostTimeOf } from "./connection.js";
 import type { Exchange } from "./exchange.js";
-import { codeOfGonePeer, isDeadline, timeoutMs } from "./peer.js";
+import { judgeAnswer, judgeLeaving, type Leaving, type Verdict } from "./leaving.js";
+import { loopDelay } from "./loop-delay.js";
+import { isConnectEs } from "./peer.js";
 
-/** An answer so soon after the deadline is too late: the caller's clock, which started before ours, has run out, too. */
-const deadlineGraceMs = 25;
+/**
+ * Tells those who subscribe of each caller that left: `{ call, leaving, verdict }`, the evidence and what was made of it. For
+ * whoever looks into statuses that are flagged.
+ */
+const leavings = channel("connect-session-activity:leaving");
+
+/** Nearer to the deadline than this, an answer may come too late: more than any new connection and round trip take. */
+const nearMs = 3_000;
 
 /** Watches the caller through Node's exchange, which tells exactly whether the answer went out. */
 export function watchCallerByExchange(call: Call, exchange: Exchange, events: CallerEvents): CallerWatch {
@@ -26,6 +36,7 @@ class ExchangeWatch implements CallerWatch {
   readonly #exchange: Exchange;
   readonly #events: CallerEvents;
   #code: number | undefined;
+  #hasLeft = false;
   #answeredAt = 0;
   /** A unary answer, as long as nobody knows whether it could be serialized. */
   #unsent: Answer | undefined;
@@ -62,19 +73,37 @@ class ExchangeWatch implements CallerWatch {
   closing(): void {}
 
   #changed(): void {
-    const { state, receivedAt } = this.#exchange;
+    const { state } = this.#exchange;
     if (state === "gone") {
-      const now = performance.now();
-      this.#events.callerLeft(codeOfGonePeer(this.#call.header, now - receivedAt), now);
+      this.#left(performance.now());
       return;
     }
     if (state === "open") return;
     const code = this.#code ?? this.#codeOfUnary();
     if (code === undefined) return;
-    if (this.#isTooLate()) this.#events.callerLeft(Code.DeadlineExceeded, this.#answeredAt);
+    const { isTooLate, inferred } = this.#judgeAnswer();
+    if (isTooLate) this.#events.callerLeft(Code.DeadlineExceeded, this.#answeredAt, inferred);
     else if (state === "delivered" || !mayBeCancelled(this.#call, code)) {
-      this.#events.callerReceived(code, this.#answeredAt);
+      this.#events.callerReceived(code, this.#answeredAt, inferred);
     }
+  }
+
+  #left(now: number): void {
+    // The handler's end comes here, too.
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    const leaving = this.#leavingAt(now);
+    const verdict: Verdict = judgeLeaving(leaving);
+    if (leavings.hasSubscribers) leavings.publish({ call: this.#call, leaving, verdict });
+    this.#events.callerLeft(verdict.code, now, verdict.inferred);
+  }
+
+  #leavingAt(now: number): Leaving {
+    const { receivedAt, arrival, way, resetCode } = this.#exchange;
+    const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isConnectEs(this.#call.header) };
+    if (arrival === undefined) return { ...evidence, timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, loopDelayMs: 0 };
+    const { timeoutMs } = arrival;
+    return { ...evidence, timeoutMs, ...lostTimeOf(arrival), loopDelayMs: longestDelay(arrival, now) };
   }
 
   /** The unary answer is written: as what? */
@@ -88,9 +117,16 @@ class ExchangeWatch implements CallerWatch {
   }
 
   /** A caller that does not keep its own deadline gets an answer all the same, but not one that crosses its leaving. */
-  #isTooLate(): boolean {
-    if (!isDeadline(this.#call.signal.reason)) return false;
-    const late = this.#answeredAt - this.#exchange.receivedAt - timeoutMs(this.#call.header);
-    return late >= 0 && late < deadlineGraceMs;
+  #judgeAnswer(): ReturnType<typeof judgeAnswer> {
+    const { receivedAt, arrival } = this.#exchange;
+    const answeredMs = this.#answeredAt - receivedAt;
+    if (arrival === undefined || answeredMs < arrival.timeoutMs - nearMs) return { isTooLate: false, inferred: false };
+    const { timeoutMs } = arrival;
+    const loopDelayMs = longestDelay(arrival, performance.now());
+    return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(arrival) });
   }
+}
+
+function longestDelay(arrival: Arrival, now: number): number {
+  return Math.max(arrival.loopDelayMs, loopDelay.recent(now));
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeOk, wireCode } from "../contract/status.js";
+import { readTimeoutMs } from "../contract/timeout.js";
 import {
   type Answer,
   type Call,
@@ -9,7 +10,9 @@ import {
   isGrpc,
   trailerCode,
 } from "./caller.js";
-import { codeOfGonePeer, isDeadline, isPeerGone, isWriteToGonePeer } from "./peer.js";
+import { judgeAnswer, judgeLeaving } from "./leaving.js";
+import { loopDelay } from "./loop-delay.js";
+import { isAbortError, isDeadline, isPeerGone, isWriteToGonePeer } from "./peer.js";
 
 /** Tells a call that the server's shutdown aborts from one whose caller left. */
 export interface KnownShutdown {
@@ -33,6 +36,7 @@ class SignalWatch implements CallerWatch {
   readonly #events: CallerEvents;
   readonly #startedAt: number = performance.now();
   readonly #abortedBefore: boolean;
+  readonly #arrivalDelayMs: number;
   #answered = false;
   /** A unary answer, as long as nobody knows whether it can be serialized. */
   #unsent: Answer | undefined;
@@ -46,6 +50,7 @@ class SignalWatch implements CallerWatch {
     this.#abortedBefore = call.signal.aborted;
     this.#shutdown = shutdown;
     this.#events = events;
+    this.#arrivalDelayMs = readTimeoutMs(call.header) === undefined ? 0 : loopDelay.recent(this.#startedAt);
   }
 
   start(): void {
@@ -64,7 +69,10 @@ class SignalWatch implements CallerWatch {
   answered(code: number): void {
     if (this.#answered || this.#suspected) return;
     this.#answered = true;
-    this.#events.callerReceived(code, performance.now());
+    const at = performance.now();
+    const { isTooLate, inferred } = this.#judgeAnswer(at);
+    if (isTooLate) this.#events.callerLeft(Code.DeadlineExceeded, at, inferred);
+    else this.#events.callerReceived(code, at, inferred);
   }
 
   answeredUnary(response: Answer): void {
@@ -100,7 +108,7 @@ class SignalWatch implements CallerWatch {
   #confirmSent(response: Answer, reason: unknown): void {
     if (isPeerGone(reason) || isWriteToGonePeer(reason)) {
       this.#left();
-    } else if (!(reason instanceof Error && reason.name === "AbortError")) {
+    } else if (!isAbortError(reason)) {
       this.answered(wireCode(reason));
     } else if (isGrpc(this.#call)) {
       // The trailer holds the code that was sent, a moment later.
@@ -120,11 +128,48 @@ class SignalWatch implements CallerWatch {
     });
   }
 
+  /** Connect's own timer. A caller that keeps its deadline has left by now; one that does not will get an answer. */
   #deadlinePassed(): void {
-    this.#events.callerLeft(Code.DeadlineExceeded, performance.now());
+    this.#events.callerLeft(Code.DeadlineExceeded, performance.now(), true);
   }
 
   #left(at: number = performance.now()): void {
-    this.#events.callerLeft(codeOfGonePeer(this.#call.header, at - this.#startedAt), at);
+    const timeoutMs = readTimeoutMs(this.#call.header);
+    const isReset = isReset8(this.#call.signal.reason);
+    const { code, inferred } = judgeLeaving({
+      timeoutMs,
+      elapsedMs: at - this.#startedAt,
+      way: isReset ? "reset" : "unknown",
+      resetCode: isReset ? 8 : undefined,
+      isConnectEs: false,
+      lostMs: 0,
+      lostErrorMs: guessOf(timeoutMs),
+      loopDelayMs: this.#loopDelay(at, timeoutMs),
+    });
+    this.#events.callerLeft(code, at, inferred);
   }
+
+  /** A shutdown aborts the signal once, and then nothing tells of a deadline that passes. */
+  #judgeAnswer(at: number): ReturnType<typeof judgeAnswer> {
+    const timeoutMs = readTimeoutMs(this.#call.header);
+    if (timeoutMs === undefined) return { isTooLate: false, inferred: false };
+    const answeredMs = at - this.#startedAt;
+    if (answeredMs >= timeoutMs) return { isTooLate: true, inferred: true };
+    const loopDelayMs = this.#loopDelay(at, timeoutMs);
+    return judgeAnswer({ timeoutMs, answeredMs, lostMs: 0, lostErrorMs: 0, rttMs: undefined, loopDelayMs });
+  }
+
+  #loopDelay(at: number, timeoutMs: number | undefined): number {
+    return timeoutMs === undefined ? 0 : Math.max(this.#arrivalDelayMs, loopDelay.recent(at));
+  }
+}
+
+/** Connect makes CANCELED of a reset with the code 8 only. */
+function isReset8(reason: unknown): boolean {
+  return reason instanceof ConnectError && reason.code === Code.Canceled;
+}
+
+/** Nothing tells whether the connection is new. */
+function guessOf(timeoutMs: number | undefined): number {
+  return timeoutMs === undefined ? 0 : Math.min(Math.max(25, timeoutMs / 10), 250);
 }

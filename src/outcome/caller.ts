@@ -24,12 +24,15 @@ export interface CallerWatch {
   closing(): void;
 }
 
-/** What a caller watch finds out. The first call counts. Moments are on the clock of `performance.now()`. */
+/**
+ * What a caller watch finds out. The first call counts. Moments are on the clock of `performance.now()`. `inferred` says that the
+ * evidence fits another code, too.
+ */
 export interface CallerEvents {
   /** The caller received the answer with this code. */
-  callerReceived(code: number, at: number): void;
+  callerReceived(code: number, at: number, inferred: boolean): void;
   /** The caller left before that, and saw this code. */
-  callerLeft(code: Code, at: number): void;
+  callerLeft(code: Code, at: number, inferred: boolean): void;
 }
 
 function contentTypeOf(call: Call): string {

@@ -8,6 +8,8 @@ export interface Completion {
   readonly status: ActivityStatus;
   /** How the handler ended. Empty if that is the same. */
   readonly handlerStatus: ActivityStatus | "";
+  /** The evidence fits another status, too. */
+  readonly inferred: boolean;
   /** When the caller's outcome was decided, on the clock of `performance.now()`. */
   readonly at: number;
 }
@@ -43,6 +45,7 @@ class Latch implements CompletionLatch {
   #callerStatus: ActivityStatus | undefined;
   #callerAt = 0;
   #callerLeft = false;
+  #inferred = false;
   #handlerCode: number | undefined;
   #handlerStopped = false;
   #settleTimer: NodeJS.Timeout | undefined;
@@ -52,12 +55,12 @@ class Latch implements CompletionLatch {
     this.#onEnd = onEnd;
   }
 
-  callerReceived(code: number, at: number): void {
-    this.#setCaller(code, at, false);
+  callerReceived(code: number, at: number, inferred: boolean): void {
+    this.#setCaller(code, at, inferred, false);
   }
 
-  callerLeft(code: Code, at: number): void {
-    this.#setCaller(code, at, true);
+  callerLeft(code: Code, at: number, inferred: boolean): void {
+    this.#setCaller(code, at, inferred, true);
   }
 
   handlerFinished(): void {
@@ -76,10 +79,11 @@ class Latch implements CompletionLatch {
     this.#end();
   }
 
-  #setCaller(code: number, at: number, left: boolean): void {
+  #setCaller(code: number, at: number, inferred: boolean, left: boolean): void {
     if (this.#callerStatus !== undefined || this.#ended) return;
     this.#callerStatus = statusName(code);
     this.#callerAt = at;
+    this.#inferred = inferred;
     this.#callerLeft = left;
     if (this.#handlerCode !== undefined) this.#end();
     else this.#settleTimer = setTimeout(() => this.#end(), this.#settleTimeoutMs).unref();
@@ -99,7 +103,8 @@ class Latch implements CompletionLatch {
     const status = this.#callerStatus ?? unsettled;
     const at = this.#callerStatus === undefined ? performance.now() : this.#callerAt;
     const handlerStatus = this.#handlerStatus();
-    this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, at });
+    const inferred = this.#inferred;
+    this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, inferred, at });
   }
 
   #handlerStatus(): ActivityStatus {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { type Arrival, arrivalOf } from "./connection.js";
 
 /** Node's own request, as connect-node, express and fastify (`.raw`) hand it out. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -22,6 +23,14 @@ export interface Exchange {
   /** `performance.now()` when Node handed out the request. */
   readonly receivedAt: number;
   readonly state: ExchangeState;
+  /** What was known at the arrival. Undefined without a deadline. */
+  readonly arrival: Arrival | undefined;
+  /** Whether the caller sent all of its request before it left. */
+  readonly isComplete: boolean;
+  /** How the caller left. */
+  readonly way: "reset" | "connection";
+  /** The code of the reset by which the caller left. Undefined for HTTP/1.1. */
+  readonly resetCode: number | undefined;
   /** The HTTP status of a response that is written. */
   readonly httpStatus: number;
   /** Whether an interceptor has seen the call. */
@@ -45,6 +54,11 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
   const outgoing = "stream" in request ? request.stream : responseOf(request);
   if (outgoing === undefined) return undefined;
   // Middleware that waits before Connect sees the request may outlast the caller: then no event will come.
+  const receivedAt = performance.now();
+  const arrival = arrivalOf(request, receivedAt);
+  // A stream that has ended does not tell its session any more.
+  const session = "session" in outgoing ? outgoing.session : undefined;
+  let isAborted = false;
   let state: ExchangeState = outgoing.closed || outgoing.destroyed ? "gone" : "open";
   let listener: (() => void) | undefined;
 
@@ -55,8 +69,15 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
     if (to !== "written") onEnd(exchange);
   }
   if ("rstCode" in outgoing) {
-    outgoing.once("finish", () => change(stateWhenWritten(outgoing)));
-    outgoing.once("close", () => change(outgoing.rstCode === 0 && outgoing.writableFinished ? "delivered" : "gone"));
+    // A caller may leave with NO_ERROR, and the stream then looks as if it had ended well. This tells.
+    outgoing.once("aborted", () => {
+      isAborted = true;
+    });
+    outgoing.once("finish", () => change(isAborted ? "gone" : stateWhenWritten(outgoing)));
+    outgoing.once("close", () => {
+      const hasArrived = outgoing.rstCode === 0 && outgoing.writableFinished && !isAborted;
+      change(hasArrived ? "delivered" : "gone");
+    });
   } else {
     // HTTP/1.1: `close` comes after `finish`, or instead of it.
     outgoing.once("close", () => change(outgoing.writableFinished ? "delivered" : "gone"));
@@ -64,10 +85,21 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
 
   const exchange: Exchange = {
     request,
-    receivedAt: performance.now(),
+    receivedAt,
+    arrival,
     reached: false,
     get state() {
       return state;
+    },
+    get isComplete() {
+      return "stream" in request ? request.stream.readableEnded && !isAborted : request.complete;
+    },
+    get way() {
+      // The session outlives a reset. When the connection ends, the session has ended before its streams.
+      return session?.destroyed === false ? "reset" : "connection";
+    },
+    get resetCode() {
+      return "rstCode" in outgoing ? outgoing.rstCode : undefined;
     },
     get httpStatus() {
       return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;

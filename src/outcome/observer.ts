@@ -13,6 +13,7 @@ import { watchCallerByExchange } from "./caller-by-exchange.js";
 import { type KnownShutdown, watchCallerBySignal } from "./caller-by-signal.js";
 import { type Completion, type CompletionLatch, createCompletionLatch } from "./completion.js";
 import type { Exchange } from "./exchange.js";
+import { isAbortError, isWriteToGonePeer } from "./peer.js";
 import { observeStream, type StreamEvents } from "./stream.js";
 
 export interface ObserverOptions {
@@ -136,7 +137,9 @@ class Observer implements ObservedCall, StreamEvents {
     if (!aborted) return false;
     if (thrown === reason || (thrown !== undefined && thrown === this.#thrownIntoStream)) return true;
     try {
-      return thrown instanceof Error && (thrown.name === "AbortError" || thrown.cause === reason);
+      // What a handler that reads requests gets from Node when its caller leaves, and hands on.
+      if (isWriteToGonePeer(thrown) || isAbortError(thrown)) return true;
+      return typeof thrown === "object" && thrown !== null && "cause" in thrown && thrown.cause === reason;
     } catch {
       // Properties of what a handler throws may throw in turn.
       return false;

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { errorCode } from "../base/error-code.js";
+import { errorCode } from "../base/errors.js";
 
 // What Node says when it writes to a caller that has left.
 const writeErrors = new Set([
@@ -28,35 +28,30 @@ export function isPeerGone(reason: unknown): boolean {
   );
 }
 
+/** Whether this is an AbortError, by its name: in Jest's realms, and with two copies of a class, classes differ. */
+export function isAbortError(reason: unknown): boolean {
+  return typeof reason === "object" && reason !== null && "name" in reason && reason.name === "AbortError";
+}
+
 /** Whether the reason of an abort is the call's deadline. */
 export function isDeadline(reason: unknown): boolean {
   return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
-/** The deadline that the caller set, in milliseconds, or Infinity. */
-export function timeoutMs(header: Headers): number {
-  const connect = header.get("connect-timeout-ms");
-  if (connect !== null) return Number(connect);
-  const grpc = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "");
-  return grpc === null ? Number.POSITIVE_INFINITY : Number(grpc[1]) * (unitMs.get(grpc[2]) ?? 1);
-}
+/** What proxies add. Its absence proves nothing. */
+const proxyHeaders = [
+  "via",
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+  "x-request-id",
+  "x-envoy-expected-rq-timeout-ms",
+  "x-real-ip",
+];
 
-const unitMs = new Map<string | undefined, number>([
-  ["H", 3_600_000],
-  ["M", 60_000],
-  ["S", 1_000],
-  ["m", 1],
-  ["u", 1e-3],
-  ["n", 1e-6],
-]);
-
-/**
- * What a caller saw who left after so many milliseconds: its deadline, or its own cancellation.
- *
- * The caller's clock started before ours, and its reset says nothing reliable about the cause, so a caller that left at
- * about its deadline left because of it: within 25 ms, or a tenth of the deadline where that is more.
- */
-export function codeOfGonePeer(header: Headers, elapsedMs: number): Code {
-  const timeout = timeoutMs(header);
-  return elapsedMs >= timeout - Math.max(25, timeout / 10) ? Code.DeadlineExceeded : Code.Canceled;
+/** Whether Connect's client for JavaScript seems to have sent this itself, and not through a proxy. */
+export function isConnectEs(header: Headers): boolean {
+  if (!header.get("user-agent")?.startsWith("connect-es/")) return false;
+  return !proxyHeaders.some((name) => header.has(name));
 }

@@ -3,11 +3,14 @@ import type { TroubleLog } from "../base/log.js";
 import { isTrackValue, sessionHeaders } from "../contract/headers.js";
 import type { Call } from "../outcome/caller.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "../outcome/exchange.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 /** The marked calls as Node receives them, which is before Connect does. */
 export interface Arrivals {
   /** Marked calls that Node received and the interceptor never saw. */
   readonly bypassed: number;
+  /** Marked calls whose caller left before its request was complete, so that no handler ran. */
+  readonly leftEarly: number;
   /** Watches the exchange of a marked call, and leaves it for the interceptor. Works unbound, and never throws. */
   readonly contextValues: (request: NodeRequest | { raw: NodeRequest }, values?: ContextValues) => ContextValues;
   /** Notes that a call has reached the interceptor. Gives its exchange, if it is watched. */
@@ -15,13 +18,18 @@ export interface Arrivals {
 }
 
 /** Creates the arrivals of one interceptor. */
-export function createArrivals(log: TroubleLog): Arrivals {
+export function createArrivals(required: ReadonlySet<string>, log: TroubleLog<ServiceTrouble>): Arrivals {
   /** Tells that a service gives the same values to two calls, which would mix up their exchanges. */
   const givenValues = new WeakSet<ContextValues>();
   let bypassed = 0;
+  let leftEarly = 0;
 
   function addIfBypassed(exchange: Exchange): void {
     if (exchange.reached) return;
+    if (exchange.state === "gone" && !exchange.isComplete) {
+      leftEarly += 1;
+      return;
+    }
     bypassed += 1;
     const path = exchange.request.url?.split("?", 1)[0]?.slice(0, 256);
     log.warn(
@@ -44,11 +52,14 @@ export function createArrivals(log: TroubleLog): Arrivals {
     get bypassed() {
       return bypassed;
     },
+    get leftEarly() {
+      return leftEarly;
+    },
     contextValues(request, given) {
       const values = given ?? createContextValues();
       try {
         const nodeRequest = "raw" in request ? request.raw : request;
-        if (isMarked(nodeRequest)) watch(nodeRequest, values, given !== undefined);
+        if (isMarked(nodeRequest) || isRequired(nodeRequest, required)) watch(nodeRequest, values, given !== undefined);
       } catch {
         // An adapter handed in something that is not a request of Node's. The call goes on without Node's view of it.
       }
@@ -65,4 +76,12 @@ export function createArrivals(log: TroubleLog): Arrivals {
 function isMarked(request: NodeRequest): boolean {
   const track = request.headers[sessionHeaders.track];
   return typeof track === "string" && isTrackValue(track) && Boolean(request.headers[sessionHeaders.context]);
+}
+
+/** Whether the path ends with a procedure whose calls must have a mark. An adapter may serve it under a prefix. */
+function isRequired({ url }: NodeRequest, required: ReadonlySet<string>): boolean {
+  if (required.size === 0 || url === undefined) return false;
+  const query = url.indexOf("?");
+  const path = query < 0 ? url : url.slice(0, query);
+  return required.has(path) || required.has(path.slice(path.lastIndexOf("/", path.lastIndexOf("/") - 1)));
 }

@@ -4,6 +4,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { wrongOption } from "../base/option-error.js";
 import { isTrackValue, sessionHeaders } from "../contract/headers.js";
+import { type Connection, connectionOn, noteConnection } from "../outcome/connection.js";
 
 /** A server of Node's own. */
 export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
@@ -21,7 +22,7 @@ export interface FastifyLike {
 const sweepMs = 50;
 
 /** A connection, as far as it is looked at. Node does not document these names: tests guard them. */
-type Connection = Socket & {
+type OpenSocket = Socket & {
   /** HTTP/1.1: what reads the requests. Null if the connection was handed on, as for WebSockets. */
   readonly parser?: { readonly incoming: IncomingMessage | null } | null;
   /** HTTP/1.1: the response whose turn it is. */
@@ -35,10 +36,12 @@ export class WatchedServer {
   readonly #server: NodeServer;
   readonly #fastify: FastifyLike | undefined;
   /** All connections. With TLS, those below. */
-  readonly #sockets: Set<Connection> = new Set();
+  readonly #sockets: Set<OpenSocket> = new Set();
   /** With TLS, the connections whose handshake is over. */
-  readonly #secured: Set<Connection> = new Set();
+  readonly #secured: Set<OpenSocket> = new Set();
   readonly #sessions: Set<ServerHttp2Session> = new Set();
+  /** The connection whose first events are being handled. */
+  #arriving: Connection | undefined;
   #onEnd: () => void = () => {};
   #stopped: Promise<void> | undefined;
   #isDestroyed = false;
@@ -47,10 +50,45 @@ export class WatchedServer {
   constructor(given: WatchableServer, onLate: () => void) {
     this.#fastify = isFastify(given) ? given : undefined;
     this.#server = isFastify(given) ? given.server : given;
-    this.#server.on("connection", (socket: Connection) => this.#keep(this.#sockets, socket));
-    this.#server.on("secureConnection", (socket: Connection) => this.#keep(this.#secured, socket));
-    this.#server.on("session", (session: ServerHttp2Session) => this.#keep(this.#sessions, session));
+    // First, since Node's own listeners begin HTTP/2 sessions.
+    this.#server.prependListener("connection", (socket: OpenSocket) => this.#accepted(socket));
+    this.#server.prependListener("secureConnection", (socket: OpenSocket) => this.#handshakeEnded(socket));
+    this.#server.on("session", (session: ServerHttp2Session) => this.#sessionBegan(session));
     if (this.#server.listening) void this.#countUnseen().then((count) => count > 0 && onLate());
+  }
+
+  #accepted(socket: OpenSocket): void {
+    this.#keep(this.#sockets, socket);
+    const now = performance.now();
+    this.#note(socket, { acceptedAt: now, readyAt: now, rttMs: undefined });
+  }
+
+  /** The handshake of TLS ends one round trip after it began. */
+  #handshakeEnded(socket: OpenSocket): void {
+    this.#keep(this.#secured, socket);
+    const now = performance.now();
+    const accepted = socket._parent && connectionOn(socket._parent);
+    const acceptedAt = accepted?.acceptedAt ?? now;
+    this.#note(socket, { acceptedAt, readyAt: now, rttMs: now - acceptedAt });
+  }
+
+  /** Node begins a session in the same turn in which it gets the connection. */
+  #sessionBegan(session: ServerHttp2Session): void {
+    this.#keep(this.#sessions, session);
+    const connection = this.#arriving;
+    if (connection === undefined) return;
+    connection.readyAt = performance.now();
+    noteConnection(session, connection);
+    // One for each session, never waited for: nothing depends on the answer.
+    if (session.destroyed) return;
+    session.ping((error, durationMs) => {
+      if (error === null) connection.rttMs = durationMs;
+    });
+  }
+
+  #note(socket: OpenSocket, connection: Connection): void {
+    this.#arriving = connection;
+    noteConnection(socket, connection);
   }
 
   /** Tells of each marked call, with its path, when its response is over. */
@@ -145,7 +183,7 @@ export class WatchedServer {
     for (const socket of this.#sockets) if (!done.has(socket)) socket.destroy();
   }
 
-  #http1Sockets(): Connection[] {
+  #http1Sockets(): OpenSocket[] {
     return [...this.#secured, ...this.#sockets].filter(({ parser }) => parser !== undefined);
   }
 
@@ -193,6 +231,6 @@ function hasMethods(given: unknown, names: readonly string[]): given is object {
 }
 
 /** The response is written, and the caller has not read all of it. */
-function isSending({ _httpMessage: response }: Connection): boolean {
+function isSending({ _httpMessage: response }: OpenSocket): boolean {
   return response?.writableEnded === true && !response.writableFinished;
 }

@@ -3,10 +3,10 @@
 // | writer                          | fields                                                                          |
 // | ------------------------------- | ------------------------------------------------------------------------------- |
 // | the start: `startEvent`         | event_id, encoded_session_context, service, started_at, procedure, instance_id, |
-// |                                 | traceparent, mark_signature                                                     |
+// |                                 | traceparent, mark_signature, timeout, attempt                                   |
 // | the judgement: `writeJudgement` | action, context_verified, context_problem                                       |
 // | the handler: annotation.ts      | attributes                                                                      |
-// | the end: `completeEvent`        | status, handler_status, duration, completed_at                                  |
+// | the end: `completeEvent`        | status, handler_status, status_inferred, duration, completed_at                 |
 // | publishing: guarded-publisher.ts | sequence                                                                       |
 //
 // Nobody here writes `interrupted`: whoever recovers an event from the note of its start does.
@@ -21,6 +21,7 @@ import type { ContextProblem } from "../contract/context-problem.js";
 import { readTraceparent } from "../contract/headers.js";
 import type { Mark } from "../contract/mark.js";
 import { procedureOf } from "../contract/procedure.js";
+import { readAttempt, readTimeoutMs } from "../contract/timeout.js";
 import type { Call } from "../outcome/caller.js";
 import type { Completion } from "../outcome/completion.js";
 import type { ContextRecorder } from "./context-recorder.js";
@@ -57,6 +58,12 @@ export function startEvent(
   event.instanceId = source.instanceId;
   event.procedure = procedure;
   event.traceparent = readTraceparent(call.header);
+  const timeoutMs = readTimeoutMs(call.header);
+  if (timeoutMs !== undefined) {
+    event.timeout = create(DurationSchema);
+    setTime(event.timeout, BigInt(Math.floor(timeoutMs / 1000)), Math.round((timeoutMs % 1000) * 1e6));
+  }
+  event.attempt = readAttempt(call.header) ?? 0;
   event.startedAt = create(TimestampSchema);
   event.startedAt.seconds = BigInt(Math.floor(arrivedAtMs / 1000));
   event.startedAt.nanos = (arrivedAtMs % 1000) * 1_000_000;
@@ -100,6 +107,7 @@ function uuidv7(now: number): string {
 export function completeEvent(event: SessionActivityEvent, completion: Completion, durationMs: number): void {
   event.status = completion.status;
   event.handlerStatus = completion.handlerStatus;
+  event.statusInferred = completion.inferred;
   event.duration = create(DurationSchema);
   event.completedAt = create(TimestampSchema);
   const durationNanos = Math.round(durationMs * 1e6);

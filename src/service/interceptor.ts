@@ -22,6 +22,7 @@ import {
 } from "./interceptor-options.js";
 import { createJudge } from "./judge.js";
 import { createOpenCalls } from "./open-calls.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 import { Shutdown } from "./shutdown.js";
 import { createSkippedCalls, type SkipReason } from "./skipped-calls.js";
 import { type Tracking, trackCall } from "./tracked-call.js";
@@ -36,6 +37,10 @@ export interface InterceptorStats {
   readonly byStatus: Readonly<Partial<Record<ActivityStatus, number>>>;
   /** Marked calls that Node received and the interceptor never saw. Counted if `contextValues` is installed. */
   readonly bypassed: number;
+  /** Marked calls whose caller left before its request was complete. Counted if `contextValues` is installed. */
+  readonly leftEarly: number;
+  /** Events whose `status_inferred` is set. */
+  readonly inferred: number;
   /** Marked or required calls without an event, by reason. */
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   /** Events that were dropped because there is no publisher. */
@@ -93,9 +98,9 @@ export function buildInterceptor(
   shutdown: KnownShutdown = new Shutdown(settings),
 ): SessionActivityInterceptor {
   const { service, maxContextBytes, recordContext, settleTimeoutMs } = settings;
-  const log = createTroubleLog(settings.log);
+  const log = createTroubleLog<ServiceTrouble>(settings.log);
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
-  const arrivals = createArrivals(log);
+  const arrivals = createArrivals(settings.required, log);
   const judge = createJudge(settings, log);
   const skipped = createSkippedCalls(log);
   const publisher = createGuardedPublisher(settings, skipped, log);
@@ -109,6 +114,7 @@ export function buildInterceptor(
     log,
     tracked: 0,
     byStatus: {},
+    inferred: 0,
   };
 
   if (service === unknownService) {
@@ -151,6 +157,8 @@ export function buildInterceptor(
       tracked: tracking.tracked,
       byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,
+      leftEarly: arrivals.leftEarly,
+      inferred: tracking.inferred,
       skipped: skipped.stats(),
       dropped: publisher.dropped,
       ...judge.stats(),

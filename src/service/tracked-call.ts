@@ -12,6 +12,7 @@ import { completeEvent, type EventSource, startEvent } from "./event.js";
 import type { GuardedPublisher } from "./guarded-publisher.js";
 import type { Judgement, PendingJudgement } from "./judge.js";
 import type { OpenCall, OpenCalls, OpenEntry } from "./open-calls.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 import type { SkippedCalls } from "./skipped-calls.js";
 
 /** What the tracked calls of one interceptor share. */
@@ -21,11 +22,13 @@ export interface Tracking {
   readonly publisher: GuardedPublisher;
   readonly skipped: SkippedCalls;
   readonly open: OpenCalls;
-  readonly log: TroubleLog;
+  readonly log: TroubleLog<ServiceTrouble>;
   /** Calls whose event was started. */
   tracked: number;
   /** Events by their status. */
   readonly byStatus: Partial<Record<ActivityStatus, number>>;
+  /** Events whose status is the most probable of several. */
+  inferred: number;
 }
 
 /** Lets a call run, and publishes its event when the call has truly ended. Resolves and rejects as the call does. */
@@ -78,7 +81,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     return this.#call.header;
   }
 
-  get log(): TroubleLog {
+  get log(): TroubleLog<ServiceTrouble> {
     return this.#tracking.log;
   }
 
@@ -145,6 +148,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     completeEvent(event, completion, Math.max(0, completion.at - this.#startedAt));
     this.#state = "ended";
     const { byStatus } = this.#tracking;
+    if (completion.inferred) this.#tracking.inferred += 1;
     byStatus[completion.status] = (byStatus[completion.status] ?? 0) + 1;
     this.#tracking.publisher.publish(event, this.#call);
     this.#tracking.open.remove(this.#entry);

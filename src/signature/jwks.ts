@@ -1,4 +1,3 @@
-import type { JsonWebKey } from "node:crypto";
 import { readPublicKey, type SessionKey } from "./key.js";
 
 /** A JWKS holds a handful of keys of 200 bytes. */
@@ -37,7 +36,7 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
 function readKeys(set: unknown): SessionKey[] {
   const keys: unknown = typeof set === "object" && set !== null && "keys" in set ? set.keys : undefined;
   if (!Array.isArray(keys)) throw new Error("the answer is no JWKS");
-  return keys.slice(0, maxKeys).flatMap((jwk: JsonWebKey) => {
+  return keys.slice(0, maxKeys).flatMap((jwk: unknown) => {
     try {
       return [readPublicKey("key", jwk)];
     } catch {

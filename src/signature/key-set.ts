@@ -2,9 +2,10 @@ import type { JsonWebKey } from "node:crypto";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { missingOption, wrongOption } from "../base/option-error.js";
-import { flag, logOption, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
+import { flag, isOptions, logOption, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { fetchKeys } from "./jwks.js";
-import { readPublicKey, type SessionKey } from "./key.js";
+import { publicAdvice, readPublicKey, type SessionKey } from "./key.js";
+import type { SignatureTrouble } from "./signature-troubles.js";
 
 /** Options of {@link createSessionKeySet}: keys, an address, or both. */
 export interface SessionKeySetOptions {
@@ -79,7 +80,7 @@ export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySe
       counts.refreshFailed += 1;
       if (!stop.signal.aborted) {
         const details = { url: `${from.origin}${from.pathname}`, error: String(error), keys: remote.size };
-        log.warn("jwks", details, "the JWKS could not be fetched: the keys known so far stay");
+        log.warn("jwks_not_fetched", details, "the JWKS could not be fetched: the keys known so far stay");
       }
     }
     running = undefined;
@@ -136,13 +137,17 @@ export const keySetTable: OptionsOf<GivenSettings> = {
     expects: "an array of public JWKs",
     byDefault: [],
     defaultText: "none",
+    // It may be a private key by mistake.
+    secret: true,
     read: (value) => (Array.isArray(value) ? value : undefined),
+    advice: (value) => (isOptions(value) && "kty" in value ? "put the key into an array" : publicAdvice(value)),
   },
   jwksUrl: {
     meaning: "Where the gateway publishes its public keys as a JWKS",
     expects: "an https: address; an http: address if it is of this machine, or allowInsecureUrl is true",
     defaultText: "none",
-    read: (value) => (URL.canParse(String(value)) ? new URL(String(value)) : undefined),
+    read: (value) =>
+      typeof value === "string" || value instanceof URL ? (URL.parse(String(value)) ?? undefined) : undefined,
   },
   refreshMs: milliseconds({ meaning: "How often the JWKS is fetched", byDefault: 300_000, min: 100 }),
   timeoutMs: milliseconds({ meaning: "How long fetching may take", byDefault: 5_000 }),
@@ -153,13 +158,13 @@ export const keySetTable: OptionsOf<GivenSettings> = {
 function keySetSettings(options: SessionKeySetOptions) {
   const { keys, jwksUrl, allowInsecureUrl, log, ...times } = readOptions("createSessionKeySet", keySetTable, options);
   if (keys.length === 0 && jwksUrl === undefined) throw missingOption("keys", keySetTable.keys.expects, "or jwksUrl");
-  const local = keys.map((jwk, i) => readPublicKey(`keys[${i}]`, jwk as JsonWebKey));
+  const local = keys.map((jwk, i) => readPublicKey(`keys[${i}]`, jwk));
   const twice = local.find(({ keyId }, i) => local.findIndex((other) => other.keyId === keyId) < i);
   if (twice !== undefined) throw wrongOption("keys", "keys with different ids", twice.keyId);
   if (jwksUrl !== undefined && !isTrusted(jwksUrl, allowInsecureUrl)) {
     throw wrongOption("jwksUrl", keySetTable.jwksUrl.expects, `${jwksUrl.protocol}//${jwksUrl.host}`);
   }
-  return { ...times, local: index(local), url: jwksUrl, log: createTroubleLog(log) };
+  return { ...times, local: index(local), url: jwksUrl, log: createTroubleLog<SignatureTrouble>(log) };
 }
 
 function isTrusted(url: URL, allowInsecureUrl: boolean): boolean {

@@ -43,7 +43,7 @@ export const signerTable: OptionsOf<{
  */
 export function createSessionSigner(options: SessionSignerOptions): SessionSigner {
   const { audience, ...given } = readOptions("createSessionSigner", signerTable, options);
-  const { key, keyId, algorithm } = readPrivateKey(given.key as SessionSignerOptions["key"], given.keyId);
+  const { key, keyId, algorithm } = readPrivateKey(given.key, given.keyId);
   const header = { alg: algorithm, kid: keyId, typ: signatureType };
   return {
     sign: (mark) =>

@@ -40,7 +40,7 @@ export interface SessionVerifierOptions {
 /** The options of a verifier. */
 export const verifierTable: OptionsOf<CheckOptions & { readonly unmarked: "keep" | "drop" }> = {
   keys: keySetOption,
-  audience: { ...audienceOption, required: true },
+  audience: { ...audienceOption, required: true, defaultText: undefined },
   algorithms: {
     meaning: "The algorithms allowed",
     expects: "an array of `EdDSA` and `ES256`",

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { createTroubleLog } from "../../src/base/log.js";
+import { createLineLogger, createTroubleLog } from "../../src/base/log.js";
 
 function recorder() {
   const lines: { level: string; details: object; message: string }[] = [];
@@ -21,7 +21,11 @@ it("reports each kind of trouble once a minute, with the number of reports left 
   expect(lines.map(({ message }) => message)).toEqual(["dropped", "something else"]);
   vi.advanceTimersByTime(60_001);
   log.warn("full", { reason: "queue" }, "dropped");
-  expect(lines.at(-1)).toEqual({ level: "warn", details: { reason: "queue", suppressed: 2 }, message: "dropped" });
+  expect(lines.at(-1)).toEqual({
+    level: "warn",
+    details: { kind: "full", reason: "queue", suppressed: 2 },
+    message: "dropped",
+  });
 });
 
 it("survives a logger that throws", () => {
@@ -38,11 +42,24 @@ it("writes warnings and errors to stderr by default, a line each, and nothing el
   const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   const log = createTroubleLog(undefined);
   log.info({}, "quiet");
-  log.warn("a", { service: "x" }, "first");
+  log.warn("no_brokers", { service: "x" }, "first");
   log.error("b", {}, "second");
   expect(write.mock.calls.map(([line]) => line)).toEqual([
-    'connect-session-activity warn: first {"service":"x"}\n',
-    "connect-session-activity error: second {}\n",
+    'connect-session-activity warn no_brokers: first {"service":"x"}\n',
+    "connect-session-activity error b: second {}\n",
+  ]);
+  write.mockRestore();
+});
+
+it("writes a line of each level that a command line asks for, without a kind if there is none", () => {
+  const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  const logger = createLineLogger(["info", "warn", "error"]);
+  logger.debug({}, "quiet");
+  logger.info({ port: 1 }, "Started");
+  createTroubleLog(logger).error("full", {}, "dropped");
+  expect(write.mock.calls.map(([line]) => line)).toEqual([
+    'connect-session-activity info: Started {"port":1}\n',
+    "connect-session-activity error full: dropped {}\n",
   ]);
   write.mockRestore();
 });

@@ -1,6 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
-import { type HistoryWorker, type HistoryWorkerOptions, startHistoryWorker } from "../../src/cli/history-worker.js";
+import { type HistoryWorker, startHistoryWorker } from "../../src/cli/history-worker.js";
+import type { HistoryWorkerOptions } from "../../src/cli/worker-options.js";
 import { createSignalHistory, type SignalDatabase } from "../../src/history/index.js";
 import { type SessionActivityEvent, SessionActivityEventSchema } from "../../src/index.js";
 import { eventOf } from "../history/history-fixtures.js";
@@ -71,7 +72,7 @@ export function startWorker({ kafka, ...options }: HistoryWorkerOptions): Histor
   const worker = startHistoryWorker({
     maxBackoffMs: 200,
     ...options,
-    kafka: { closeTimeoutMs: 10_000, ...kafka, properties: { ...quick, ...kafka.properties } },
+    kafka: { closeTimeoutMs: 10_000, ...kafka, properties: { ...quick, ...kafka?.properties } },
   });
   onTestFinished(() => worker.close());
   return worker;

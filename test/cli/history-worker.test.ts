@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { startHistoryWorker } from "../../src/cli/index.js";
 import { type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../src/kafka/embedded.js";
 import { eventOf } from "../history/history-fixtures.js";
-import { write } from "../kafka/consumer/consumer-fixtures.js";
+import { quick, write } from "../kafka/consumer/consumer-fixtures.js";
 import { readRecords, recordingLogger } from "../kafka/kafka-fixtures.js";
+import { refusalOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
 import { changesIn, changesOf, flaky, sessionEvents, startWorker, writeSessionEvents } from "./cli-fixtures.js";
 
@@ -196,7 +201,7 @@ describe("records without an event", { timeout: 60_000 }, () => {
       {
         level: "warn",
         message: "A record holds no event: it is left out",
-        details: { topic, partition: 2, offset: 0, reason: "undecodable" },
+        details: { kind: "record_left_out", topic, partition: 2, offset: 0, reason: "undecodable" },
       },
     ]);
   });
@@ -226,9 +231,155 @@ describe("a database that refuses", () => {
   });
 });
 
-test("wrong options are told at once", () => {
-  const kafka = { brokers, groupId };
-  expect(() => startWorker({ database, kafka: { ...kafka, brokers: "" } })).toThrow(/^brokers must be/);
-  expect(() => startWorker({ database, kafka, history: { schema: "A" } })).toThrow(/^schema must be/);
-  expect(() => startWorker({ database, kafka, compactEveryMs: -1 })).toThrow(/^compactEveryMs must be/);
+describe("wrong options are told at once", () => {
+  const kafka = { brokers: "127.0.0.1:1", groupId };
+  test.each<[object, string, string, string?]>([
+    [
+      { kafka: { ...kafka, brokers: "" } },
+      "kafka.brokers",
+      'kafka.brokers must be "host:port", several joined by commas or in an array, got ""',
+    ],
+    [{ kafka: undefined }, "kafka.brokers", "kafka.brokers must be given", "MISSING"],
+    [
+      { kafka: { ...kafka, handle() {} } },
+      "kafka.handle",
+      "kafka.handle is not an option of startHistoryWorker",
+      "UNKNOWN",
+    ],
+    [
+      { history: { schema: "A" } },
+      "history.schema",
+      'history.schema must be 1 to 48 of a-z, 0-9 and _, and not begin with a digit, got "A"',
+    ],
+    [
+      { schema: "a" },
+      "schema",
+      "schema is not an option of startHistoryWorker: did you mean history.schema?",
+      "UNKNOWN",
+    ],
+    [
+      { compactEveryMs: -1 },
+      "compactEveryMs",
+      "compactEveryMs must be a number of milliseconds from 0 to 2147483647, got -1",
+    ],
+    [
+      { maxBackoffMs: 0 },
+      "maxBackoffMs",
+      "maxBackoffMs must be a whole number of milliseconds from 1 to 2147483647, got 0",
+    ],
+    [{ health: { port: 65_536 } }, "health.port", "health.port must be a port from 0 to 65535, got 65536"],
+    [
+      { health: { host: "::1" } },
+      "health.port",
+      "health.port must be given, a port from 0 to 65535, since health.host is",
+      "MISSING",
+    ],
+    [
+      { database: undefined },
+      "database",
+      "or the variable SESSION_HISTORY_DATABASE: a history in memory would end with this process",
+      "MISSING",
+    ],
+    [
+      { database: null },
+      "database",
+      "database must be a Pool of pg, a PGlite, or what openSignalDatabase gives, got null",
+    ],
+    [
+      { kafka: { ...kafka, deadLetterTopic: topic } },
+      "deadLetterTopic",
+      "deadLetterTopic must be another topic than the one that is read",
+    ],
+  ])("%o", (options, option, message, code = "INVALID") => {
+    const refusal = refusalOf(() => startHistoryWorker({ database, kafka, env: false, ...options }));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
+  });
+});
+
+describe("the environment beneath", { timeout: 60_000 }, () => {
+  test("configures a whole worker, with a database and a health endpoint of its own", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "worker-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const events = sessionEvents(40);
+    await writeSessionEvents(brokers, "activities", events);
+    const worker = startHistoryWorker({
+      env: {
+        SESSION_TRACKING_KAFKA_BROKERS: brokers,
+        SESSION_TRACKING_KAFKA_TOPIC: "activities",
+        SESSION_TRACKING_KAFKA_PROPERTIES: JSON.stringify(quick),
+        SESSION_HISTORY_DATABASE: join(folder, "database"),
+        SESSION_HISTORY_SCHEMA: "by_environment",
+        SESSION_HISTORY_GROUP: "a-group",
+        SESSION_HISTORY_HEALTH_PORT: "0",
+        SESSION_HISTORY_HEALTH_HOST: "127.0.0.1",
+        // A Kubernetes Service called session-history-health sets this name, too.
+        SESSION_HISTORY_HEALTH_SERVICE_HOST: "10.0.0.1",
+      },
+      log: false,
+    });
+    onTestFinished(() => worker.close());
+    const port = await worker.healthPort;
+    await until(() => worker.stats().consumer?.handled === 40, worker.stats);
+    await until(() => worker.stats().ready, worker.stats);
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+    await worker.close();
+    await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow("fetch failed");
+    const own = openSignalDatabase({ url: join(folder, "database"), env: false });
+    onTestFinished(() => own.close());
+    expect(await changesIn(own, "by_environment")).toEqual(changesOf(events));
+  });
+
+  test("stands beneath what code says", async () => {
+    const worker = startWorker({
+      database,
+      history: { schema },
+      kafka: { brokers, groupId },
+      env: {
+        SESSION_TRACKING_KAFKA_BROKERS: "127.0.0.1:1",
+        SESSION_HISTORY_SCHEMA: "other",
+        SESSION_HISTORY_GROUP: "g",
+      },
+    });
+    await writeSessionEvents(brokers, topic, sessionEvents(4));
+    await until(() => worker.stats().consumer?.handled === 4, worker.stats);
+    expect(await changesIn(database, schema)).toEqual(changesOf(sessionEvents(4)));
+  });
+
+  test.each([
+    [{ SESSION_HISTORY_SCHEME: "s" }, "- SESSION_HISTORY_SCHEME is unknown, did you mean SESSION_HISTORY_SCHEMA?"],
+    [
+      { SESSION_HISTORY_HEALTH_PORT: "http" },
+      '- SESSION_HISTORY_HEALTH_PORT is "http", expected a port from 0 to 65535',
+    ],
+    [
+      { SESSION_HISTORY_DATABASE: "mysql://u:hunter2@h/d" },
+      "- SESSION_HISTORY_DATABASE is a secret, expected postgresql:",
+    ],
+    [
+      { SESSION_HISTORY_TOMBSTONE_KEY_FILE: "/no/such" },
+      '- SESSION_HISTORY_TOMBSTONE_KEY_FILE is "/no/such", expected',
+    ],
+  ])("is refused if it is wrong: %o", (env, message) => {
+    const refusal = refusalOf(() => startHistoryWorker({ database, kafka: { brokers }, env }));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option: Object.keys(env)[0], code: "ERR_ENVIRONMENT_INVALID" });
+  });
+
+  test("never makes a worker choose a history in memory", () => {
+    const env = { SESSION_TRACKING_KAFKA_BROKERS: brokers, SESSION_HISTORY_DATABASE: "" };
+    expect(refusalOf(() => startHistoryWorker({ env }))).toMatchObject({
+      option: "database",
+      code: "ERR_OPTION_MISSING",
+    });
+  });
+});
+
+test("a health endpoint that cannot listen ends the worker, with the reason", async () => {
+  const first = startWorker({ database, history: { schema }, kafka: { brokers }, health: { port: 0 } });
+  const port = await first.healthPort;
+  const second = startWorker({ database, history: { schema }, kafka: { brokers }, health: { port } });
+  await expect(second.closed).rejects.toThrow(/EADDRINUSE/);
+  expect(await second.healthPort).toBeUndefined();
+  expect(second.stats().live).toBe(false);
 });

@@ -41,7 +41,12 @@ describe("session-activity", { timeout: 60_000 }, () => {
     [["history", "--help"], 0, /^Usage: session-activity history /, /^$/],
     [[], 2, /^$/, /^session-activity: the command must be history, got none\n/],
     [["histroy"], 2, /^$/, /^session-activity: the command must be history, got "histroy"\n/],
-    [["history"], 2, /^$/, /^session-activity history: --brokers must be given, .*got neither\n$/],
+    [
+      ["history"],
+      2,
+      /^$/,
+      /^session-activity history: --brokers must be given, .*variable SESSION_TRACKING_KAFKA_BROKERS\n$/,
+    ],
     [["history", "--brokers", "k:1"], 2, /^$/, /^session-activity history: --database must be given, .*\n$/],
   ])("%o ends with %i", async (args, exitCode, stdout, stderr) => {
     const program = run(args);

@@ -3,6 +3,7 @@ import { assert, dictionary, property, record, string, uint8Array } from "fast-c
 import { describe, expect, it } from "vitest";
 import { decodeSessionContext, encodeSessionContext } from "../../src/contract/session-context.js";
 import { SessionContextSchema } from "../../src/index.js";
+import { refusalOf } from "../support/refusal.js";
 
 /** A value of a type that the compiler would refuse. */
 const untyped = (json: string) => JSON.parse(json);
@@ -119,8 +120,14 @@ describe("maxBytes", () => {
   });
 
   it.each([0, -1, 1.5, Number.NaN, untyped('"8192"')])("is refused if it is %j", (maxBytes) => {
-    expect(() => encodeSessionContext(full, { maxBytes })).toThrow(/^maxBytes must be a whole number from 1 upward/);
-    expect(() => decodeSessionContext("CgNzLTE=", { maxBytes })).toThrow(/^maxBytes must be a whole number/);
+    for (const work of [
+      () => encodeSessionContext(full, { maxBytes }),
+      () => decodeSessionContext("CgNzLTE=", { maxBytes }),
+    ]) {
+      const refusal = refusalOf(work);
+      expect(refusal.message).toMatch(/^maxBytes must be a whole number of bytes from 1 to 2147483647, got /);
+      expect(refusal).toMatchObject({ code: "ERR_OPTION_INVALID", option: "maxBytes" });
+    }
   });
 });
 

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { cachePath, fillOnce } from "../support/cached-folder.js";
+import { root } from "../support/root.js";
 
 const names = ["nginx", "envoy", "traefik"] as const;
 export type ProxyName = (typeof names)[number];
@@ -10,7 +10,7 @@ export type ProxyName = (typeof names)[number];
 /** How each tells its version. */
 const versionArgument: Readonly<Record<ProxyName, string>> = { nginx: "-v", envoy: "--version", traefik: "version" };
 
-const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
+const requirements = join(root, "test", "edge", "requirements.txt");
 
 /** Where a program stands in the packages of those requirements, for those that are to be had so. */
 const packaged: Readonly<Partial<Record<ProxyName, string>>> = { envoy: "envoy/_bin/envoy", traefik: "bin/traefik" };

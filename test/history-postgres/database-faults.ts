@@ -55,10 +55,15 @@ export interface Wire {
   readonly port: number;
   /** Resets all connections, now. */
   cut(): void;
-  /** Resets a connection when the next answer of the server comes, instead of handing it on. Counts down. */
+  /** Resets a connection when the next answer of the server has come, instead of handing it on. Counts down. */
   answersToLose: number;
   /** Cuts that hit a connection. */
   readonly cuts: number;
+}
+
+/** Whether an answer ends here: with ReadyForQuery, after the commit. A long one begins before. */
+function isEnd(data: Buffer): boolean {
+  return data.at(-6) === "Z".charCodeAt(0);
 }
 
 /** Starts one, until the test is over. */
@@ -84,10 +89,11 @@ export async function startWire(target: number): Promise<Wire> {
     }
     client.on("data", (data) => upstream.write(data));
     upstream.on("data", (data) => {
-      if (wire.answersToLose > 0) {
+      if (wire.answersToLose === 0) client.write(data);
+      else if (isEnd(data)) {
         wire.answersToLose -= 1;
         reset(pair);
-      } else client.write(data);
+      }
     });
   });
   const { port } = await listen(server);

@@ -161,7 +161,7 @@ it.each(["a wire that is cut", "a server that is killed"] as const)(
       const url = `postgresql://postgres@127.0.0.1:${wire.port}/${name}`;
       const database = openSignalDatabase({ url, maxConnections: 1, timeoutMs: 5_000 });
       const history = createSignalHistory({ database, log: false });
-      const persist = async (work: () => Promise<void>): Promise<void> => {
+      const persist = async (work: () => Promise<unknown>): Promise<void> => {
         for (;;) {
           const error = await work().then(
             () => undefined,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createSignalHistory, openSignalDatabase } from "../../src/history/index.js";
 import { freePorts } from "../support/free-ports.js";
+import { refusalOf } from "../support/refusal.js";
 import { eventOf } from "./history-fixtures.js";
 import { linesOf } from "./model.js";
 
@@ -37,12 +38,21 @@ it("does not connect to a server before it is asked, and says then that there is
 });
 
 it("refuses other addresses, and does not repeat what is in them", () => {
-  expect(() => openSignalDatabase({ url: "mysql://root:secret@host/db" })).toThrow(
-    'url must be postgresql://…, or a path, got "mysql://…"',
-  );
-  expect(() => openSignalDatabase({ url: "" })).toThrow("url must be an address or a path");
-  expect(() => openSignalDatabase({ url: "/tmp/x", maxConnections: 0 })).toThrow(
-    "maxConnections must be a whole number",
-  );
-  expect(() => openSignalDatabase({ url: "/tmp/x", timeoutMs: -1 })).toThrow("timeoutMs must be a duration");
+  const url = "url must be postgresql://user@host/name, or the path of a folder";
+  const wrong: [object, string, string][] = [
+    [{ url: "mysql://root:secret@host/db" }, "url", `${url}, got a text of 27 characters`],
+    [{ url: "postgresql://root:secret@host:port/db" }, "url", `${url}, got a text of 37 characters`],
+    [{ url: "" }, "url", `${url}, got an empty text`],
+    [{ url: ["secret"] }, "url", `${url}, got an array`],
+    [
+      { maxConnections: 0 },
+      "maxConnections",
+      "maxConnections must be a whole number of connections from 1 to 2147483647, got 0",
+    ],
+    [{ timeoutMs: -1 }, "timeoutMs", "timeoutMs must be a number of milliseconds from 0 to 2147483647, got -1"],
+  ];
+  for (const [options, option, message] of wrong) {
+    const refusal = refusalOf(() => openSignalDatabase({ url: "/tmp/x", ...options }));
+    expect(refusal).toMatchObject({ message, option, code: "ERR_OPTION_INVALID" });
+  }
 });

@@ -4,10 +4,13 @@ import {
   createSignalHistory,
   openSignalDatabase,
   type SignalChange,
+  type SignalChangesQuery,
   type SignalHistory,
 } from "../../src/history/index.js";
+import { migrateStatement } from "../../src/history/schema.js";
 import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
 import { createRandom } from "../support/random.js";
+import { refusalOf, rejectionOf } from "../support/refusal.js";
 import { eventOf, type Told } from "./history-fixtures.js";
 import { type Histories, historiesOf, linesOf, naiveHistories, wrongAmong } from "./model.js";
 import {
@@ -481,9 +484,11 @@ describe("forget", () => {
     "refuses %j",
     async (request) => {
       const history = createSignalHistory({ database, tombstoneKey });
-      await expect(history.forget(request as never)).rejects.toThrow(
+      const refusal = await rejectionOf(history.forget(request as never));
+      expect(refusal.message).toContain(
         "forget's argument must be { sessionId } or { userId }, a text that is not empty, got",
       );
+      expect(refusal.code).toBe("ERR_OPTION_INVALID");
     },
   );
 });
@@ -524,14 +529,111 @@ describe("changes", () => {
     expect(paged).toEqual(all);
   });
 
-  it.each([
-    [{ limit: 0 }, "limit must be a whole number from 1 to 10000, got 0"],
-    [{ after: "nonsense" }, 'after must be the cursor of a change, got "nonsense"'],
-    [{ after: '["1; drop table x","a","b"]' }, "after must be the cursor of a change"],
-    [{ since: new Date(Number.NaN) }, "since must be a Date"],
-  ])("refuses %j", async (query, message) => {
-    await expect(history.changes(query)).rejects.toThrow(message);
+  it.each<[unknown, string, string, string?]>([
+    [{ limit: 0 }, "limit", "limit must be a whole number of changes from 1 to 10000, got 0"],
+    [{ limit: "5" }, "limit", 'limit must be a whole number of changes from 1 to 10000, got "5"'],
+    [{ after: "nonsense" }, "after", 'after must be the cursor of a change, got "nonsense"'],
+    [{ after: '["1; drop table x","a","b"]' }, "after", "after must be the cursor of a change, got"],
+    [{ since: new Date(Number.NaN) }, "since", "since must be a valid Date, got an invalid Date"],
+    [{ since: "2026-01-05" }, "since", 'since must be a valid Date, got "2026-01-05"'],
+    [{ since: ten }, "since", `since must be a valid Date, got ${ten}`],
+    [{ since: null }, "since", "since must be a valid Date, got null"],
+    [{ signal: 1 }, "signal", "signal must be a text that is not empty, got 1"],
+    [{ sinse: new Date(ten) }, "sinse", "sinse is not an option of changes: did you mean since?", "UNKNOWN"],
+    [null, "the argument of changes", "the argument of changes must be an object with options, got null"],
+    ["country", "the argument of changes", "must be an object with options, got a text of 7 characters"],
+  ])("refuses %j", async (query, option, message, code = "INVALID") => {
+    const refusal = await rejectionOf(history.changes(query as SignalChangesQuery));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
   });
+});
+
+describe("what recording answers with", () => {
+  const event = (number: number, more: Partial<Told> = {}): Told => ({
+    id: `e${number}`,
+    at: ten + number,
+    country: `C${number >> 1}`,
+    device: "d",
+    ...more,
+  });
+
+  it("are the changes, as the queries tell them", async () => {
+    const history = await newHistory();
+    const [first, ...rest] = [0, 1, 2, 3].map((number) => eventOf(event(number)));
+    const one = await history.record(first!);
+    expect(one).toEqual(await history.triggeredBy("e0"));
+    expect(one.map(({ signal }) => signal)).toEqual(["country", "device_id"]);
+    const others = await history.recordBatch(rest);
+    expect(others).toEqual(await history.triggeredBy("e2"));
+    expect(others).toMatchObject([{ signal: "country", previousValue: "C0", value: "C1", eventId: "e2" }]);
+    expect(await history.changes()).toEqual([...one, ...others]);
+  });
+
+  it("are those of all sessions by the calls' starts, whatever the order and the number of events", async () => {
+    const history = await newHistory();
+    const events = Array.from({ length: 1_200 }, (_, number) =>
+      eventOf(
+        event(number, { id: `é${String(number).padStart(5, "0")}`, session: `s${number % 7}`, country: `C${number}` }),
+      ),
+    );
+    const changes = await history.recordBatch(events.toReversed());
+    expect(changes).toHaveLength(1_207);
+    expect(changes).toEqual(await history.changes({ limit: 10_000 }));
+  });
+
+  it("are those of this batch: what came before and is a change no more is not told", async () => {
+    const history = await newHistory();
+    await history.record(eventOf(event(2, { country: "DE" })));
+    const changes = await history.record(eventOf(event(1, { country: "DE" })));
+    expect(changes).toMatchObject([
+      { eventId: "e1", signal: "country", value: "DE", previousValue: undefined },
+      { eventId: "e1", signal: "device_id" },
+    ]);
+    expect(await history.triggeredBy("e2")).toEqual([]);
+  });
+
+  it("are told again to a reader that ended before it could act on them", async () => {
+    const history = await newHistory();
+    const events = [0, 1, 2, 3].map((number) => eventOf(event(number)));
+    const changes = await history.recordBatch(events);
+    expect(await history.recordBatch(events)).toEqual(changes);
+    const further = [...events, eventOf(event(4, { country: "XX" }))];
+    expect(await history.recordBatch(further)).toEqual([...changes, ...(await history.triggeredBy("e4"))]);
+    expect(history.stats()).toMatchObject({ recorded: 5, duplicates: 8 });
+  });
+
+  it("are none for what is not recorded, set aside, forgotten, or changes nothing", async () => {
+    const history = await newHistory({ tombstoneKey: "0123456789abcdef", requireVerified: true });
+    expect(await history.record(eventOf(event(1)))).toEqual([]);
+    expect(await history.recordBatch([])).toEqual([]);
+    const taken = await newHistory({ tombstoneKey: "0123456789abcdef" });
+    await taken.record(eventOf(event(1)));
+    expect(await taken.record(eventOf(event(2, { country: "C0" })))).toEqual([]);
+    expect(await taken.record(eventOf(event(3, { at: Date.now() + 48 * hour })))).toEqual([]);
+    await taken.forget({ sessionId: "session-1" });
+    expect(await taken.record(eventOf(event(5)))).toEqual([]);
+  });
+});
+
+it("keeps what is 40 days late, which is longer than timers and small numbers go", async () => {
+  const day = 24 * hour;
+  const history = await newHistory({ latenessMs: 40 * day });
+  const events = Array.from({ length: 42 }, (_, number) =>
+    eventOf({ id: `e${10 + number}`, at: ten + number * day, country: "DE" }),
+  );
+  await history.recordBatch(events);
+  // Of the first two, one is the change, and stays.
+  expect(await history.compact()).toBe(1);
+  await history.recordBatch([
+    eventOf({ id: "later", at: ten + 60 * day, country: "DE" }),
+    eventOf({ id: "last", at: ten + 61 * day, country: "DE" }),
+  ]);
+  expect(await history.compact()).toBe(20);
+  await history.record(eventOf({ id: "30 days late", at: ten + 31 * day + 1, country: "FR" }));
+  expect(history.stats()).toMatchObject({ late: {}, recorded: 45 });
+  await history.record(eventOf({ id: "too late", at: ten + 10 * day + 1, country: "FR" }));
+  expect(history.stats()).toMatchObject({ late: { late: 1 } });
 });
 
 describe("migrate", () => {
@@ -544,32 +646,92 @@ describe("migrate", () => {
     await Promise.all([history.migrate(), history.migrate()]);
     await history.migrate();
     const { rows } = await database.query("select version from migrated.migration");
-    expect(rows).toEqual([{ version: 1 }]);
+    expect(rows).toEqual([{ version: 1 }, { version: 2 }]);
     await database.query("insert into migrated.migration (version) values (99)");
-    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 1: update the package/);
+    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 2: update the package/);
   });
 });
 
+describe("an update of the package", () => {
+  it("goes on with a history of version 1, beside processes that still record by it", async () => {
+    const schema = "updated";
+    const history = createSignalHistory({ database, schema, log: false });
+    await database.query(migrateStatement(schema, 1));
+    const recordAsBefore = (event: Told): Promise<{ rows: unknown[] }> =>
+      database.query(`select * from ${schema}.record_activities($1::text::jsonb, null)`, [
+        JSON.stringify([toldAs(event)]),
+      ]);
+    const a = { id: "a", at: ten, country: "DE" };
+    const b = { id: "b", at: ten + 1, country: "FR" };
+    const c = { id: "c", at: ten + 2, country: "DE" };
+    await recordAsBefore(a);
+    await expect(history.record(eventOf(b))).rejects.toThrow("or an older one: call migrate()");
+    await history.migrate();
+    expect(await history.record(eventOf(b))).toMatchObject([{ previousValue: "DE", value: "FR" }]);
+    const { rows } = await recordAsBefore(c);
+    expect(rows).toMatchObject([{ recorded: 1, changed: 1 }]);
+    expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "country=FR by b", "country=DE by c"]);
+  });
+
+  /** As version 1 of the function takes an event. */
+  function toldAs({ id, at, country }: Told): object {
+    const time = new Date(at).toISOString();
+    const text = { service: "s", action: "a", procedure: "/a.B/C", status: "OK", verified: false };
+    return {
+      event_id: id,
+      session_id: "session-1",
+      started_at: time,
+      completed_at: time,
+      ...text,
+      signals: { country },
+      marks: [],
+    };
+  }
+});
+
 describe("the options", () => {
-  it.each([
-    [{ database: {} }, "database must be something with a method query, got an object"],
+  it.each<[object, string, string, string?]>([
+    [
+      { database: {} },
+      "database",
+      "database must be a Pool of pg, a PGlite, or what openSignalDatabase gives, got an object",
+    ],
+    [{ database: "postgres://u:secret@h/d" }, "database", "openSignalDatabase gives, got a text of 23 characters"],
     [
       { schema: "a; drop table b" },
+      "schema",
       'schema must be 1 to 48 of a-z, 0-9 and _, and not begin with a digit, got "a; drop table b"',
     ],
-    [{ signals: 1 }, "signals must be a function, got 1"],
-    [{ accept: 1 }, "accept must be a function, got 1"],
-    [{ normalize: 1 }, "normalize must be a function, got 1"],
-    [{ requireVerified: "yes" }, 'requireVerified must be true or false, got "yes"'],
-    [{ latenessMs: -1 }, "latenessMs must be a duration"],
-    [{ log: 1 }, "log must be a Logger, or false, got 1"],
-  ])("%j: %s", (options, message) => {
-    expect(() => createSignalHistory({ database, ...options } as never)).toThrow(message);
+    [{ signals: 1 }, "signals", "signals must be a function, got 1"],
+    [{ accept: 1 }, "accept", "accept must be a function, got 1"],
+    [{ normalize: 1 }, "normalize", "normalize must be a function, got 1"],
+    [{ requireVerified: "yes" }, "requireVerified", 'requireVerified must be true or false, got "yes"'],
+    [{ latenessMs: -1 }, "latenessMs", "latenessMs must be a number of milliseconds from 0 to 315360000000, got -1"],
+    [
+      { tombstoneKey: 1234567890 },
+      "tombstoneKey",
+      "tombstoneKey must be at least 16 bytes, as a text or bytes, got a number",
+    ],
+    [{ tombstoneKey: new Uint8Array(15) }, "tombstoneKey", "as a text or bytes, got bytes"],
+    [{ log: 1 }, "log", "log must be a logger with the methods debug, info, warn and error, or false, got 1"],
+    [
+      { lateness: 1 },
+      "lateness",
+      "lateness is not an option of createSignalHistory: did you mean latenessMs?",
+      "UNKNOWN",
+    ],
+  ])("%j: %s", (options, option, message, code = "INVALID") => {
+    const refusal = refusalOf(() => createSignalHistory({ database, ...options }));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
   });
 
   it("do not repeat a key that is too short", () => {
-    const build = (): unknown => createSignalHistory({ database, tombstoneKey: "short-secret" });
-    expect(build).toThrow('tombstoneKey must be at least 16 bytes, as a string or bytes, got "12 of them"');
+    expect(refusalOf(() => createSignalHistory({ database, tombstoneKey: "short-secret" }))).toMatchObject({
+      message: "tombstoneKey must be at least 16 bytes, as a text or bytes, got a text of 12 characters",
+      code: "ERR_OPTION_INVALID",
+      option: "tombstoneKey",
+    });
   });
 
   it("open a database in memory where none is given", { timeout: 60_000 }, async () => {

@@ -7,9 +7,9 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { PublisherStats } from "../../src/publishing/publisher.js";
-import { root } from "./jars.js";
+import { root } from "../support/root.js";
+import { startTarget, type Target } from "./kafka-target.js";
 import { compileProcesses } from "./rig.js";
-import { startTarget, type Target } from "./target.js";
 
 const hour = 3_600_000;
 const clock = mkdtempSync(join(tmpdir(), "wrong-clock-"));

@@ -7,7 +7,7 @@ import { eventOf, expectIdentity } from "../kafka/kafka-fixtures.js";
 import { loseAcknowledgements, shutProxies, startProxy } from "../kafka/proxy.js";
 import { until } from "../support/until.js";
 import { type Cluster, startCluster } from "./cluster.js";
-import { type Target, targetOf } from "./target.js";
+import { type Target, targetOf } from "./kafka-target.js";
 
 // A broker of our own, since these tests break its connections.
 let cluster: Cluster;

@@ -6,14 +6,14 @@ import { fileURLToPath } from "node:url";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createTroubleLog } from "../../src/base/log.js";
-import { consumerSettings } from "../../src/kafka/consumer/consumer-options.js";
+import { consumerSettings } from "../../src/kafka/consumer/consumer-settings.js";
 import { watchGroup } from "../../src/kafka/consumer/group-progress.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";
 import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
 import { eventIds, eventOf } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
-import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
+import { bytesOfEvent, publishEvents, startTarget, type Target } from "./kafka-target.js";
 
 let target: Target;
 beforeAll(async () => {

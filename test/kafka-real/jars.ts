@@ -1,11 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { cachePath, fillOnce, fingerprint } from "../support/cached-folder.js";
-
-/** The root of the repository, also for this file's compiled form. */
-export const root: string = findRoot(dirname(fileURLToPath(import.meta.url)));
+import { root } from "../support/root.js";
 
 const pom = join(root, "test", "kafka-real", "pom.xml");
 
@@ -49,8 +46,4 @@ function need(command: string, args: string[]): string {
   throw new Error(
     `"${command}" is missing. These tests start Apache Kafka: install Java 17 or newer and Maven 3.8 or newer (on Debian: apt-get install openjdk-17-jre-headless maven). With KAFKA_BROKERS=host:port, the tests that break nothing use that cluster; the others need one of their own all the same.`,
   );
-}
-
-function findRoot(folder: string): string {
-  return existsSync(join(folder, "package-lock.json")) ? folder : findRoot(dirname(folder));
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { eventOf } from "../kafka/kafka-fixtures.js";
+import { startTarget, type Target } from "./kafka-target.js";
 import { runKafkaTool } from "./kafka-tool.js";
-import { startTarget, type Target } from "./target.js";
 
 let target: Target;
 beforeAll(async () => {

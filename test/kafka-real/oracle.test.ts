@@ -2,9 +2,9 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { publishEvents, startTarget, type Target } from "./kafka-target.js";
 import { startLoad } from "./load.js";
 import { compileProcesses, type Service, startService } from "./rig.js";
-import { publishEvents, startTarget, type Target } from "./target.js";
 
 let target: Target;
 beforeAll(async () => {

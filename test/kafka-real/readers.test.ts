@@ -10,10 +10,10 @@ import {
   SessionActivityEventSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
+import { root } from "../support/root.js";
 import { until } from "../support/until.js";
-import { root } from "./jars.js";
+import { startTarget, type Target } from "./kafka-target.js";
 import { runKafkaTool } from "./kafka-tool.js";
-import { startTarget, type Target } from "./target.js";
 
 let target: Target;
 beforeAll(async () => {

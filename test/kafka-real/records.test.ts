@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { eventOf, recordingLogger } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
-import { bytesOfEvent, publishEvents, startTarget, type Target } from "./target.js";
+import { bytesOfEvent, publishEvents, startTarget, type Target } from "./kafka-target.js";
 
 const { features }: { features: string[] } = createRequire(import.meta.url)("@confluentinc/kafka-javascript");
 const codecs = ["none", ...["gzip", "snappy", "lz4", "zstd"].filter((codec) => features.includes(codec))];

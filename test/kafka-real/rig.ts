@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { PublisherStats } from "../../src/publishing/publisher.js";
+import { root } from "../support/root.js";
 import { until } from "../support/until.js";
-import { root } from "./jars.js";
 import type { Verdict } from "./oracle.js";
 import type { ServiceAnswer, ServiceSetting } from "./service.js";
 

@@ -1,6 +1,12 @@
 import { connect } from "node:net";
 import { expect, test } from "vitest";
-import { createKafkaPublisher, createSessionActivityConsumer, startEmbeddedKafka } from "../../src/kafka/index.js";
+import {
+  createKafkaPublisher,
+  createSessionActivityConsumer,
+  type EmbeddedKafkaOptions,
+  startEmbeddedKafka,
+} from "../../src/kafka/index.js";
+import { rejectionOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
 import { publishRange } from "./kafka-fixtures.js";
 
@@ -42,9 +48,16 @@ test("has its topics from the start, so that a reader may come before the first 
   await kafka.close();
 });
 
-test.each([0, 1.5, "3"])("brokers: %j is a TypeError", async (brokers) => {
-  // @ts-expect-error: one of them is no number
-  await expect(startEmbeddedKafka({ brokers })).rejects.toThrow(TypeError);
+test.each([
+  [{ brokers: 0 }, "brokers", "brokers must be a whole number of brokers from 1 to 2147483647, got 0"],
+  [{ brokers: 1.5 }, "brokers", "got 1.5"],
+  [{ brokers: "3" }, "brokers", 'got "3"'],
+  [{ topics: "a" }, "topics", 'topics must be an array of names of topics, got "a"'],
+  [{ topics: ["a b"] }, "topics", 'got ["a b"]'],
+])("%j is refused", async (options, option, message) => {
+  const refusal = await rejectionOf(startEmbeddedKafka(options as EmbeddedKafkaOptions));
+  expect(refusal.message).toContain(message);
+  expect(refusal).toMatchObject({ option, code: "ERR_OPTION_INVALID" });
 });
 
 function answers(address: string): Promise<boolean> {

@@ -11,6 +11,7 @@ import {
 } from "../../src/kafka/index.js";
 import { trackingTable } from "../../src/kafka/tracking-options.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
+import { refusalOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
 
 async function embedded(): Promise<string> {
@@ -141,12 +142,30 @@ describe("startSessionTracking", () => {
   });
 
   it.each([
-    [{ drainTimeoutMs: -1 }, "drainTimeoutMs must be a duration in milliseconds"],
-    [{ settleTimeoutMs: "1s" }, "settleTimeoutMs must be a duration in milliseconds"],
-    [{ kafka: { brokers: ["host one:9092"] } }, "brokers"],
-    [{ kafka: { brokers: "localhost:9092", maxQueuedEvents: 0 } }, "maxQueuedEvents"],
-  ])("refuses %j", (options, message) => {
-    expect(() => startSessionTracking({ log: false, ...options } as never)).toThrow(message);
+    [
+      { drainTimeoutMs: -1 },
+      "drainTimeoutMs",
+      "drainTimeoutMs must be a number of milliseconds from 0 to 2147483647, got -1",
+    ],
+    [
+      { settleTimeoutMs: "1s" },
+      "settleTimeoutMs",
+      'settleTimeoutMs must be a number of milliseconds from 0 to 2147483647, got "1s"',
+    ],
+    [
+      { kafka: { brokers: ["host one:9092"] } },
+      "kafka.brokers",
+      'kafka.brokers must be "host:port", several joined by commas or in an array, got ["host one:9092"]',
+    ],
+    [
+      { kafka: { brokers: "localhost:9092", maxQueuedEvents: 0 } },
+      "kafka.maxQueuedEvents",
+      "kafka.maxQueuedEvents must be",
+    ],
+  ])("refuses %j", (options, option, message) => {
+    const refusal = refusalOf(() => startSessionTracking({ log: false, ...options } as never));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option, code: "ERR_OPTION_INVALID" });
   });
 });
 

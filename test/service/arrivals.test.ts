@@ -29,7 +29,9 @@ describe("marked calls that never reach the interceptor", () => {
     expect((await post(server.baseUrl, headers, body)).status).toBe(status);
     await until(() => interceptor.stats().bypassed === 1);
     expect(events).toEqual([]);
-    expect(warnings).toEqual([{ message: expect.stringContaining("never reached"), details: { path } }]);
+    expect(warnings).toEqual([
+      { message: expect.stringContaining("never reached"), details: { kind: "bypassed", path } },
+    ]);
   });
 
   it("a service with interceptors of its own is counted as bypassed, over HTTP/2 too", async () => {

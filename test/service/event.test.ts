@@ -28,7 +28,7 @@ it("keeps started_at plus duration equal to completed_at, in values that protobu
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (durationMs) => {
       const event = begin();
-      completeEvent(event, { status: "OK", handlerStatus: "", at: 0 }, durationMs);
+      completeEvent(event, { status: "OK", handlerStatus: "", inferred: false, at: 0 }, durationMs);
       const { startedAt, duration, completedAt } = fromBinary(
         SessionActivityEventSchema,
         toBinary(SessionActivityEventSchema, event),

@@ -15,6 +15,7 @@ import {
 import type { Call } from "../../src/outcome/caller.js";
 import { createJudge, type JudgeOptions } from "../../src/service/judge.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
+import { refusalOf } from "../support/refusal.js";
 import { transportTo } from "../support/transport.js";
 import { until } from "../support/until.js";
 import { shortenPatience } from "../support/wait-limits.js";
@@ -339,16 +340,27 @@ describe("the quota of events that are not verified", () => {
 });
 
 describe("options", () => {
-  const wrong: [Record<string, unknown>, string][] = [
-    [{ required: changePassword }, "required must be an array of methods, got an object"],
-    [{ required: ["ChangePassword"] }, 'required must be an array of methods, got ["ChangePassword"]'],
-    [{ verify: () => {} }, "verify must be a SessionVerifier, got a function"],
-    [{ recordContext: "hash" }, 'recordContext must be a function, got "hash"'],
-    [{ maxUnverifiedPerMinute: 0 }, "maxUnverifiedPerMinute must be a whole number from 1 upward, got 0"],
+  const methods =
+    "methods, such as [AccountService.method.changePassword], or their names, such as /package.Service/Method";
+  const wrong: [Record<string, unknown>, string, string][] = [
+    [{ required: changePassword }, "required", `required must be ${methods}, got an object`],
+    [{ required: ["ChangePassword"] }, "required", `required must be ${methods}, got ["ChangePassword"]`],
+    [
+      { verify: () => {} },
+      "verify",
+      "verify must be a SessionVerifier, which createSessionVerifier makes, got a function",
+    ],
+    [{ recordContext: "hash" }, "recordContext", "recordContext must be a function, got a text of 4 characters"],
+    [
+      { maxUnverifiedPerMinute: 0 },
+      "maxUnverifiedPerMinute",
+      "maxUnverifiedPerMinute must be a whole number of events a minute from 1 to 2147483647, got 0",
+    ],
   ];
-  it.each(wrong)("refuses %o", (options, message) => {
+  it.each(wrong)("refuses %o", (options, option, message) => {
     const given = { service: "s", publisher: undefined, log: false, ...options } as SessionActivityInterceptorOptions;
-    expect(() => createSessionActivityInterceptor(given)).toThrow(new TypeError(message));
+    const refusal = refusalOf(() => createSessionActivityInterceptor(given));
+    expect(refusal).toMatchObject({ message, option, code: "ERR_OPTION_INVALID" });
   });
 });
 

@@ -13,6 +13,7 @@ import {
   sessionHeaders,
 } from "../../src/index.js";
 import { marks, startAccountServer } from "../support/account-server.js";
+import { refusalOf } from "../support/refusal.js";
 import { protocols, transportTo } from "../support/transport.js";
 
 interface Arrival {
@@ -172,7 +173,11 @@ describe("createSessionRelay", () => {
     const account = createClient(AccountService, transportTo(server.baseUrl));
     await account.changePassword({ newPassword: "0" }, { headers: marks("x".repeat(60_000)) });
     expect(arrivals.map(({ context }) => context?.length)).toEqual([60_000, 60_000, 60_000]);
-    expect(() => createSessionRelay({ maxContextBytes: 0 })).toThrow("maxContextBytes must be a whole number");
+    expect(refusalOf(() => createSessionRelay({ maxContextBytes: 0 }))).toMatchObject({
+      message: "maxContextBytes must be a whole number of bytes from 1 to 2147483647, got 0",
+      code: "ERR_OPTION_INVALID",
+      option: "maxContextBytes",
+    });
   });
 
   it("sends nothing where the call has no context, and outside of any handler", async () => {

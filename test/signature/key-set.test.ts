@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createSessionKeySet, type SessionKeySetOptions } from "../../src/signature/index.js";
 import { listen } from "../support/listen.js";
+import { refusalOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
 
 function publicJwk(kid: string): JsonWebKey {
@@ -52,45 +53,120 @@ describe("createSessionKeySet, local keys", () => {
     expect(keys.stats()).toEqual({ keys: 2, refreshed: 0, refreshFailed: 0, refreshedAt: undefined });
   });
 
-  const wrong: [string, SessionKeySetOptions, string][] = [
-    ["nothing", {}, "keys must be given, or jwksUrl, got undefined"],
-    ["no array", { keys: publicJwk("a") as unknown as [] }, "keys must be an array of JWKs, got an object"],
+  const url =
+    "jwksUrl must be an https: address; an http: address if it is of this machine, or allowInsecureUrl is true";
+  const pem = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" });
+  const wrong: [string, object, string, string, string?][] = [
+    ["nothing", {}, "keys", "keys must be given, an array of public JWKs, or jwksUrl", "MISSING"],
+    [
+      "no array",
+      { keys: publicJwk("a") },
+      "keys",
+      "keys must be an array of public JWKs, got an object: put the key into an array",
+    ],
+    [
+      "PEM",
+      { keys: pem },
+      "keys",
+      'keys must be an array of public JWKs, got a text of 119 characters: createPublicKey(pem).export({ format: "jwk" })',
+    ],
+    [
+      "PEM in an array",
+      { keys: [pem] },
+      "keys[0]",
+      'keys[0] must be a public JWK, without private parts, got a text of 119 characters: createPublicKey(pem).export({ format: "jwk" })',
+    ],
+    ["a JWK as text", { keys: ['{"kty":"OKP","d":"c2VjcmV0"}'] }, "keys[0]", "got a text of 28 characters"],
+    [
+      "a KeyObject",
+      { keys: [generateKeyPairSync("ed25519").publicKey] },
+      "keys[0]",
+      'got an object: its export({ format: "jwk" }) makes one',
+    ],
     [
       "no kid",
       { keys: [{ ...publicJwk("a"), kid: undefined }] },
-      "keys[0].kid must be a string of 1 to 256 characters",
+      "keys[0].kid",
+      "keys[0].kid must be given, a text of 1 to 256 characters",
+      "MISSING",
     ],
-    ["one id twice", { keys: [publicJwk("a"), publicJwk("a")] }, 'keys must be keys with different ids, got "a"'],
+    [
+      "an empty kid",
+      { keys: [{ ...publicJwk("a"), kid: "" }] },
+      "keys[0].kid",
+      'keys[0].kid must be a text of 1 to 256 characters, got ""',
+    ],
+    [
+      "one id twice",
+      { keys: [publicJwk("a"), publicJwk("a")] },
+      "keys",
+      'keys must be keys with different ids, got "a"',
+    ],
     [
       "a private key",
       { keys: [{ ...publicJwk("a"), d: "c2VjcmV0" }] },
-      "keys[0] must be a public JWK, without private parts",
+      "keys[0]",
+      "keys[0] must be a public JWK, without private parts, got an object",
     ],
     [
       "a secret",
       { keys: [{ kty: "oct", k: "c2VjcmV0", kid: "a" }] },
-      "keys[0] must be a public JWK, without private parts",
+      "keys[0]",
+      "keys[0] must be a public JWK, without private parts, got an object",
     ],
-    ["another use", { keys: [{ ...publicJwk("a"), use: "enc" }] }, 'keys[0].use must be "sig", or absent, got "enc"'],
+    [
+      "another use",
+      { keys: [{ ...publicJwk("a"), use: "enc" }] },
+      "keys[0].use",
+      'keys[0].use must be "sig", or absent, got "enc"',
+    ],
     [
       "another alg",
       { keys: [{ ...publicJwk("a"), alg: "ES256" }] },
+      "keys[0].alg",
       'keys[0].alg must be "EdDSA", or absent, got "ES256"',
     ],
-    ["no key", { keys: [{ kid: "a" }] }, "keys[0] must be an Ed25519 or P-256 key"],
     [
-      "plain HTTP",
-      { jwksUrl: "http://keys.example/jwks" },
-      'jwksUrl must be an https: address, got "http://keys.example/jwks"',
+      "no key",
+      { keys: [{ kid: "a" }] },
+      "keys[0]",
+      "keys[0] must be a public JWK, without private parts, got an object",
     ],
-    ["a file", { jwksUrl: "file:///keys" }, "jwksUrl must be an https: address"],
-    ["no address", { jwksUrl: "keys" }, "jwksUrl must be an https: address"],
-    ["too often", { keys: [publicJwk("a")], refreshMs: 10 }, "refreshMs must be at least 100, got 10"],
+    [
+      "another kind of key",
+      { keys: [{ kty: "OKP", crv: "X25519", x: "AAAA", kid: "a" }] },
+      "keys[0]",
+      "keys[0] must be an Ed25519 or P-256 key, got another",
+    ],
+    ["plain HTTP", { jwksUrl: "http://keys.example/jwks" }, "jwksUrl", `${url}, got "http://keys.example"`],
+    ["a file", { jwksUrl: "file:///keys" }, "jwksUrl", `${url}, got "file://"`],
+    ["no address", { jwksUrl: "keys" }, "jwksUrl", `${url}, got "keys"`],
+    ["addresses", { jwksUrl: ["https://keys.example"] }, "jwksUrl", `${url}, got ["https://keys.example"]`],
+    [
+      "a token in what is no address",
+      { jwksUrl: "keys.example/jwks?token=c2VjcmV0" },
+      "jwksUrl",
+      `${url}, got "keys.example/jwks?…"`,
+    ],
+    [
+      "too often",
+      { keys: [publicJwk("a")], refreshMs: 10 },
+      "refreshMs",
+      "refreshMs must be a number of milliseconds from 100 to 2147483647, got 10",
+    ],
+    [
+      "unknown",
+      { jwks: "https://keys.example" },
+      "jwks",
+      "jwks is not an option of createSessionKeySet: did you mean jwksUrl?",
+      "UNKNOWN",
+    ],
   ];
-  it.each(wrong)("refuses wrong options: %s", (_, options, message) => {
-    expect(() => createSessionKeySet(options)).toThrow(TypeError);
-    expect(() => createSessionKeySet(options)).toThrow(message);
-    expect(() => createSessionKeySet(options)).not.toThrow("c2VjcmV0");
+  it.each(wrong)("refuses wrong options: %s", (_, options, option, message, code = "INVALID") => {
+    const refusal = refusalOf(() => createSessionKeySet(options));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
+    expect(refusal.message).not.toMatch(/c2VjcmV0|PRIVATE KEY/);
   });
 });
 

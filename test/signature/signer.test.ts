@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createSessionSigner, type SessionSignerOptions } from "../../src/signature/index.js";
+import { refusalOf } from "../support/refusal.js";
 
 const audience = "account-service";
 const mark = { context: "c2Vzc2lvbg", operation: "login", procedure: "/a.B/C" };
@@ -55,24 +56,54 @@ describe("createSessionSigner", () => {
   });
 
   const { privateKey, publicKey } = kinds.EdDSA;
-  const wrong: [string, Record<string, unknown>, string][] = [
-    ["no key", { key: undefined }, "key must be an Ed25519 or P-256 key, got "],
-    ["a public key", { key: publicKey }, 'key must be a private key, got "public"'],
-    ["a public JWK", { key: createPublicKey(privateKey).export({ format: "jwk" }) }, "key must be an Ed25519 or P-256"],
-    ["RSA", { key: generateKeyPairSync("rsa", { modulusLength: 2_048 }).privateKey }, 'got "rsa"'],
+  const pem = String(privateKey.export({ format: "pem", type: "pkcs8" }));
+  const kindsOfKey = "key must be an Ed25519 or P-256 key, a private JWK or a KeyObject";
+  const wrong: [string, Record<string, unknown>, string, string, string?][] = [
+    ["no key", { key: undefined }, "key", "key must be given, an Ed25519 or P-256 key", "MISSING"],
+    [
+      "PEM",
+      { key: pem },
+      "key",
+      `${kindsOfKey}, got a text of ${pem.length} characters: createPrivateKey(pem) of node:crypto`,
+    ],
+    [
+      "a JWK as text",
+      { key: '{"kty":"oct","k":"c2VjcmV0"}' },
+      "key",
+      `${kindsOfKey}, got a text of 28 characters: JSON.parse(text)`,
+    ],
+    ["a public key", { key: publicKey }, "key", 'key must be a private key, got "public"'],
+    [
+      "a public JWK",
+      { key: createPublicKey(privateKey).export({ format: "jwk" }) },
+      "key",
+      "key must be an Ed25519 or P-256 key, got another",
+    ],
+    ["RSA", { key: generateKeyPairSync("rsa", { modulusLength: 2_048 }).privateKey }, "key", 'got "rsa"'],
     [
       "P-384",
       { key: generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey },
+      "key",
       "key must be an Ed25519 or P-256",
     ],
-    ["a shared secret", { key: { kty: "oct", k: "c2VjcmV0", kid: "k" } }, "key must be an Ed25519 or P-256 key"],
-    ["no id", { keyId: undefined }, "keyId must be a string of 1 to 256 characters, got undefined"],
-    ["no audience", { audience: "" }, 'audience must be a string, not empty, got ""'],
+    [
+      "a shared secret",
+      { key: { kty: "oct", k: "c2VjcmV0", kid: "k" } },
+      "key",
+      "key must be an Ed25519 or P-256 key, got another",
+    ],
+    ["no id", { keyId: undefined }, "keyId", "keyId must be given, a text of 1 to 256 characters", "MISSING"],
+    ["a long id", { keyId: "k".repeat(257) }, "keyId", "keyId must be a text of 1 to 256 characters, got"],
+    ["no audience", { audience: "" }, "audience", 'audience must be a text that is not empty, got ""'],
   ];
-  it.each(wrong)("refuses a wrong option, and never quotes a key: %s", (_, options, message) => {
-    const given = { key: privateKey, keyId: "k1", audience, ...options } as SessionSignerOptions;
-    expect(() => createSessionSigner(given)).toThrow(TypeError);
-    expect(() => createSessionSigner(given)).toThrow(message);
-    expect(() => createSessionSigner(given)).not.toThrow("c2VjcmV0");
-  });
+  it.each(wrong)(
+    "refuses a wrong option, and never quotes a key: %s",
+    (_, options, option, message, code = "INVALID") => {
+      const given = { key: privateKey, keyId: "k1", audience, ...options } as SessionSignerOptions;
+      const refusal = refusalOf(() => createSessionSigner(given));
+      expect(refusal.message).toContain(message);
+      expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
+      expect(refusal.message).not.toMatch(/c2VjcmV0|PRIVATE KEY/);
+    },
+  );
 });

@@ -7,6 +7,7 @@ import {
   createSessionVerifier,
   type SessionVerifierOptions,
 } from "../../src/signature/index.js";
+import { refusalOf } from "../support/refusal.js";
 
 interface Vector {
   readonly name: string;
@@ -68,19 +69,29 @@ describe("createSessionVerifier", () => {
     }
   });
 
-  const wrong: [Record<string, unknown>, string][] = [
-    [{ keys: publicKeys }, "keys must be a SessionKeySet, got an array"],
-    [{ audience: "" }, 'audience must be a string, or some, not empty, got ""'],
-    [{ audience: [] }, "audience must be a string, or some, not empty, got []"],
-    [{ algorithms: ["HS256"] }, 'algorithms must be some of EdDSA, ES256, got "HS256"'],
-    [{ algorithms: [] }, "algorithms must be an array, got []"],
-    [{ maxAgeMs: 0 }, "maxAgeMs must be at least 1, got 0"],
-    [{ maxAgeMs: -1 }, "maxAgeMs must be a duration in milliseconds from 0 to 2147483647, got -1"],
-    [{ clockSkewMs: Number.NaN }, "clockSkewMs must be a duration in milliseconds from 0 to 2147483647, got NaN"],
-    [{ unmarked: "delete" }, 'unmarked must be "keep" or "drop", got "delete"'],
+  const texts = "a text, or several in an array, none of them empty";
+  const wrong: [Record<string, unknown>, string, string][] = [
+    [{ keys: publicKeys }, "keys", "keys must be a SessionKeySet, which createSessionKeySet makes, got an array"],
+    [{ audience: "" }, "audience", `audience must be ${texts}, got ""`],
+    [{ audience: [] }, "audience", `audience must be ${texts}, got []`],
+    [{ audience: [["a"]] }, "audience", `audience must be ${texts}, got an array`],
+    [{ algorithms: ["HS256"] }, "algorithms", 'algorithms must be an array of `EdDSA` and `ES256`, got ["HS256"]'],
+    [{ algorithms: [] }, "algorithms", "algorithms must be an array of `EdDSA` and `ES256`, got []"],
+    [{ maxAgeMs: 0 }, "maxAgeMs", "maxAgeMs must be a number of milliseconds from 1 to 2147483647, got 0"],
+    [{ maxAgeMs: -1 }, "maxAgeMs", "maxAgeMs must be a number of milliseconds from 1 to 2147483647, got -1"],
+    [
+      { clockSkewMs: Number.NaN },
+      "clockSkewMs",
+      "clockSkewMs must be a number of milliseconds from 0 to 2147483647, got NaN",
+    ],
+    [{ unmarked: "delete" }, "unmarked", 'unmarked must be "keep" or "drop", got "delete"'],
   ];
-  it.each(wrong)("refuses wrong options: %j", (options, message) => {
+  it.each(wrong)("refuses wrong options: %j", (options, option, message) => {
     const given = { keys, audience, ...options } as SessionVerifierOptions;
-    expect(() => createSessionVerifier(given)).toThrow(new TypeError(message));
+    expect(refusalOf(() => createSessionVerifier(given))).toMatchObject({
+      message,
+      option,
+      code: "ERR_OPTION_INVALID",
+    });
   });
 });

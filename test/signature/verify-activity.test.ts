@@ -9,6 +9,7 @@ import {
   type SignedActivity,
   verifySessionActivity,
 } from "../../src/signature/index.js";
+import { rejectionOf } from "../support/refusal.js";
 
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const keys = createSessionKeySet({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k1" }] });
@@ -78,8 +79,16 @@ describe("verifySessionActivity", () => {
 
   it("rejects for options that are wrong", async () => {
     const noKeys = JSON.parse("{}");
-    await expect(verifySessionActivity(await signedEvent(), noKeys)).rejects.toThrow("keys must be a SessionKeySet");
+    expect(await rejectionOf(verifySessionActivity(await signedEvent(), noKeys))).toMatchObject({
+      message: "keys must be a SessionKeySet, which createSessionKeySet makes, got an object",
+      code: "ERR_OPTION_INVALID",
+      option: "keys",
+    });
     const endless = verifySessionActivity(await signedEvent(), keys, { maxAgeMs: 0 });
-    await expect(endless).rejects.toThrow("maxAgeMs must be at least 1, got 0");
+    expect(await rejectionOf(endless)).toMatchObject({
+      message: "maxAgeMs must be a number of milliseconds from 1 to 2147483647, got 0",
+      code: "ERR_OPTION_INVALID",
+      option: "maxAgeMs",
+    });
   });
 });

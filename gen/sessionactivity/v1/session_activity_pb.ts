@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sessionactivity/v1/session_activity.proto.
  */
 export const file_sessionactivity_v1_session_activity: GenFile = /*@__PURE__*/
-  fileDesc("CilzZXNzaW9uYWN0aXZpdHkvdjEvc2Vzc2lvbl9hY3Rpdml0eS5wcm90bxISc2Vzc2lvbmFjdGl2aXR5LnYxItEEChRTZXNzaW9uQWN0aXZpdHlFdmVudBIQCghldmVudF9pZBgBIAEoCRIfChdlbmNvZGVkX3Nlc3Npb25fY29udGV4dBgCIAEoCRIPCgdzZXJ2aWNlGAMgASgJEg4KBmFjdGlvbhgEIAEoCRIOCgZzdGF0dXMYBSABKAkSKwoIZHVyYXRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoKc3RhcnRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwcm9jZWR1cmUYCSABKAkSFgoOaGFuZGxlcl9zdGF0dXMYCiABKAkSEwoLaW5zdGFuY2VfaWQYCyABKAkSEAoIc2VxdWVuY2UYDCABKAQSEwoLdHJhY2VwYXJlbnQYDSABKAkSEwoLaW50ZXJydXB0ZWQYDiABKAgSGAoQY29udGV4dF92ZXJpZmllZBgPIAEoCBIXCg9jb250ZXh0X3Byb2JsZW0YECABKAkSFgoObWFya19zaWduYXR1cmUYESABKAkSTAoKYXR0cmlidXRlcxgSIAMoCzI4LnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQWN0aXZpdHlFdmVudC5BdHRyaWJ1dGVzRW50cnkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEisgIKDlNlc3Npb25Db250ZXh0EhIKCnNlc3Npb25faWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIQCghhY3Rvcl9pZBgDIAEoCRIXCg9vcmdhbml6YXRpb25faWQYBCABKAkSEwoLYXV0aF9tZXRob2QYBSABKAkSEQoJZGV2aWNlX2lkGAYgASgJEg8KB2NvdW50cnkYByABKAkSEQoJY2xpZW50X2lwGAggASgJEhIKCnVzZXJfYWdlbnQYCSABKAkSQAoHc2lnbmFscxgKIAMoCzIvLnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQ29udGV4dC5TaWduYWxzRW50cnkaLgoMU2lnbmFsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CilzZXNzaW9uYWN0aXZpdHkvdjEvc2Vzc2lvbl9hY3Rpdml0eS5wcm90bxISc2Vzc2lvbmFjdGl2aXR5LnYxIqcFChRTZXNzaW9uQWN0aXZpdHlFdmVudBIQCghldmVudF9pZBgBIAEoCRIfChdlbmNvZGVkX3Nlc3Npb25fY29udGV4dBgCIAEoCRIPCgdzZXJ2aWNlGAMgASgJEg4KBmFjdGlvbhgEIAEoCRIOCgZzdGF0dXMYBSABKAkSKwoIZHVyYXRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoKc3RhcnRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwcm9jZWR1cmUYCSABKAkSFgoOaGFuZGxlcl9zdGF0dXMYCiABKAkSEwoLaW5zdGFuY2VfaWQYCyABKAkSEAoIc2VxdWVuY2UYDCABKAQSEwoLdHJhY2VwYXJlbnQYDSABKAkSEwoLaW50ZXJydXB0ZWQYDiABKAgSGAoQY29udGV4dF92ZXJpZmllZBgPIAEoCBIXCg9jb250ZXh0X3Byb2JsZW0YECABKAkSFgoObWFya19zaWduYXR1cmUYESABKAkSTAoKYXR0cmlidXRlcxgSIAMoCzI4LnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQWN0aXZpdHlFdmVudC5BdHRyaWJ1dGVzRW50cnkSKgoHdGltZW91dBgTIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9zdGF0dXNfaW5mZXJyZWQYFCABKAgSDwoHYXR0ZW1wdBgVIAEoDRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKyAgoOU2Vzc2lvbkNvbnRleHQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCGFjdG9yX2lkGAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRITCgthdXRoX21ldGhvZBgFIAEoCRIRCglkZXZpY2VfaWQYBiABKAkSDwoHY291bnRyeRgHIAEoCRIRCgljbGllbnRfaXAYCCABKAkSEgoKdXNlcl9hZ2VudBgJIAEoCRJACgdzaWduYWxzGAogAygLMi8uc2Vzc2lvbmFjdGl2aXR5LnYxLlNlc3Npb25Db250ZXh0LlNpZ25hbHNFbnRyeRouCgxTaWduYWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One tracked call, published once when it has truly ended.
@@ -55,8 +55,9 @@ export type SessionActivityEvent = Message<"sessionactivity.v1.SessionActivityEv
   action: string;
 
   /**
-   * The gRPC name of the code that the caller received: `OK`, `CANCELLED`, ... `UNAUTHENTICATED`. `UNSETTLED` when the
-   * service shut down before the caller's outcome was known. Empty when interrupted.
+   * The gRPC name of the code that the caller received: `OK`, `CANCELLED`, ... `UNAUTHENTICATED`. Behind a proxy it is what
+   * the next hop received. `UNSETTLED` when the service shut down before the caller's outcome was known. Empty when
+   * interrupted. See status_inferred.
    *
    * @generated from field: string status = 5;
    */
@@ -154,6 +155,29 @@ export type SessionActivityEvent = Message<"sessionactivity.v1.SessionActivityEv
    * @generated from field: map<string, string> attributes = 18;
    */
   attributes: { [key: string]: string };
+
+  /**
+   * The deadline that the caller sent, as received: counted from the moment that the caller began, by its own clock. Unset
+   * without one.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 19;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * More than one status fits what the service saw, and status is the most probable one: the caller left near its deadline, a
+   * connection ended without a reset, or an answer was written so near the deadline that it may have come too late.
+   *
+   * @generated from field: bool status_inferred = 20;
+   */
+  statusInferred: boolean;
+
+  /**
+   * Which attempt of the caller's call this was, if the caller or a proxy says so. Unset and 1 are the same.
+   *
+   * @generated from field: uint32 attempt = 21;
+   */
+  attempt: number;
 };
 
 /**

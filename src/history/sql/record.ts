@@ -1,3 +1,4 @@
+import { changeAsJson, previousValueOf } from "./change-columns.js";
 import { historyLock, sessionLock } from "./lock.js";
 import { planned } from "./plan.js";
 
@@ -14,7 +15,7 @@ import { planned } from "./plan.js";
 export function recordFunction(schema: string): string {
   return `
 create function ${schema}.record_activities(batch jsonb, key_id text)
-returns table (recorded bigint, changed bigint, duplicate bigint, forgotten bigint, late bigint, conflicting bigint, ahead bigint)
+returns table (${counts})
 language plpgsql
 ${planned}
 as $record$
@@ -22,6 +23,73 @@ declare
   closed timestamptz;
   known_key text;
 begin
+  ${lockSessions(schema)}
+  return query
+  ${placeActivities(schema)}
+  select
+    ${counted}
+  from judged j;
+end
+$record$;
+`;
+}
+
+/**
+ * The same function, which also answers with the changes that the batch made, as JSON. They are what it has computed anyway,
+ * so only a batch with changes costs more, and only by making that text.
+ *
+ * An event that was recorded before may come because its reader ended before it could act on the changes. So its changes are
+ * looked up, which costs an index lookup for each such event.
+ */
+export function recordAndTellFunction(schema: string): string {
+  return `
+create function ${schema}.record_activities_2(batch jsonb, key_id text)
+returns table (${counts}, changes jsonb)
+language plpgsql
+${planned}
+as $record$
+declare
+  closed timestamptz;
+  known_key text;
+  known_events text[];
+begin
+  ${lockSessions(schema)}
+  ${placeActivities(schema)}
+  select
+    ${counted},
+    (select jsonb_agg(${changeAsJson("p", "j", "p.previous_value")})
+      from placed p join judged j using (event_id) where p.is_change),
+    array_agg(j.event_id) filter (where j.verdict = 'duplicate' and j.is_known)
+  into recorded, changed, duplicate, forgotten, late, conflicting, ahead, changes, known_events
+  from judged j;
+  if known_events is not null then
+    -- "offset 0" keeps each of these an index lookup for each event, here by the index of events.
+    select coalesce(changes, '[]') || coalesce(jsonb_agg(${changeAsJson("o", "a", previousValueOf(schema, "o"))}), '[]')
+    into changes
+    from unnest(known_events) as k(event_id)
+    cross join lateral (select o.* from ${schema}.observation o where o.event_id = k.event_id offset 0) o
+    cross join lateral (select a.* from ${schema}.activity a where a.event_id = k.event_id offset 0) a
+    where o.is_change;
+  end if;
+  return next;
+end
+$record$;
+`;
+}
+
+const counts =
+  "recorded bigint, changed bigint, duplicate bigint, forgotten bigint, late bigint, conflicting bigint, ahead bigint";
+
+const counted = `count(*) filter (where j.verdict = 'placed'),
+    (select count(*) from placed p where p.is_change),
+    count(*) filter (where j.verdict = 'duplicate'),
+    count(*) filter (where j.verdict = 'forgotten'),
+    count(*) filter (where j.verdict = 'late'),
+    count(*) filter (where j.verdict = 'conflicting'),
+    count(*) filter (where j.verdict = 'ahead')`;
+
+function lockSessions(schema: string): string {
+  return `
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'a signal history is recorded at the isolation level read committed, not at %',
       current_setting('transaction_isolation');
@@ -40,8 +108,12 @@ begin
     select distinct ${sessionLock(schema, "e.session_id")} as lock
     from jsonb_to_recordset(batch) as e(session_id text) order by 1
   ) s;
+`;
+}
 
-  return query
+/** Places the activities, up to the last step, which counts what became of them. */
+function placeActivities(schema: string): string {
+  return `
   with event as materialized (
     -- "offset 0" keeps each of these an index lookup for each event.
     select e.*,
@@ -96,12 +168,14 @@ begin
     where j.verdict = 'placed' and not o.is_covered
     window w as (partition by j.session_id, o.signal order by j.started_at, j.event_id)
   ), placed as materialized (
-    select n.*,
-      n.value is distinct from case
+    select n.*, v.previous_value, n.value is distinct from v.previous_value as is_change
+    from neighbouring n
+    cross join lateral (
+      select case
         when n.before_at is null or (n.beside_at, n.beside_id) > (n.before_at, n.before_id) then n.beside_value
         else n.before_value
-      end as is_change
-    from neighbouring n
+      end as previous_value
+    ) v
   ), add_observations as (
     insert into ${schema}.observation (session_id, signal, started_at, event_id, value, is_change)
     select p.session_id, p.signal, p.started_at, p.event_id, p.value, p.is_change from placed p
@@ -138,16 +212,5 @@ begin
     from judged j where j.verdict in ('placed', 'ahead', 'late', 'conflicting') and j.user_id is not null
     on conflict do nothing
   )
-  select
-    count(*) filter (where j.verdict = 'placed'),
-    (select count(*) from placed p where p.is_change),
-    count(*) filter (where j.verdict = 'duplicate'),
-    count(*) filter (where j.verdict = 'forgotten'),
-    count(*) filter (where j.verdict = 'late'),
-    count(*) filter (where j.verdict = 'conflicting'),
-    count(*) filter (where j.verdict = 'ahead')
-  from judged j;
-end
-$record$;
 `;
 }

@@ -1,4 +1,5 @@
-import { maxInt32, type Option, text } from "../../base/options.js";
+import { describeName, describeSecret } from "../../base/option-error.js";
+import { entriesOf, isOptions, type Option, text } from "../../base/options.js";
 
 /** The topic that publisher and consumer use if no other is named. */
 export const defaultTopic = "session-activities";
@@ -18,15 +19,17 @@ export const brokersOption: Option<string> = {
   read: readBrokers,
   parse: (given) => given,
   advice: (value) =>
-    /[:@]\/\/|@|:\/\//.test(String(value))
+    [value].flat().some((address) => typeof address === "string" && /@|:\/\//.test(address))
       ? "an address has no scheme, user or password; set security.protocol and sasl.* in properties, or the variables SESSION_TRACKING_KAFKA_TLS and SESSION_TRACKING_KAFKA_SASL_*"
       : undefined,
 };
 
 function readBrokers(value: unknown): string | undefined {
-  const list: unknown = typeof value === "string" ? value.split(",") : value;
+  const list: unknown = typeof value === "string" ? [value] : value;
   if (!Array.isArray(list) || list.length === 0) return undefined;
-  const addresses = list.map((address) => (typeof address === "string" ? address.trim() : ""));
+  const addresses = list.flatMap((entry) =>
+    typeof entry === "string" ? entry.split(",").map((address) => address.trim()) : "",
+  );
   return addresses.every(isAddress) ? addresses.join(",") : undefined;
 }
 
@@ -55,8 +58,8 @@ export const clientIdOption: Option<string> = text({
 
 /** librdkafka properties. Which names and values there are is known to librdkafka only. */
 export function propertiesOption(reserved: readonly string[]): Option<KafkaProperties> {
-  const isAllowed = ([name, value]: readonly [string, unknown]): boolean =>
-    !reserved.includes(name) && ["string", "number", "boolean"].includes(typeof value);
+  const isAllowed = (entry: [string, unknown]): entry is [string, string | number | boolean] =>
+    !reserved.includes(entry[0]) && ["string", "number", "boolean"].includes(typeof entry[1]);
   return {
     meaning: "Any librdkafka property; properties win over what this package sets",
     expects: "librdkafka properties: an object of texts, numbers and booleans by name",
@@ -64,20 +67,21 @@ export function propertiesOption(reserved: readonly string[]): Option<KafkaPrope
     defaultText: "none",
     variable: "KAFKA_PROPERTIES",
     secret: true,
-    read: (value) => (isObject(value) && Object.entries(value).every(isAllowed) ? { ...value } : undefined),
+    read(value) {
+      if (!isOptions(value)) return undefined;
+      const entries = entriesOf(value);
+      return entries.every(isAllowed) ? Object.fromEntries(entries) : undefined;
+    },
     parse: parseJson,
     advice(value) {
-      const [name] = isObject(value) ? (Object.entries(value).find((entry) => !isAllowed(entry)) ?? []) : [];
-      if (name === undefined) return undefined;
+      const wrong = isOptions(value) ? entriesOf(value).find((entry) => !isAllowed(entry)) : undefined;
+      if (wrong === undefined) return undefined;
+      const [name, got] = wrong;
       return reserved.includes(name)
-        ? `${name} is not allowed: this package depends on its own`
-        : `${name} is none of these`;
+        ? `leave out ${name}, this package depends on its own`
+        : `${describeName(name)} is ${describeSecret(got)}`;
     },
   };
-}
-
-function isObject(value: unknown): value is KafkaProperties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parseJson(given: string): unknown {
@@ -87,6 +91,3 @@ function parseJson(given: string): unknown {
     return given;
   }
 }
-
-/** The bounds of librdkafka's own integers. */
-export const maxKafkaInt: number = maxInt32;

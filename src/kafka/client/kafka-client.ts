@@ -1,7 +1,10 @@
 import { createRequire } from "node:module";
+import { errorCode, errorMessage, isError } from "../../base/errors.js";
 
 /** The package that speaks to Kafka: an optional peer, loaded when it is first needed and never on import. */
 const packageName = "@confluentinc/kafka-javascript";
+/** The client is CommonJS whose named exports an `import` does not see. Bundlers know a `require` of a literal name. */
+const require = createRequire(import.meta.url);
 
 /** A librdkafka configuration: its properties by name, and callbacks under the names that the client knows. */
 export type NativeProperties = Readonly<Record<string, unknown>>;
@@ -14,11 +17,10 @@ export interface NativeError {
   readonly isRetriable?: boolean | undefined;
 }
 
-/** What was thrown, as an error of the client; where it is none, the code is that of an unknown error. */
+/** What was thrown, as an error of the client. If it is something else, the code is that of an unknown error. */
 export function asNativeError(error: unknown): NativeError {
-  const message = error instanceof Error ? error.message : String(error);
-  const known = error instanceof Error && "code" in error && typeof error.code === "number";
-  return { message, code: known ? Number(error.code) : -1 };
+  const known = isError(error) && "code" in error && typeof error.code === "number";
+  return { message: errorMessage(error), code: known ? Number(error.code) : -1 };
 }
 
 /** One partition of a topic. */
@@ -159,20 +161,18 @@ export interface KafkaClient {
 }
 
 /** The part of the client's module that is used. */
-export interface ClientModule {
+interface ClientModule {
   readonly Producer: new (properties: NativeProperties) => NativeProducer;
   readonly KafkaConsumer: new (properties: NativeProperties, topicProperties: NativeProperties) => NativeConsumer;
   readonly CODES: { readonly ERRORS: Readonly<Record<string, number>> };
 }
 
 /**
- * Loads the Kafka client. Throws an `Error` that says what to do where the package is not installed, or where its native
- * part cannot be loaded.
- *
- * The client is CommonJS whose named exports an `import` does not see, hence `createRequire`.
+ * Loads the Kafka client. Throws an `Error` that says what to do if the package is not installed, or if its native part cannot
+ * be loaded.
  */
-export function loadKafkaClient(load: () => ClientModule = requireClient): KafkaClient {
-  const client = loadModule(load);
+export function loadKafkaClient(): KafkaClient {
+  const client = loadModule();
   let names: Map<number, string> | undefined;
   return {
     createProducer: (properties) => new client.Producer(properties),
@@ -184,30 +184,22 @@ export function loadKafkaClient(load: () => ClientModule = requireClient): Kafka
   };
 }
 
-function requireClient(): ClientModule {
-  const client: ClientModule = createRequire(import.meta.url)(packageName);
-  return client;
-}
-
-function loadModule(load: () => ClientModule): ClientModule {
+function loadModule(): ClientModule {
   try {
-    return load();
+    return require("@confluentinc/kafka-javascript");
   } catch (cause) {
-    throw new Error(isPackageMissing(cause) ? packageMissing : nativePartMissing(cause), { cause });
+    throw new Error(loadFailure(cause), { cause });
   }
 }
 
-function isPackageMissing(cause: unknown): boolean {
-  if (!(cause instanceof Error) || !("code" in cause)) return false;
-  return cause.code === "MODULE_NOT_FOUND" && cause.message.includes(`'${packageName}'`);
-}
-
-const packageMissing: string = `The Kafka client is not installed. Run: npm install ${packageName}`;
-
-function nativePartMissing(cause: unknown): string {
-  const reason = (cause instanceof Error ? cause.message : String(cause)).split("\n", 1)[0];
+/** What to do about an error of loading the client. */
+export function loadFailure(cause: unknown): string {
+  const message = errorMessage(cause);
+  if (errorCode(cause) === "MODULE_NOT_FOUND" && message.includes(`'${packageName}'`)) {
+    return `The Kafka client is not installed. Run: npm install ${packageName}`;
+  }
   return [
-    `The native part of ${packageName} cannot be loaded (${reason}).`,
+    `The native part of ${packageName} cannot be loaded (${message.split("\n", 1)[0]}).`,
     `Its install script fetches or builds it, and npm 12 runs install scripts only where they are approved: run "npm approve-scripts ${packageName}", then "npm rebuild ${packageName}".`,
     `Where no prebuilt binary can be fetched, "CKJS_LINKING=dynamic npm rebuild ${packageName}" builds it from what the machine has: g++, make and python3 are needed.`,
   ].join(" ");

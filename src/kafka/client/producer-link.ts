@@ -1,74 +1,80 @@
 import type { TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
-import type { LostEvents, Settled } from "../publisher/ledger.js";
-import type { KafkaRecord } from "../publisher/record.js";
+import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "./client-log.js";
 import { connectWithoutBroker } from "./connect.js";
-import { asNativeError, type NativeError, type NativeProducer, type NativeReport } from "./kafka-client.js";
+import {
+  asNativeError,
+  type NativeError,
+  type NativeHeader,
+  type NativeProducer,
+  type NativeReport,
+} from "./kafka-client.js";
+import type { KafkaTrouble } from "./kafka-troubles.js";
 import type { OAuthTokenProvider } from "./oauth-token.js";
 import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
-
-/** The offset of a record that no broker has told one for. */
-const noOffset = -1001;
-
-/** How long a producer may take to stop, once it was told to drop what it holds. */
-const stopTimeoutMs = 2_000;
 
 /** How long a broker has to tell about the cluster, and how long to wait before it is asked again. */
 const hurryTimeoutMs = 200;
 const hurryPauseMs = 20;
 
-/** Told what becomes of the records that a link has taken. None of these may throw. */
-export interface LinkObserver {
-  /** A record arrived, or was given up with an error. */
-  reported(error: NativeError | null, bytes: number, settled: Settled | undefined): void;
-  /** A record is said to have arrived, but not where in the topic. */
-  presumed(bytes: number, settled: Settled | undefined): void;
-  /** A record that waited for the producer to start is to be sent now. */
-  resend(record: KafkaRecord, settled: Settled | undefined): void;
+/** The offset of a record that no broker has told one for. */
+const noOffset = -1001;
+
+/** What is sent. It has no time of its own: event time lives in the value. */
+export interface KafkaRecord {
+  readonly value: Uint8Array | null;
+  readonly key: RecordKey | undefined;
+  readonly headers: readonly NativeHeader[];
+  /** Of value and key: what the bound on bytes counts. */
+  readonly bytes: number;
 }
 
-/** One native producer, from its start to its end, and what it holds. */
-export interface ProducerLink {
-  /** Resolves when the producer can take records, or never will. It does not wait for a broker. */
-  readonly started: Promise<void>;
-  /** Whether it could not start: then it takes no record. */
-  readonly failed: boolean;
-  /** Takes a record, or answers with the error for which it was not taken. Never throws. */
-  send(topic: string, record: KafkaRecord, settled: Settled | undefined): NativeError | undefined;
-  /** Delivers what it holds: resolves when that is done or the time is over. */
-  drain(timeoutMs: number): Promise<void>;
-  /** Gives up what it holds, and reports nothing from here on. */
-  abandon(): LostEvents;
-  /** Stops an abandoned producer. Always resolves. */
-  stop(): Promise<void>;
+/** Bytes, or the empty string: the client takes empty bytes for no key at all. */
+export type RecordKey = Uint8Array | "";
+
+/**
+ * Told what becomes of the records that a link has taken. With each comes the note that was sent along with it. None of these
+ * may throw.
+ */
+export interface LinkObserver<Note> {
+  /**
+   * The producer cannot start, for example because of properties that contradict each other. Every record is refused. Those
+   * that waited are to be sent again after this.
+   */
+  failed(error: NativeError): void;
+  /** A record arrived, or was given up with an error. */
+  reported(error: NativeError | null, bytes: number, note: Note | undefined): void;
+  /** A record is said to have arrived, but not where in the topic. */
+  presumed(bytes: number, note: Note | undefined): void;
+  /** A record that waited for the producer to start is to be sent now. */
+  resend(record: KafkaRecord, note: Note | undefined): void;
+}
+
+/** Records that are given up together. */
+export interface LostRecords<Note> {
+  readonly count: number;
+  readonly bytes: number;
+  /** The notes of those that had one. */
+  readonly notes: Iterable<Note>;
+}
+
+interface WaitingRecord<Note> {
+  readonly record: KafkaRecord;
+  readonly note: Note | undefined;
 }
 
 /**
- * Takes over a native producer that is not connected yet, and starts it. What librdkafka finds wrong only now, such as
- * properties that contradict each other, is logged as an error, and every record is refused.
+ * One native producer, from its start to its end, and what it holds. It takes over a producer that is not connected yet, and
+ * starts it. What librdkafka finds wrong only then is told to the observer.
  */
-export function createProducerLink(
-  producer: NativeProducer,
-  log: TroubleLog,
-  observer: LinkObserver,
-  oauthToken?: OAuthTokenProvider,
-): ProducerLink {
-  return new Link(producer, createTokenKeeper(producer, oauthToken, log), log, observer);
-}
-
-interface WaitingRecord {
-  readonly record: KafkaRecord;
-  readonly settled: Settled | undefined;
-}
-
-class Link implements ProducerLink {
+export class ProducerLink<Note> {
+  /** Resolves when the producer can take records, or never will. It does not wait for a broker. */
   readonly started: Promise<void>;
   readonly #producer: NativeProducer;
   readonly #tokens: TokenKeeper;
-  readonly #observer: LinkObserver;
+  readonly #observer: LinkObserver<Note>;
   /** What came before the producer had started; undefined from then on. */
-  #waiting: WaitingRecord[] | undefined = [];
+  #waiting: WaitingRecord<Note>[] | undefined = [];
   #failure: NativeError | undefined;
   #abandoned = false;
   #inFlight = 0;
@@ -78,42 +84,50 @@ class Link implements ProducerLink {
   #hurrying = false;
   #hasDelivered = false;
   /**
-   * Where an event's outcome is asked for, a number goes along as the client's opaque. An opaque leaks where no report comes:
-   * then let it be a number, and not a callback with all that it holds.
+   * For a record with a note, a number goes along as the client's opaque. An opaque leaks if no report comes: then let it be a
+   * number, and not a callback with all that it holds.
    */
-  readonly #asked: Map<number, Settled> = new Map();
-  #lastAsked = 0;
+  readonly #notes: Map<number, Note> = new Map();
+  #lastNoted = 0;
 
-  constructor(producer: NativeProducer, tokens: TokenKeeper, log: TroubleLog, observer: LinkObserver) {
+  constructor(
+    producer: NativeProducer,
+    log: TroubleLog<KafkaTrouble>,
+    observer: LinkObserver<Note>,
+    oauthToken: OAuthTokenProvider | undefined,
+  ) {
     this.#producer = producer;
-    this.#tokens = tokens;
+    this.#tokens = createTokenKeeper(producer, oauthToken, log);
     this.#observer = observer;
-    bridgeClientLog(producer, log, tokens);
+    bridgeClientLog(producer, log, this.#tokens);
     producer.on("delivery-report", (error, report) => this.#report(error, report));
-    this.started = this.#start(log);
+    this.started = this.#start();
   }
 
+  /** Whether it could not start: then it takes no record. */
   get failed(): boolean {
     return this.#failure !== undefined;
   }
 
-  send(topic: string, record: KafkaRecord, settled: Settled | undefined): NativeError | undefined {
+  /** Takes a record, or answers with the error for which it was not taken. Never throws. */
+  send(topic: string, record: KafkaRecord, note: Note | undefined): NativeError | undefined {
     if (this.#waiting !== undefined) {
-      this.#waiting.push({ record, settled });
+      this.#waiting.push({ record, note });
       return undefined;
     }
     if (this.#failure !== undefined) return this.#failure;
     try {
-      this.#produce(topic, record, settled);
+      this.#produce(topic, record, note);
       return undefined;
     } catch (error) {
       return asNativeError(error);
     }
   }
 
+  /** Delivers what it holds: resolves when that is done or the time is over. */
   async drain(timeoutMs: number): Promise<void> {
     const end = performance.now() + timeoutMs;
-    await within(timeoutMs, this.started);
+    await resolvesWithin(timeoutMs, this.started);
     const left = Math.max(0, Math.ceil(end - performance.now()));
     if (this.#inFlight === 0 || left === 0) return;
     // The counter decides, and not the flush: reports trail it, since only 100 come in one turn of the event loop.
@@ -123,48 +137,42 @@ class Link implements ProducerLink {
     try {
       this.#flush(left);
       if (!this.#hasDelivered) void this.#hurry(performance.now() + left);
-      await within(left, idle);
+      await resolvesWithin(left, idle);
     } catch {
       // The client thinks that it is not connected: then nothing more will be delivered.
     }
   }
 
-  abandon(): LostEvents {
+  /** Gives up what it holds, and reports nothing from here on. */
+  abandon(): LostRecords<Note> {
     const waiting = this.#waiting ?? [];
-    const lost: LostEvents = {
+    const lost: LostRecords<Note> = {
       count: this.#inFlight + waiting.length,
       bytes: waiting.reduce((sum, { record }) => sum + record.bytes, this.#inFlightBytes),
-      settled: [...this.#asked.values(), ...waiting.flatMap(({ settled }) => settled ?? [])],
+      notes: [...this.#notes.values(), ...waiting.flatMap(({ note }) => note ?? [])],
     };
     this.#abandoned = true;
     this.#waiting = undefined;
-    this.#asked.clear();
+    this.#notes.clear();
     return lost;
   }
 
-  async stop(): Promise<void> {
+  /** Stops an abandoned producer. Resolves when that is done or the time is over. */
+  async stop(timeoutMs: number): Promise<void> {
     try {
-      await within(stopTimeoutMs, this.#disconnect());
+      await resolvesWithin(timeoutMs, this.#disconnect());
     } catch {
       // It was not connected: there is nothing to stop.
     }
   }
 
-  async #start(log: TroubleLog): Promise<void> {
-    this.#failure = await start(this.#producer);
-    if (this.#failure === undefined) {
-      this.#tokens.start();
-    } else {
-      const { message } = this.#failure;
-      log.error(
-        "kafka start",
-        { error: message },
-        "The Kafka producer cannot start, all events are dropped: check its properties and the files that they name",
-      );
-    }
+  async #start(): Promise<void> {
+    this.#failure = (await connectWithoutBroker(this.#producer)) ?? pollInBackground(this.#producer);
+    if (this.#failure === undefined) this.#tokens.start();
+    else this.#observer.failed(this.#failure);
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
-    for (const { record, settled } of waiting) this.#observer.resend(record, settled);
+    for (const { record, note } of waiting) this.#observer.resend(record, note);
   }
 
   /** Makes batches go without waiting for more. One at a time: it holds a thread of Node's pool, which has four. */
@@ -206,44 +214,40 @@ class Link implements ProducerLink {
     });
   }
 
-  #produce(topic: string, { value, key, headers, bytes }: KafkaRecord, settled: Settled | undefined): void {
-    if (settled === undefined) {
+  #produce(topic: string, { value, key, headers, bytes }: KafkaRecord, note: Note | undefined): void {
+    if (note === undefined) {
       this.#producer.produce(topic, null, value, key, null, undefined, headers);
     } else {
-      const asked = this.#lastAsked + 1;
-      this.#producer.produce(topic, null, value, key, null, asked, headers);
-      this.#asked.set(asked, settled);
-      this.#lastAsked = asked;
+      const noted = this.#lastNoted + 1;
+      this.#producer.produce(topic, null, value, key, null, noted, headers);
+      this.#notes.set(noted, note);
+      this.#lastNoted = noted;
     }
     this.#inFlight += 1;
     this.#inFlightBytes += bytes;
   }
 
   #report(error: NativeError | null, report: NativeReport): void {
-    // Late reports of an abandoned producer: its events are counted already.
+    // Late reports of an abandoned producer: its records are counted already.
     if (this.#abandoned) return;
     const bytes = report.size + (report.key?.length ?? 0);
     this.#inFlight -= 1;
     this.#inFlightBytes -= bytes;
     this.#hasDelivered ||= error === null;
-    const settled = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
-    if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, settled);
-    else this.#observer.reported(error, bytes, settled);
+    const note = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
+    if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, note);
+    else this.#observer.reported(error, bytes, note);
     if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #take(asked: number): Settled | undefined {
-    const settled = this.#asked.get(asked);
-    this.#asked.delete(asked);
-    return settled;
+  #take(noted: number): Note | undefined {
+    const note = this.#notes.get(noted);
+    this.#notes.delete(noted);
+    return note;
   }
 }
 
-/** Starts it: from then on events queue in librdkafka and go out when a broker appears. */
-async function start(producer: NativeProducer): Promise<NativeError | undefined> {
-  return (await connectWithoutBroker(producer)) ?? pollInBackground(producer);
-}
-
+/** From then on what is sent queues in librdkafka, and goes out when a broker appears. */
 function pollInBackground(producer: NativeProducer): NativeError | undefined {
   try {
     producer.setPollInBackground(true);

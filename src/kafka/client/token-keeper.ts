@@ -1,7 +1,8 @@
-import { describeFailure } from "../../base/failure.js";
+import { describeFailure } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
+import { resolvesWithin } from "../../base/timing.js";
 import type { NativeClient } from "./kafka-client.js";
+import type { KafkaTrouble } from "./kafka-troubles.js";
 import { type OAuthToken, type OAuthTokenProvider, readToken } from "./oauth-token.js";
 
 /** How long a provider may take to answer. */
@@ -35,7 +36,7 @@ export interface TokenKeeper {
 export function createTokenKeeper(
   client: NativeClient,
   provider: OAuthTokenProvider | undefined,
-  log: TroubleLog,
+  log: TroubleLog<KafkaTrouble>,
 ): TokenKeeper {
   return provider === undefined ? { start() {}, loginRefused() {}, stop() {} } : new Keeper(client, provider, log);
 }
@@ -47,7 +48,7 @@ interface Failure {
 class Keeper implements TokenKeeper {
   readonly #client: NativeClient;
   readonly #provider: OAuthTokenProvider;
-  readonly #log: TroubleLog;
+  readonly #log: TroubleLog<KafkaTrouble>;
   #timer: NodeJS.Timeout | undefined;
   #askedAt = 0;
   #dueAt = 0;
@@ -57,7 +58,7 @@ class Keeper implements TokenKeeper {
   #halt: () => void = () => {};
   readonly #halted: Promise<void>;
 
-  constructor(client: NativeClient, provider: OAuthTokenProvider, log: TroubleLog) {
+  constructor(client: NativeClient, provider: OAuthTokenProvider, log: TroubleLog<KafkaTrouble>) {
     this.#client = client;
     this.#provider = provider;
     this.#log = log;
@@ -108,7 +109,7 @@ class Keeper implements TokenKeeper {
     this.#failures += 1;
     const nextMs = Math.min(maxBackoffMs, backoffMs * 2 ** (this.#failures - 1));
     this.#log.error(
-      "kafka oauth token",
+      "kafka_oauth_token",
       { ...failure, failures: this.#failures, nextAttemptMs: nextMs },
       "oauthToken gave no token to log in to Kafka with: it is asked again",
     );
@@ -122,7 +123,7 @@ class Keeper implements TokenKeeper {
       const asked = async (): Promise<void> => {
         answer = await this.#provider();
       };
-      if (!(await within(answerMs, Promise.race([asked(), this.#halted]))))
+      if (!(await resolvesWithin(answerMs, Promise.race([asked(), this.#halted]))))
         return { problem: `it did not answer in ${answerMs} ms` };
       const token = readToken(answer);
       return typeof token === "string" ? { problem: `its answer is not a token: ${token}` } : token;

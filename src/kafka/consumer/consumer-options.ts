@@ -1,6 +1,6 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { type Environment, environmentOption } from "../../base/environment.js";
 import type { Logger } from "../../base/log.js";
-import { conflictingOption, missingOption, wrongOption } from "../../base/option-error.js";
 import {
   callback,
   group,
@@ -8,7 +8,6 @@ import {
   milliseconds,
   type OptionsOf,
   oneOf,
-  readOptions,
   text,
   wholeNumber,
 } from "../../base/options.js";
@@ -19,7 +18,7 @@ import {
   propertiesOption,
   topicOption,
 } from "../client/client-options.js";
-import { type OAuthTokenProvider, oauthTokenOption, withOAuth } from "../client/oauth-token.js";
+import { type OAuthTokenProvider, oauthTokenOption } from "../client/oauth-token.js";
 import type { SessionActivityItem, SessionActivityRecord } from "./consumed-record.js";
 import type { InvalidReason } from "./consumer-stats.js";
 
@@ -36,12 +35,15 @@ export interface SessionActivityRetry {
   maxBackoffMs?: number | undefined;
 }
 
-/** Options of `createSessionActivityConsumer`. */
+/** Options of `createSessionActivityConsumer`. What is not given comes from the environment, then from the defaults. */
 export interface SessionActivityConsumerOptions {
-  /** Addresses to start from: `"host:9092,host2:9092"`, or an array of such. */
-  brokers: string | readonly string[];
-  /** Consumers with the same group share the topic's partitions, and what one has handled none of them gets again. */
-  groupId: string;
+  /** Addresses to start from: `"host:9092,host2:9092"`, or an array of such. Needed here or in `SESSION_TRACKING_KAFKA_BROKERS`. */
+  brokers?: string | readonly string[] | undefined;
+  /**
+   * Consumers with the same group share the topic's partitions, and what one has handled none of them gets again. Needed here
+   * or in `SESSION_TRACKING_CONSUMER_GROUP`.
+   */
+  groupId?: string | undefined;
   /** The topic to read. By default, `session-activities`. */
   topic?: string | undefined;
   /**
@@ -49,12 +51,12 @@ export interface SessionActivityConsumerOptions {
    * handler is asynchronous. An event can come more than once (after a crash, a failed attempt, or when partitions move):
    * `eventId` tells. Exactly one of `handle` and `handleBatch` is needed.
    */
-  handle?: ((event: SessionActivityEvent, record: SessionActivityRecord) => void | Promise<void>) | undefined;
+  handle?: ((event: SessionActivityEvent, record: SessionActivityRecord) => void | Promise<unknown>) | undefined;
   /**
    * Handles up to 100 events of one partition at once; they succeed or fail together. Where `retry.attempts` is finite and a
    * batch has used them up, its events are handed over one by one, so that only those which fail alone are set aside.
    */
-  handleBatch?: ((items: readonly SessionActivityItem[]) => void | Promise<void>) | undefined;
+  handleBatch?: ((items: readonly SessionActivityItem[]) => void | Promise<unknown>) | undefined;
   /** Where a group begins that has no offsets yet. By default, `earliest`. */
   startAt?: "earliest" | "latest" | undefined;
   /** How a handler that fails is tried again. */
@@ -66,7 +68,8 @@ export interface SessionActivityConsumerOptions {
   onInvalid?: ((record: SessionActivityRecord, reason: InvalidReason) => void | Promise<void>) | undefined;
   /**
    * The topic that such records go to: value, key and headers as they were, and the headers `dead-letter-reason`,
-   * `dead-letter-origin-topic`, `dead-letter-origin-partition` and `dead-letter-origin-offset`.
+   * `dead-letter-origin-topic`, `dead-letter-origin-partition` and `dead-letter-origin-offset`. If it comes from the
+   * environment, `onInvalid` in code wins.
    */
   deadLetterTopic?: string | undefined;
   /**
@@ -85,6 +88,12 @@ export interface SessionActivityConsumerOptions {
    * `enable.auto.offset.store`.
    */
   properties?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /**
+   * The environment variables that stand beneath the options. `false` ignores the environment.
+   *
+   * @default the process's environment
+   */
+  env?: Environment | false | undefined;
   /** Where trouble is reported, each kind once a minute at most. By default, stderr; false for nowhere. */
   log?: Logger | false | undefined;
 }
@@ -117,36 +126,43 @@ const reservedProperties = [
 ];
 
 /** Both ways to handle events, and both ways to set records aside, as they are given. */
-type GivenSettings = Omit<ConsumerSettings, "handle" | "batchSize" | "setAside"> &
-  Record<"handle" | "handleBatch" | "onInvalid", ((...args: never[]) => unknown) | undefined> & {
-    readonly deadLetterTopic: string | undefined;
-  };
+export interface GivenConsumerSettings
+  extends Omit<ConsumerSettings, "handle" | "batchSize" | "setAside">,
+    Pick<Required<SessionActivityConsumerOptions>, "handle" | "handleBatch" | "onInvalid" | "env"> {
+  readonly deadLetterTopic: string | undefined;
+}
 
 const retryTable: OptionsOf<ConsumerSettings["retry"]> = {
   attempts: {
     meaning: "How often an event is handed to the handler before it is set aside",
     expects: "a whole number from 1 upward, or Infinity",
     byDefault: Number.POSITIVE_INFINITY,
+    variable: "CONSUMER_RETRY_ATTEMPTS",
     read: (value) => (value === Number.POSITIVE_INFINITY || isCount(value) ? value : undefined),
+    parse: (given) => (/^(\d{1,15}|Infinity)$/.test(given) ? Number(given) : given),
   },
   backoffMs: wholeNumber({
     meaning: "The time before the second attempt; it doubles with each one after that",
     unit: "milliseconds",
     byDefault: 100,
+    variable: "CONSUMER_RETRY_BACKOFF_MS",
   }),
   maxBackoffMs: wholeNumber({
-    meaning: "The longest time between two attempts; `backoffMs` counts if it is longer",
+    meaning:
+      "The longest time between two attempts; not less than `backoffMs`, which counts if it is longer than the default",
     unit: "milliseconds",
     byDefault: 30_000,
+    variable: "CONSUMER_RETRY_MAX_BACKOFF_MS",
   }),
 };
 
-/** The options of the consumer. Its variables are those that a publisher has, too. */
-export const consumerTable: OptionsOf<GivenSettings> = {
+/** The options of the consumer. Where Kafka is, it reads from the variables that a service has, too. */
+export const consumerTable: OptionsOf<GivenConsumerSettings> = {
   brokers: brokersOption,
   groupId: text({
     meaning: "Consumers of one group share the topic's partitions",
     required: true,
+    variable: "CONSUMER_GROUP",
   }),
   topic: topicOption({ meaning: "The topic to read", byDefault: defaultTopic, variable: "KAFKA_TOPIC" }),
   handle: callback({ meaning: "Handles one event; either this or `handleBatch` is needed" }),
@@ -154,62 +170,25 @@ export const consumerTable: OptionsOf<GivenSettings> = {
   startAt: oneOf(["earliest", "latest"], {
     meaning: "Where a group begins that has no offsets yet",
     byDefault: "earliest",
+    variable: "CONSUMER_START_AT",
   }),
   retry: group(retryTable, { meaning: "How a handler that fails is tried again" }),
   onInvalid: callback({ meaning: "Sets a record aside; either this or `deadLetterTopic` is needed" }),
   deadLetterTopic: topicOption({
-    meaning: "The topic for records that hold no event",
+    meaning: "The topic for records that hold no event; `onInvalid` in code wins over the variable",
     defaultText: "none",
+    variable: "CONSUMER_DEAD_LETTER_TOPIC",
   }),
   closeTimeoutMs: milliseconds({
     meaning: "How long closing waits for handlers that are running",
     byDefault: 10_000,
+    variable: "CONSUMER_CLOSE_TIMEOUT_MS",
   }),
   oauthToken: oauthTokenOption,
   properties: propertiesOption(reservedProperties),
+  env: environmentOption,
   log: logOption,
 };
-
-/** Checks and completes the options. Throws an `OptionError` that names the option. */
-export function consumerSettings(options: SessionActivityConsumerOptions): ConsumerSettings {
-  const given = readOptions("createSessionActivityConsumer", consumerTable, options);
-  const { handle: _, handleBatch: __, onInvalid: ___, deadLetterTopic: ____, ...settings } = given;
-  const { backoffMs, maxBackoffMs } = settings.retry;
-  return {
-    ...settings,
-    ...handlerOf(options),
-    setAside: setAsideOf(options, settings.topic),
-    retry: { ...settings.retry, maxBackoffMs: Math.max(backoffMs, maxBackoffMs) },
-    properties: withOAuth(settings),
-  };
-}
-
-function handlerOf({
-  handle,
-  handleBatch,
-}: SessionActivityConsumerOptions): Pick<ConsumerSettings, "handle" | "batchSize"> {
-  if (handle !== undefined && handleBatch !== undefined) {
-    throw conflictingOption("handleBatch", "handle and handleBatch must not both be given: leave one out");
-  }
-  if (handleBatch !== undefined) return { handle: handleBatch, batchSize: 100 };
-  if (handle === undefined) throw missingOption("handle", "a function", "or handleBatch");
-  return { handle: ([item]) => item && handle(item.event, item.record), batchSize: 1 };
-}
-
-function setAsideOf(
-  { onInvalid, deadLetterTopic }: SessionActivityConsumerOptions,
-  topic: string,
-): ConsumerSettings["setAside"] {
-  if (onInvalid !== undefined && deadLetterTopic !== undefined) {
-    throw conflictingOption("deadLetterTopic", "onInvalid and deadLetterTopic must not both be given: leave one out");
-  }
-  if (onInvalid !== undefined) return onInvalid;
-  if (deadLetterTopic === undefined) throw missingOption("onInvalid", "a function", "or deadLetterTopic");
-  if (deadLetterTopic === topic) {
-    throw wrongOption("deadLetterTopic", "another topic than the one that is read", deadLetterTopic);
-  }
-  return { topic: deadLetterTopic };
-}
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 1;

@@ -1,13 +1,16 @@
+import { errorMessage } from "../../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
+import { resolvesWithin } from "../../base/timing.js";
 import { type KafkaClient, loadKafkaClient, type NativeMessage } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
-import { type ConsumerSettings, consumerSettings, type SessionActivityConsumerOptions } from "./consumer-options.js";
+import type { ConsumerSettings, SessionActivityConsumerOptions } from "./consumer-options.js";
+import { consumerSettings } from "./consumer-settings.js";
 import type { ConsumerStats, InvalidReason } from "./consumer-stats.js";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.js";
-import { type GroupMember, joinGroup } from "./group-member.js";
+import { GroupMember } from "./group-member.js";
 import { createPacer } from "./pacer.js";
-import { createPartitionWorker, type PartitionContext, type PartitionWorker } from "./partition-worker.js";
+import { type PartitionContext, PartitionWorker } from "./partition-worker.js";
 
 /** How long the next records wait for the handlers of the last ones, before those that are slow are left behind. */
 const patienceMs = 20;
@@ -60,7 +63,7 @@ class Consumer {
   #settle: (failure: Error | undefined) => void = () => {};
 
   constructor(client: KafkaClient, settings: ConsumerSettings) {
-    const log = createTroubleLog(settings.log);
+    const log = createTroubleLog<KafkaTrouble>(settings.log);
     this.#settings = settings;
     this.closed = new Promise((resolve, reject) => {
       this.#settle = (failure) => (failure === undefined ? resolve() : reject(failure));
@@ -96,7 +99,7 @@ class Consumer {
 
   async #close(failure: Error | undefined): Promise<void> {
     // The group is told of what is still being handled, so it is left last.
-    await within(
+    await resolvesWithin(
       this.#settings.closeTimeoutMs,
       Promise.allSettled([...this.#workers.values()].map((worker) => worker.stop())),
     );
@@ -106,24 +109,23 @@ class Consumer {
     this.#settle(failure);
   }
 
-  #join(client: KafkaClient, log: TroubleLog): GroupMember {
+  #join(client: KafkaClient, log: TroubleLog<KafkaTrouble>): GroupMember {
     try {
-      return joinGroup(client, this.#settings, log, {
+      return new GroupMember(client, this.#settings, log, {
         assigned: (partition) => this.#assigned(partition),
         revoked: (partition) => this.#revoked(partition),
         received: (messages) => this.#received(messages),
         failed: (error) => {
-          log.error("consumer failed", { error: error.message }, "The consumer has ended");
+          log.error("consumer_failed", { error: error.message }, "The consumer has ended");
           this.#closing ??= this.#close(error);
         },
       });
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`The Kafka client refused its properties: ${reason}`, { cause });
+      throw new Error(`The Kafka client refused its properties: ${errorMessage(cause)}`, { cause });
     }
   }
 
-  #contextOf(log: TroubleLog): PartitionContext {
+  #contextOf(log: TroubleLog<KafkaTrouble>): PartitionContext {
     return {
       settings: this.#settings,
       pacer: createPacer(),
@@ -149,7 +151,7 @@ class Consumer {
 
   #assigned(partition: number): void {
     // Between close() and leaving: what comes is not taken.
-    if (this.#closing === undefined) this.#workers.set(partition, createPartitionWorker(partition, this.#context));
+    if (this.#closing === undefined) this.#workers.set(partition, new PartitionWorker(partition, this.#context));
   }
 
   async #revoked(partition: number): Promise<void> {
@@ -161,7 +163,7 @@ class Consumer {
   async #received(messages: readonly NativeMessage[]): Promise<void> {
     for (const [partition, own] of byPartition(messages)) this.#workers.get(partition)?.take(own);
     const workers = [...this.#workers.values()].filter(({ paused }) => !paused);
-    await within(patienceMs, Promise.all(workers.map(({ idle }) => idle)));
+    await resolvesWithin(patienceMs, Promise.all(workers.map(({ idle }) => idle)));
     for (const worker of workers) if (worker.queued >= maxQueued) worker.hold();
   }
 }

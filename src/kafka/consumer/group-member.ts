@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
+import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "../client/client-log.js";
 import { connectWithoutBroker } from "../client/connect.js";
 import {
@@ -12,6 +12,7 @@ import {
   type NativeOffset,
   type NativePartition,
 } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
@@ -23,13 +24,17 @@ const pollMs = 500;
 /** How long partitions that move away wait for the handlers that are at work on them. */
 const handOverMs = 5_000;
 
-/** What to do where no records can be read, by librdkafka's names of errors. */
-const advice: Readonly<Record<string, string>> = {
-  ERR_GROUP_AUTHORIZATION_FAILED:
-    ": Kafka does not allow this client's user into the group; grant it READ on the group",
-  ERR_TOPIC_AUTHORIZATION_FAILED:
-    ": Kafka does not allow this client's user to read the topic; grant it READ on the topic",
-  ERR_UNKNOWN_TOPIC_OR_PART: ": the topic does not exist yet",
+/** What to do if no records can be read, by librdkafka's names of errors. */
+const consumeTroubles: Readonly<Record<string, { readonly kind: KafkaTrouble; readonly advice: string }>> = {
+  ERR_GROUP_AUTHORIZATION_FAILED: {
+    kind: "consume_group_unauthorized",
+    advice: ": Kafka does not allow this client's user into the group; grant it READ on the group",
+  },
+  ERR_TOPIC_AUTHORIZATION_FAILED: {
+    kind: "consume_topic_unauthorized",
+    advice: ": Kafka does not allow this client's user to read the topic; grant it READ on the topic",
+  },
+  ERR_UNKNOWN_TOPIC_OR_PART: { kind: "consume_unknown_topic", advice: ": the topic does not exist yet" },
 };
 
 /** Told what happens to a member. None of these may throw or reject. */
@@ -43,36 +48,13 @@ export interface MemberObserver {
   failed(error: Error): void;
 }
 
-/** One member of a consumer group. */
-export interface GroupMember {
-  /** Whether the last that the group did was to give it partitions, be it none of them. */
-  readonly joined: boolean;
-  /** Notes how far a partition is handled; the group knows within a second. */
-  store(next: NativeOffset): void;
-  setPaused(partition: number, paused: boolean): void;
-  /**
-   * Commits what was stored and leaves the group. Resolves when that is done, or about when the time is over; then it goes on
-   * as soon as a broker answers.
-   */
-  leave(timeoutMs: number): Promise<void>;
-}
-
-/** Joins a group. Waits for no broker; throws where librdkafka refuses a property. */
-export function joinGroup(
-  client: KafkaClient,
-  settings: ConsumerSettings,
-  log: TroubleLog,
-  observer: MemberObserver,
-): GroupMember {
-  return new Member(client, settings, log, observer);
-}
-
-class Member implements GroupMember {
+/** One member of a consumer group. It waits for no broker. */
+export class GroupMember {
   readonly #consumer: NativeConsumer;
   readonly #client: KafkaClient;
   readonly #topic: string;
   readonly #groupId: string;
-  readonly #log: TroubleLog;
+  readonly #log: TroubleLog<KafkaTrouble>;
   readonly #observer: MemberObserver;
   readonly #tokens: TokenKeeper;
   readonly #polling: Promise<void>;
@@ -86,7 +68,13 @@ class Member implements GroupMember {
   #wake: (() => void) | undefined;
   #committed: (() => void) | undefined;
 
-  constructor(client: KafkaClient, settings: ConsumerSettings, log: TroubleLog, observer: MemberObserver) {
+  /** Joins the group. Throws if librdkafka refuses a property. */
+  constructor(
+    client: KafkaClient,
+    settings: ConsumerSettings,
+    log: TroubleLog<KafkaTrouble>,
+    observer: MemberObserver,
+  ) {
     this.#client = client;
     this.#topic = settings.topic;
     this.#groupId = settings.groupId;
@@ -104,10 +92,12 @@ class Member implements GroupMember {
     this.#polling = this.#poll();
   }
 
+  /** Whether the last that the group did was to give it partitions, be it none of them. */
   get joined(): boolean {
     return this.#joined && !this.#ended;
   }
 
+  /** Notes how far a partition is handled; the group knows within a second. */
   store(next: NativeOffset): void {
     // A handler that was left behind: its record comes again.
     if (this.#ended) return;
@@ -118,7 +108,7 @@ class Member implements GroupMember {
       const { code, message } = asNativeError(error);
       // The partition moved away meanwhile: its next owner gets the record again.
       if (this.#nameOf(code) === "ERR__STATE") return;
-      this.#log.warn("offsets store", { error: message }, "An offset was not stored: its record will come again");
+      this.#log.warn("offset_not_stored", { error: message }, "An offset was not stored: its record will come again");
     }
   }
 
@@ -129,14 +119,26 @@ class Member implements GroupMember {
       else this.#consumer.resume(partitions);
     } catch (error) {
       const { message } = asNativeError(error);
-      this.#log.warn("pause", { partition, paused, error: message }, "A partition could not be paused or resumed");
+      this.#log.warn(
+        "partition_not_paused",
+        { partition, paused, error: message },
+        "A partition could not be paused or resumed",
+      );
     }
   }
 
+  /**
+   * Commits what was stored and leaves the group. Resolves when that is done, or about when the time is over; then it goes on
+   * as soon as a broker answers.
+   */
   async leave(timeoutMs: number): Promise<void> {
     this.#leaving = true;
-    if (!(await within(timeoutMs, this.#commitAndDisconnect()))) {
-      this.#log.warn("leave", { timeoutMs }, "No broker took the last offsets in time: their records will come again");
+    if (!(await resolvesWithin(timeoutMs, this.#commitAndDisconnect()))) {
+      this.#log.warn(
+        "leave_timeout",
+        { timeoutMs },
+        "No broker took the last offsets in time: their records will come again",
+      );
     }
     this.#tokens.stop();
   }
@@ -171,7 +173,7 @@ class Member implements GroupMember {
   #onCommit(error: NativeError | null | undefined): void {
     // Offsets that are not committed are committed with the next ones; in the worst case records come again.
     if (error && this.#nameOf(error.code) !== "ERR__NO_OFFSET") {
-      this.#log.warn("offset commit", { error: error.message }, "Offsets were not committed");
+      this.#log.warn("offset_not_committed", { error: error.message }, "Offsets were not committed");
     }
     this.#committed?.();
   }
@@ -204,7 +206,8 @@ class Member implements GroupMember {
       const name = this.#nameOf(native.code) ?? "";
       if (name === "ERR__FATAL") return this.#fail(`failed for good: ${native.message}`);
       const details = { topic: this.#topic, groupId: this.#groupId, error: native.message };
-      this.#log.warn(`consume ${name}`, details, `No records can be read for now${advice[name] ?? ""}`);
+      const { kind, advice } = consumeTroubles[name] ?? { kind: "consume_failed", advice: "" };
+      this.#log.warn(kind, details, `No records can be read for now${advice}`);
       await delay(pollMs);
     }
   }
@@ -221,7 +224,7 @@ class Member implements GroupMember {
 
   async #arrival(): Promise<void> {
     if (this.#arrived || this.#ended) return;
-    await within(
+    await resolvesWithin(
       pollMs,
       new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -249,7 +252,11 @@ class Member implements GroupMember {
       if (this.#nameOf(change.code) === "ERR__ASSIGN_PARTITIONS") this.#assign(partitions);
       else await this.#revoke(partitions);
     } catch (error) {
-      this.#log.warn("rebalance", { error: asNativeError(error).message }, "Partitions could not be taken or given up");
+      this.#log.warn(
+        "rebalance_failed",
+        { error: asNativeError(error).message },
+        "Partitions could not be taken or given up",
+      );
     }
   }
 
@@ -267,7 +274,7 @@ class Member implements GroupMember {
   async #revoke(partitions: readonly NativePartition[]): Promise<void> {
     const released = Promise.all(partitions.map(({ partition }) => this.#observer.revoked(partition)));
     // What is handled in this time is committed, and does not come again elsewhere.
-    if (!this.#leaving) await within(handOverMs, released);
+    if (!this.#leaving) await resolvesWithin(handOverMs, released);
     if (this.#cooperative) this.#consumer.incrementalUnassign(partitions);
     else this.#consumer.unassign();
     this.#joined = false;

@@ -10,6 +10,7 @@ import {
   type NativeOffset,
   type NativeWatermarks,
 } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties } from "./consumer-properties.js";
 
@@ -27,7 +28,7 @@ export interface GroupProgress {
 }
 
 /** Watches a group from outside, by a client of its own that is no member. Connects when it is first asked. */
-export function watchGroup(settings: ConsumerSettings, log: TroubleLog): GroupProgress {
+export function watchGroup(settings: ConsumerSettings, log: TroubleLog<KafkaTrouble>): GroupProgress {
   const { topic } = settings;
   let connecting: Promise<NativeConsumer> | undefined;
   let endsBefore: ReadonlyMap<number, number> | undefined;
@@ -54,7 +55,7 @@ export function watchGroup(settings: ConsumerSettings, log: TroubleLog): GroupPr
   };
 }
 
-async function connect(settings: ConsumerSettings, log: TroubleLog): Promise<NativeConsumer> {
+async function connect(settings: ConsumerSettings, log: TroubleLog<KafkaTrouble>): Promise<NativeConsumer> {
   // Who is no member asks as one of the older protocol, whatever the group has.
   const { "group.protocol": _, ...properties } = settings.properties;
   const client = loadKafkaClient().createConsumer(consumerProperties({ ...settings, properties }));

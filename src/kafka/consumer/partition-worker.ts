@@ -1,7 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { describeFailure } from "../../base/failure.js";
+import { describeFailure } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
+import { pause } from "../../base/timing.js";
 import type { NativeMessage, NativeOffset } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { readMessage, type SessionActivityItem, type SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import type { InvalidReason } from "./consumer-stats.js";
@@ -11,7 +12,7 @@ import type { Pacer } from "./pacer.js";
 export interface PartitionContext {
   readonly settings: Pick<ConsumerSettings, "topic" | "handle" | "batchSize" | "retry">;
   readonly pacer: Pacer;
-  readonly log: TroubleLog;
+  readonly log: TroubleLog<KafkaTrouble>;
   /** Rejects where the record could not be set aside. */
   setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<void>;
   /** Lets the group know how far the partition is handled. Must not throw. */
@@ -23,29 +24,7 @@ export interface PartitionContext {
 }
 
 /** Handles the records of one partition, one after another. */
-export interface PartitionWorker {
-  /** Records that it holds. */
-  readonly queued: number;
-  /** Whether its last attempt failed. */
-  readonly retrying: boolean;
-  /** Whether nothing more of the partition is fetched for now. */
-  readonly paused: boolean;
-  /** Resolves when it holds nothing, or is stopped and its handler has returned. */
-  readonly idle: Promise<void>;
-  /** Takes records, in the order of their offsets. */
-  take(messages: readonly NativeMessage[]): void;
-  /** Takes no more until what it holds is handled. */
-  hold(): void;
-  /** Finishes what the handler is at, and drops the rest; resolves when that is done. Idempotent. */
-  stop(): Promise<void>;
-}
-
-/** Creates the worker of one partition. */
-export function createPartitionWorker(partition: number, context: PartitionContext): PartitionWorker {
-  return new Worker(partition, context);
-}
-
-class Worker implements PartitionWorker {
+export class PartitionWorker {
   readonly #partition: number;
   readonly #context: PartitionContext;
   readonly #stopping: AbortController = new AbortController();
@@ -62,22 +41,27 @@ class Worker implements PartitionWorker {
     this.#context = context;
   }
 
+  /** Records that it holds. */
   get queued(): number {
     return this.#queue.length;
   }
 
+  /** Whether its last attempt failed. */
   get retrying(): boolean {
     return this.#retrying;
   }
 
+  /** Whether nothing more of the partition is fetched for now. */
   get paused(): boolean {
     return this.#paused;
   }
 
+  /** Resolves when it holds nothing, or is stopped and its handler has returned. */
   get idle(): Promise<void> {
     return this.#running ?? Promise.resolve();
   }
 
+  /** Takes records, in the order of their offsets. */
   take(messages: readonly NativeMessage[]): void {
     if (this.#isStopped()) return;
     for (const message of messages) if (!this.#holds(message.offset)) this.#queue.push(message);
@@ -95,11 +79,13 @@ class Worker implements PartitionWorker {
     return first !== undefined && last !== undefined && offset >= first && offset <= last;
   }
 
+  /** Takes no more until what it holds is handled. */
   hold(): void {
     this.#held = true;
     this.#pauseOrGoOn();
   }
 
+  /** Finishes what the handler is at, and drops the rest; resolves when that is done. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -141,7 +127,12 @@ class Worker implements PartitionWorker {
         return true;
       } catch (error) {
         failures += 1;
-        this.#report(items[0], "handler", { attempt: failures, ...describeFailure(error) }, "The handler failed");
+        this.#report(
+          items[0],
+          "handler_failed",
+          { attempt: failures, ...describeFailure(error) },
+          "The handler failed",
+        );
         if (failures < attempts && !(await this.#backOff(failures))) return false;
       }
     }
@@ -175,7 +166,7 @@ class Worker implements PartitionWorker {
         return true;
       } catch (error) {
         const details = { reason, attempt: failures, ...describeFailure(error) };
-        this.#report({ record }, "set aside", details, "A record could not be set aside");
+        this.#report({ record }, "set_aside_failed", details, "A record could not be set aside");
         if (!(await this.#backOff(failures))) return false;
       }
     }
@@ -189,11 +180,7 @@ class Worker implements PartitionWorker {
     this.#retrying = true;
     this.#pauseOrGoOn();
     this.#store();
-    const time = Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1));
-    await delay(time, undefined, { signal: this.#stopping.signal }).catch(() => {
-      // Stopped: asked for below.
-    });
-    return !this.#isStopped();
+    return pause(Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1)), this.#stopping.signal);
   }
 
   #done(count: number): void {
@@ -219,7 +206,7 @@ class Worker implements PartitionWorker {
     this.#context.setPaused(this.#partition, paused);
   }
 
-  #report(item: Partial<SessionActivityItem> | undefined, kind: string, details: object, message: string): void {
+  #report(item: Partial<SessionActivityItem> | undefined, kind: KafkaTrouble, details: object, message: string): void {
     const { partition, offset } = item?.record ?? {};
     const eventId = item?.event?.eventId;
     this.#context.log.warn(

@@ -1,5 +1,7 @@
 import {
+  checkEnvironment,
   type Environment,
+  findUnknown,
   type GivenOptions,
   type Problems,
   processEnvironment,
@@ -8,18 +10,28 @@ import {
   type Variable,
   variablesOf,
 } from "../../base/environment.js";
-import type { OptionTable } from "../../base/options.js";
+import { isOptions } from "../../base/options.js";
 import type { KafkaProperties } from "../client/client-options.js";
+import { consumerTable } from "../consumer/consumer-options.js";
 import { type SessionTrackingOptions, trackingTable } from "../tracking-options.js";
-import { findContradictions, type SecuritySettings, securityProperties, securityTable } from "./security-variables.js";
+import { readSecurity, securityTable } from "./security-variables.js";
 
 const prefix = "SESSION_TRACKING_";
 
-/** The variables of a service, in the order of the documents. Those of Kafka hold for every client of this package. */
-export const trackingVariables: readonly Variable[] = [
-  ...variablesOf(prefix, trackingTable as OptionTable),
-  ...variablesOf(prefix, securityTable as OptionTable, ["security"]),
-];
+const serviceVariables = variablesOf(prefix, trackingTable);
+const readerVariables = variablesOf(prefix, consumerTable);
+const clientVariables = variablesOf(prefix, {
+  brokers: consumerTable.brokers,
+  topic: consumerTable.topic,
+  properties: consumerTable.properties,
+});
+const securityVariables = variablesOf(prefix, securityTable);
+
+/** The variables of a service, in the order of the documents. Those of TLS and SASL hold for every client of this package. */
+export const trackingVariables: readonly Variable[] = [...serviceVariables, ...securityVariables];
+
+/** The variables of a consumer, in the order of the documents. */
+export const consumerVariables: readonly Variable[] = [...readerVariables, ...securityVariables];
 
 /**
  * Reads the options of `startSessionTracking` from environment variables. The configuration page lists them. An empty one
@@ -34,34 +46,41 @@ export const trackingVariables: readonly Variable[] = [
  * @param env The variables. By default, those of the process.
  */
 export function sessionTrackingFromEnv(env: Environment = processEnvironment): SessionTrackingOptions {
+  checkEnvironment(env);
+  const { given, security } = read(serviceVariables, env, "session tracking");
+  const { kafka, ...options } = given;
+  return { ...options, kafka: withSecurity(isOptions(kafka) ? kafka : {}, security) };
+}
+
+/** Reads the options of a consumer from environment variables. Throws as {@link sessionTrackingFromEnv} does. */
+export function consumerFromEnv(env: Environment): GivenOptions {
+  const { given, security } = read(readerVariables, env, "the consumer");
+  return withSecurity(given, security);
+}
+
+/** Reads where Kafka is and how to get in, for a command that has variables of its own for the rest. */
+export function clientFromEnv(env: Environment): GivenOptions {
+  const { given, security } = read(clientVariables, env, "the Kafka client");
+  return withSecurity(given, security);
+}
+
+/** A service and a consumer may share an environment, so both know all names. */
+function read(
+  variables: readonly Variable[],
+  env: Environment,
+  what: string,
+): { readonly given: GivenOptions; readonly security: KafkaProperties } {
   const problems: Problems = new Map();
-  const { security = {}, kafka = {}, ...options } = readVariables(prefix, trackingVariables, env, problems);
-  findContradictions(security as Partial<SecuritySettings>, prefix, problems);
-  refuse(problems, "session tracking");
-  const properties: KafkaProperties = {
-    ...securityProperties(security as Partial<SecuritySettings>),
-    ...(kafka as { readonly properties?: KafkaProperties }).properties,
-  };
-  const hasProperties = Object.keys(properties).length > 0;
-  return { ...options, kafka: { ...(kafka as GivenOptions), ...(hasProperties && { properties }) } };
+  const given = readVariables(variables, env, problems);
+  const security = readSecurity(prefix, env, problems);
+  findUnknown(prefix, [...trackingVariables, ...consumerVariables], env, problems);
+  refuse(problems, what);
+  return { given, security };
 }
 
-/**
- * Puts what code says on top of what the environment says. Groups of options and Kafka's properties are merged name by name.
- * Undefined says nothing.
- */
-export function onTopOf<Options extends object>(beneath: object, options: Options): Options {
-  const merged: Record<string, unknown> = { ...beneath };
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const below = merged[name];
-    merged[name] = isGroup(value) && isGroup(below) ? onTopOf(below, value) : value;
-  }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return merged as Options;
-}
-
-/** Objects with methods or a prototype of their own are values, not groups. */
-function isGroup(value: unknown): value is object {
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+/** Properties win over what the variables for TLS and SASL say. */
+function withSecurity(options: GivenOptions, security: KafkaProperties): GivenOptions {
+  const { properties = {} } = options;
+  const all = { ...security, ...(isOptions(properties) && properties) };
+  return Object.keys(all).length === 0 ? options : { ...options, properties: all };
 }

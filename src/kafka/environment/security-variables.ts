@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
-import type { Problems } from "../../base/environment.js";
-import { type Option, type OptionsOf, oneOf, text } from "../../base/options.js";
+import { type Environment, type Problems, readVariables, variablesOf } from "../../base/environment.js";
+import { type Option, type OptionsOf, oneOf, parseFlag, readOptions, text } from "../../base/options.js";
 import type { KafkaProperties } from "../client/client-options.js";
 
 /** How to reach brokers that want TLS or a login. In code these are librdkafka properties. */
@@ -23,7 +23,7 @@ export const securityTable: OptionsOf<SecuritySettings> = {
     defaultText: "`true` with SASL or a TLS file, else `false`",
     variable: "KAFKA_TLS",
     read: (value) => (typeof value === "boolean" ? value : undefined),
-    parse: (given) => (given === "true" ? true : given === "false" ? false : given),
+    parse: parseFlag,
   },
   tlsCaFile: file("KAFKA_TLS_CA_FILE", "Certificates to trust, PEM", "the system's"),
   tlsCertFile: file("KAFKA_TLS_CERT_FILE", "This client's certificate, PEM"),
@@ -42,26 +42,34 @@ export const securityTable: OptionsOf<SecuritySettings> = {
   saslPassword: secret("KAFKA_SASL_PASSWORD", "The user's password"),
 };
 
+/** Reads TLS and SASL from environment variables, as librdkafka calls them. */
+export function readSecurity(prefix: string, env: Environment, problems: Problems): KafkaProperties {
+  const given = readVariables(variablesOf(prefix, securityTable), env, problems);
+  const settings = readOptions("the environment", securityTable, given);
+  findContradictions(settings, `${prefix}KAFKA_`, problems);
+  return securityProperties(settings);
+}
+
 /** What no variable shows by itself. Of one variable only the first problem counts: a wrong value is not a missing one. */
-export function findContradictions(s: Partial<SecuritySettings>, prefix: string, problems: Problems): void {
-  const expect = (suffix: string, holds: boolean, expected: string): void => {
-    const name = `${prefix}KAFKA_${suffix}`;
-    if (!holds && !problems.has(name)) problems.set(name, expected);
+function findContradictions(s: SecuritySettings, prefix: string, problems: Problems): void {
+  const expect = (suffix: string, holds: boolean, expected: string, received = "not set"): void => {
+    const name = `${prefix}${suffix}`;
+    if (!holds && !problems.has(name)) problems.set(name, { received, expected });
   };
   const { tlsCaFile, tlsCertFile, tlsKeyFile, tlsKeyPassword, saslMechanism, saslUsername, saslPassword } = s;
   const tlsFile = tlsCaFile ?? tlsCertFile ?? tlsKeyFile;
-  expect("TLS", s.tls !== false || tlsFile === undefined, 'is "false", expected true or no TLS files');
-  expect("TLS_CERT_FILE", !!tlsCertFile || !tlsKeyFile, "is not set, expected the certificate that belongs to the key");
-  expect("TLS_KEY_FILE", !!tlsKeyFile || !tlsCertFile, "is not set, expected the key that belongs to the certificate");
-  expect("TLS_KEY_FILE", !!tlsKeyFile || !tlsKeyPassword, "is not set, expected the key that belongs to the password");
+  expect("TLS", s.tls !== false || tlsFile === undefined, "true or no TLS files", '"false"');
+  expect("TLS_CERT_FILE", !!tlsCertFile || !tlsKeyFile, "the certificate that belongs to the key");
+  expect("TLS_KEY_FILE", !!tlsKeyFile || !tlsCertFile, "the key that belongs to the certificate");
+  expect("TLS_KEY_FILE", !!tlsKeyFile || !tlsKeyPassword, "the key that belongs to the password");
   const sasl = saslMechanism ?? saslUsername ?? saslPassword;
-  expect("SASL_MECHANISM", !!saslMechanism || !sasl, "is not set, expected one, since SASL credentials are");
-  expect("SASL_USERNAME", !!saslUsername || !sasl, "is not set, expected one, as SASL needs it");
-  expect("SASL_PASSWORD", !!saslPassword || !sasl, "is not set, expected one, as SASL needs it");
+  expect("SASL_MECHANISM", !!saslMechanism || !sasl, "one, since SASL credentials are");
+  expect("SASL_USERNAME", !!saslUsername || !sasl, "one, as SASL needs it");
+  expect("SASL_PASSWORD", !!saslPassword || !sasl, "one, as SASL needs it");
 }
 
 /** TLS and SASL as librdkafka calls them. Credentials go over TLS unless that is switched off in so many words. */
-export function securityProperties(s: Partial<SecuritySettings>): KafkaProperties {
+function securityProperties(s: SecuritySettings): KafkaProperties {
   const sasl = s.saslMechanism !== undefined;
   const tls = s.tls ?? (sasl || s.tlsCaFile !== undefined || s.tlsCertFile !== undefined);
   const properties = {

@@ -22,14 +22,16 @@ export function encodeEvent(event: SessionActivityEvent): Uint8Array {
 
 const scratch: Buffer = Buffer.allocUnsafe(64 * 1024);
 
-/** The most that all but the texts can take: tags, lengths, three times, a number, two booleans. */
+/** The most that all but the texts can take: tags, lengths, four times, two numbers, three booleans. */
 const fixedBytes = 256;
 /** The most that a map entry takes beside its texts. */
 const entryBytes = 16;
 
 function isUsual(event: SessionActivityEvent): boolean {
   if (event.$unknown !== undefined || !isUsualNumber(event.sequence)) return false;
-  return isUsualTime(event.duration) && isUsualTime(event.startedAt) && isUsualTime(event.completedAt) && fits(event);
+  if (!isUsualTime(event.duration) || !isUsualTime(event.timeout)) return false;
+  if (!Number.isInteger(event.attempt) || event.attempt < 0 || event.attempt > 0xffff_ffff) return false;
+  return isUsualTime(event.startedAt) && isUsualTime(event.completedAt) && fits(event);
 }
 
 type Time = Pick<Message, "$unknown"> & { readonly seconds: bigint; readonly nanos: number };
@@ -87,6 +89,9 @@ function write(event: SessionActivityEvent): number {
   at = text(at, 16, event.contextProblem);
   at = text(at, 17, event.markSignature);
   for (const name of Object.keys(event.attributes)) at = entry(at, 18, name, event.attributes[name] ?? "");
+  at = time(at, 19, event.timeout);
+  at = number(at, 20, event.statusInferred ? 1 : 0);
+  at = number(at, 21, event.attempt);
   return at;
 }
 

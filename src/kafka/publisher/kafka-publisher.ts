@@ -1,14 +1,16 @@
 import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { errorMessage, errorName } from "../../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
-import { within } from "../../base/within.js";
+import { resolvesWithin } from "../../base/timing.js";
 import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../../publishing/publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
-import { createProducerLink, type LinkObserver, type ProducerLink } from "../client/producer-link.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
+import { type KafkaRecord, type LinkObserver, ProducerLink } from "../client/producer-link.js";
 import { dropReason, meansFatal } from "./drop-reason.js";
 import { createLedger, type Ledger, type Settled } from "./ledger.js";
 import { producerProperties } from "./producer-properties.js";
 import { type KafkaPublisherOptions, type PublisherSettings, publisherSettings } from "./publisher-options.js";
-import { createRecordEncoder, type KafkaRecord } from "./record.js";
+import { createRecordEncoder, type EventRecord } from "./record-encoder.js";
 
 /**
  * Creates a publisher that writes events to Kafka: the value is the event's binary form, and the header `content-type` is
@@ -26,13 +28,11 @@ import { createRecordEncoder, type KafkaRecord } from "./record.js";
  */
 export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher {
   const settings = publisherSettings(options);
-  return createPublisherOn(loadKafkaClient(), settings);
+  return new KafkaPublisher(loadKafkaClient(), settings);
 }
 
-/** Creates the publisher on a client that is loaded already. */
-export function createPublisherOn(client: KafkaClient, settings: PublisherSettings): Publisher {
-  return new KafkaPublisher(client, settings);
-}
+/** How long a producer may take to stop, once it was told to drop what it holds. */
+const stopTimeoutMs = 2_000;
 
 /** An event is not taken. */
 interface Refusal {
@@ -48,10 +48,10 @@ const invalidEvent: Refusal = { kind: "refused", reason: "invalid_event" };
 class KafkaPublisher implements Publisher {
   readonly #client: KafkaClient;
   readonly #settings: PublisherSettings;
-  readonly #log: TroubleLog;
+  readonly #log: TroubleLog<KafkaTrouble>;
   readonly #ledger: Ledger;
-  readonly #encode: (event: SessionActivityEvent) => KafkaRecord;
-  #link: ProducerLink;
+  readonly #encode: (event: SessionActivityEvent) => EventRecord;
+  #link: ProducerLink<Settled>;
   #idempotent = true;
   #closing: Promise<PublisherStats> | undefined;
 
@@ -64,8 +64,7 @@ class KafkaPublisher implements Publisher {
     try {
       this.#link = this.#connect();
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`The Kafka client refused its properties: ${reason}`, { cause });
+      throw new Error(`The Kafka client refused its properties: ${errorMessage(cause)}`, { cause });
     }
   }
 
@@ -81,7 +80,7 @@ class KafkaPublisher implements Publisher {
 
   async flush(timeoutMs: number): Promise<void> {
     if (this.#closing === undefined) await this.#link.drain(timeoutMs);
-    else await within(timeoutMs, this.#closing);
+    else await resolvesWithin(timeoutMs, this.#closing);
   }
 
   problem(): PublisherProblem | undefined {
@@ -101,7 +100,7 @@ class KafkaPublisher implements Publisher {
   }
 
   /** The event's record, or why it is not taken. */
-  #admit(event: SessionActivityEvent): KafkaRecord | Refusal {
+  #admit(event: SessionActivityEvent): EventRecord | Refusal {
     const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
     if (this.#closing !== undefined) return closed;
     if (this.#ledger.queued >= maxQueuedEvents) return queueFull;
@@ -110,20 +109,25 @@ class KafkaPublisher implements Publisher {
       return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? queueFull : record;
     } catch (error) {
       // Its message may quote the event, so only its name is told.
-      const name = error instanceof Error ? error.name : typeof error;
-      this.#log.warn("kafka encode", { error: name }, "An event could not be encoded");
+      this.#log.warn("event_not_encoded", { error: errorName(error) }, "An event could not be encoded");
       return invalidEvent;
     }
   }
 
-  #connect(): ProducerLink {
-    const observer: LinkObserver = {
+  #connect(): ProducerLink<Settled> {
+    const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
+    const observer: LinkObserver<Settled> = {
+      failed: ({ message }) =>
+        this.#log.error(
+          "producer_not_started",
+          { error: message },
+          "The Kafka producer cannot start, all events are dropped: check its properties and the files that they name",
+        ),
       reported: (error, bytes, settled) => this.#reported(error, bytes, settled),
       presumed: (bytes, settled) => this.#presumed(bytes, settled),
       resend: (record, settled) => this.#send(record, settled),
     };
-    const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
-    return createProducerLink(producer, this.#log, observer, this.#settings.oauthToken);
+    return new ProducerLink(producer, this.#log, observer, this.#settings.oauthToken);
   }
 
   /** Hands a record that is counted as queued to the producer. */
@@ -176,24 +180,24 @@ class KafkaPublisher implements Publisher {
     try {
       this.#link = this.#connect();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#log.error("kafka replace", { error: reason }, "The Kafka producer failed for good and cannot be replaced");
+      const details = { error: errorMessage(error) };
+      this.#log.error("producer_not_replaced", details, "The Kafka producer failed for good and cannot be replaced");
       return false;
     }
     this.#log.error(
-      "kafka fatal",
+      "producer_replaced",
       {},
       "The Kafka producer failed for good and was replaced by one without idempotence",
     );
     this.#ledger.dropAll("fatal", dead.abandon());
-    void dead.stop();
+    void dead.stop(stopTimeoutMs);
     return true;
   }
 
   async #shutDown(): Promise<PublisherStats> {
     await this.#link.drain(this.#settings.closeTimeoutMs);
     this.#ledger.dropAll("close_timeout", this.#link.abandon());
-    await this.#link.stop();
+    await this.#link.stop(stopTimeoutMs);
     const stats = this.stats();
     this.#log.info(stats, "Kafka publisher closed");
     return stats;

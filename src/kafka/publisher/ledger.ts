@@ -1,5 +1,7 @@
 import { swallow, type TroubleLog } from "../../base/log.js";
 import type { DropReason, PublisherStats } from "../../publishing/publisher.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
+import type { LostRecords } from "../client/producer-link.js";
 import { advice } from "./drop-reason.js";
 
 /** Told once what became of an event. */
@@ -21,20 +23,12 @@ export interface Ledger {
   /** A waiting event is given up. */
   drop(reason: DropReason, bytes: number, settled: Settled | undefined, details?: object): void;
   /** Several waiting events are given up together. */
-  dropAll(reason: DropReason, lost: LostEvents): void;
+  dropAll(reason: DropReason, lost: LostRecords<Settled>): void;
   stats(): PublisherStats;
 }
 
-/** Waiting events that are given up together. */
-export interface LostEvents {
-  readonly count: number;
-  readonly bytes: number;
-  /** For those of them that asked to be told. */
-  readonly settled: Iterable<Settled>;
-}
-
 /** Creates a ledger that reports drops, once a minute for each reason. `common` stands in every report. */
-export function createLedger(common: object, log: TroubleLog): Ledger {
+export function createLedger(common: object, log: TroubleLog<KafkaTrouble>): Ledger {
   let offered = 0;
   let delivered = 0;
   let queued = 0;
@@ -44,10 +38,10 @@ export function createLedger(common: object, log: TroubleLog): Ledger {
   function count(reason: DropReason, events: number, details: object | undefined): void {
     const total = (dropped[reason] ?? 0) + events;
     dropped[reason] = total;
-    log.warn(`kafka drop ${reason}`, { ...common, reason, total, ...details }, `Events dropped: ${advice[reason]}`);
+    log.warn(`drop_${reason}`, { ...common, reason, total, ...details }, `Events dropped: ${advice[reason]}`);
   }
 
-  const warnOfCallback = (): void => log.warn("kafka settled", {}, "A callback given to publish() threw");
+  const warnOfCallback = (): void => log.warn("callback_failed", {}, "A callback given to publish() threw");
 
   // Whoever is told may throw, and that would end the process where the client's thread reports.
   function tell(settled: Settled | undefined, outcome: "delivered" | DropReason): void {
@@ -88,7 +82,7 @@ export function createLedger(common: object, log: TroubleLog): Ledger {
       queued -= lost.count;
       queuedBytes -= lost.bytes;
       count(reason, lost.count, undefined);
-      for (const settled of lost.settled) tell(settled, reason);
+      for (const settled of lost.notes) tell(settled, reason);
     },
     stats: () => ({ offered, delivered, dropped: { ...dropped }, queued }),
   };

@@ -38,6 +38,21 @@ test("librdkafka's lines go to the level of their severity, each kind of trouble
   ]);
 });
 
+test("the kinds of trouble have an end, whatever librdkafka calls its facilities and errors", () => {
+  const log = recordingLogger();
+  const client = loadKafkaClient().createProducer({ "bootstrap.servers": "127.0.0.1:1" });
+  bridgeClientLog(client, createTroubleLog(log));
+  if (!(client instanceof EventEmitter)) throw new Error("the client emits no events");
+  for (let i = 0; i < 100; i += 1) {
+    client.emit("event.log", { severity: 4, fac: `FAC${i}`, message: `about ${i}` });
+    client.emit("event.error", { code: -1, message: `broker ${i} said no` });
+  }
+  expect(log.lines.map(({ details }) => details)).toEqual([
+    { kind: "kafka_client_other", facility: "FAC0" },
+    { kind: "kafka_client_error", error: "broker 0 said no" },
+  ]);
+});
+
 // The real broker's lines are read in test/kafka-real/security.test.ts.
 test("known troubles are told by what to do, each a kind of its own, and a refused login is told to whoever acts on it", () => {
   const log = recordingLogger();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { asNativeError, loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
+import { asNativeError, loadFailure, loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
 import { dropReason, mappedErrorNames } from "../../../src/kafka/publisher/drop-reason.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -93,10 +93,6 @@ describe("in a process of its own", () => {
   });
 });
 
-function failToLoad(): never {
-  throw Object.assign(new Error("libssl.so.3: cannot open shared object file\nmore"), { code: "ERR_DLOPEN_FAILED" });
-}
-
 describe("the client's errors", () => {
   test("each name that is mapped to a reason exists in the client's table", () => {
     const client = loadKafkaClient();
@@ -133,8 +129,8 @@ describe("the client's errors", () => {
   });
 
   test("a load error that is not about the package counts as one of its native part", () => {
-    expect(() => loadKafkaClient(failToLoad)).toThrow(
-      "cannot be loaded (libssl.so.3: cannot open shared object file).",
-    );
+    const text = "libssl.so.3: cannot open shared object file\nmore";
+    const message = loadFailure(Object.assign(new Error(text), { code: "ERR_DLOPEN_FAILED" }));
+    expect(message).toContain("cannot be loaded (libssl.so.3: cannot open shared object file).");
   });
 });

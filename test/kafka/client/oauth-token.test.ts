@@ -3,10 +3,11 @@ import { createTroubleLog } from "../../../src/base/log.js";
 import { connectWithoutBroker } from "../../../src/kafka/client/connect.js";
 import type { NativePart } from "../../../src/kafka/client/kafka-client.js";
 import { loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
-import { oauthProperties, readToken } from "../../../src/kafka/client/oauth-token.js";
+import { readToken } from "../../../src/kafka/client/oauth-token.js";
 import { createTokenKeeper } from "../../../src/kafka/client/token-keeper.js";
 import { createKafkaPublisher, createSessionActivityConsumer, type OAuthToken } from "../../../src/kafka/index.js";
 import { publisherSettings } from "../../../src/kafka/publisher/publisher-options.js";
+import { refusalOf } from "../../support/refusal.js";
 import { eventOf, recordingLogger } from "../kafka-fixtures.js";
 
 // What brokers say to tokens is seen in test/kafka-real/oauth-token.test.ts.
@@ -32,30 +33,41 @@ describe("the option", () => {
   });
 
   test("without it, nothing is added", () => {
-    expect(oauthProperties(undefined, {})).toEqual({});
+    expect(publisherSettings({ brokers, properties: { "linger.ms": 1 } }).properties).toEqual({ "linger.ms": 1 });
   });
 
   test.each([
     [{ "sasl.mechanism": "PLAIN" }, 'oauthToken needs the sasl.mechanism OAUTHBEARER, got "PLAIN"'],
-    [{ "security.protocol": "plaintext" }, "security.protocol must be SASL_SSL or SASL_PLAINTEXT"],
+    [
+      { "security.protocol": "plaintext" },
+      "oauthToken needs the security.protocol sasl_ssl or sasl_plaintext, got plaintext",
+    ],
   ])("contradicts %j", (properties, problem) => {
-    expect(() => withProperties(properties)).toThrow(new RegExp(`^${problem.replaceAll(".", "\\.")}`));
-    expect(() =>
-      createSessionActivityConsumer({ brokers, groupId: "g", handle() {}, onInvalid() {}, oauthToken, properties }),
-    ).toThrow(TypeError);
+    const consumer = { brokers, groupId: "g", handle() {}, onInvalid() {}, oauthToken, properties };
+    for (const create of [() => withProperties(properties), () => createSessionActivityConsumer(consumer)]) {
+      const refusal = refusalOf(create);
+      expect(refusal.message).toContain(problem);
+      expect(refusal).toMatchObject({ code: "ERR_OPTION_CONFLICT", option: "oauthToken" });
+    }
   });
 
   test("is a function", () => {
     const wrong: unknown = secret;
-    expect(() => publisherSettings({ brokers, oauthToken: wrong as typeof oauthToken })).toThrow(
-      "oauthToken must be a function",
-    );
+    expect(refusalOf(() => publisherSettings({ brokers, oauthToken: wrong as typeof oauthToken }))).toMatchObject({
+      message: `oauthToken must be a function that resolves to a token, got a text of ${secret.length} characters`,
+      code: "ERR_OPTION_INVALID",
+      option: "oauthToken",
+    });
   });
 
   test("is missed where nothing else gives a token, instead of waiting for ever", () => {
     const mechanism = { "sasl.mechanism": "OAUTHBEARER", "security.protocol": "sasl_ssl" };
     const without = (properties: Record<string, string>) => publisherSettings({ brokers, properties });
-    expect(() => without(mechanism)).toThrow("the sasl.mechanism OAUTHBEARER needs the option oauthToken");
+    expect(refusalOf(() => without(mechanism))).toMatchObject({
+      message: "oauthToken must be given, a function that resolves to a token, since sasl.mechanism is OAUTHBEARER",
+      code: "ERR_OPTION_MISSING",
+      option: "oauthToken",
+    });
     expect(without({ ...mechanism, "sasl.oauthbearer.method": "oidc" }).oauthToken).toBeUndefined();
     expect(without({ ...mechanism, "enable.sasl.oauthbearer.unsecure.jwt": "true" }).oauthToken).toBeUndefined();
   });

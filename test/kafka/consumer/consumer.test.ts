@@ -3,7 +3,9 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SessionActivityEventSchema } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { SessionActivityRecord } from "../../../src/kafka/consumer/consumed-record.js";
+import { consumerSettings } from "../../../src/kafka/consumer/consumer-settings.js";
 import { type EmbeddedKafka, startEmbeddedKafka } from "../../../src/kafka/embedded.js";
+import { refusalOf } from "../../support/refusal.js";
 import { pause, until } from "../../support/until.js";
 import { eventIds, eventOf, readRecords, recordingLogger } from "../kafka-fixtures.js";
 import { bytesOf, gate, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
@@ -462,34 +464,86 @@ describe("records that hold no event", () => {
 
 describe("options", () => {
   const good = { brokers: "127.0.0.1:1", groupId: "g", handle() {}, onInvalid() {} };
-  test.each([
-    [{ brokers: "" }, /^brokers must be/],
-    [{ groupId: "" }, /^groupId must be a string that is not empty, got ""/],
-    [{ groupId: undefined }, /^groupId/],
-    [{ topic: "a topic" }, /^topic must be/],
-    [{ handle: undefined }, /^handle or handleBatch must be given/],
-    [{ handle: "x" }, /^handle must be a function, got "x"/],
-    [{ handleBatch() {} }, /^handle and handleBatch must not both be given/],
-    [{ handle: undefined, handleBatch: 1 }, /^handleBatch must be a function, got 1/],
-    [{ onInvalid: undefined }, /^onInvalid or deadLetterTopic must be given/],
-    [{ onInvalid: true }, /^onInvalid must be a function, got true/],
-    [{ deadLetterTopic: "dead" }, /^onInvalid and deadLetterTopic must not both be given/],
-    [{ onInvalid: undefined, deadLetterTopic: "session-activities" }, /^deadLetterTopic must be another topic/],
-    [{ onInvalid: undefined, deadLetterTopic: "" }, /^deadLetterTopic must be a string that is not empty/],
-    [{ startAt: "beginning" }, /^startAt must be "earliest" or "latest", got "beginning"/],
-    [{ retry: 3 }, /^retry must be an object, got 3/],
-    [{ retry: { attempts: 0 } }, /^retry.attempts must be a whole number from 1 upward, or Infinity, got 0/],
-    [{ retry: { backoffMs: 0 } }, /^retry.backoffMs must be/],
-    [{ retry: { backoffMs: 100, maxBackoffMs: 50 } }, /^retry.maxBackoffMs must be a whole number from 100/],
-    [{ closeTimeoutMs: -1 }, /^closeTimeoutMs must be/],
-    [{ properties: { "enable.auto.offset.store": true } }, /enable.auto.offset.store/],
-    [{ properties: { "auto.offset.reset": "latest" } }, /auto.offset.reset/],
-    [{ properties: { "fetch.wait.max.ms": null } }, /fetch.wait.max.ms/],
-    [{ log: "stderr" }, /^log must be a Logger, or false, got "stderr"/],
-  ])("%j is refused", (wrong, message) => {
-    const start = (): unknown => startConsumer({ ...good, ...wrong } as never);
-    expect(start).toThrow(TypeError);
-    expect(start).toThrow(message);
+  const topicName = "1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..";
+  const kafkaProperties =
+    "properties must be librdkafka properties: an object of texts, numbers and booleans by name, got an object";
+  test.each<[object, string, string, string?]>([
+    [{ brokers: "" }, "brokers", 'brokers must be "host:port", several joined by commas or in an array, got ""'],
+    [{ groupId: "" }, "groupId", 'groupId must be a text that is not empty, got ""'],
+    [{ groupId: undefined }, "groupId", "groupId must be given, a text that is not empty", "MISSING"],
+    [{ topic: "a topic" }, "topic", `topic must be ${topicName}, got "a topic"`],
+    [{ handle: undefined }, "handle", "handle must be given, a function, or handleBatch", "MISSING"],
+    [{ handle: "x" }, "handle", "handle must be a function, got a text of 1 character"],
+    [{ handleBatch() {} }, "handleBatch", "handle and handleBatch must not both be given: leave one out", "CONFLICT"],
+    [{ handle: undefined, handleBatch: 1 }, "handleBatch", "handleBatch must be a function, got 1"],
+    [{ onInvalid: undefined }, "onInvalid", "onInvalid must be given, a function, or deadLetterTopic", "MISSING"],
+    [{ onInvalid: true }, "onInvalid", "onInvalid must be a function, got true"],
+    [
+      { deadLetterTopic: "dead" },
+      "deadLetterTopic",
+      "onInvalid and deadLetterTopic must not both be given: leave one out",
+      "CONFLICT",
+    ],
+    [
+      { onInvalid: undefined, deadLetterTopic: "session-activities" },
+      "deadLetterTopic",
+      'deadLetterTopic must be another topic than the one that is read, got "session-activities"',
+    ],
+    [{ onInvalid: undefined, deadLetterTopic: "" }, "deadLetterTopic", `deadLetterTopic must be ${topicName}, got ""`],
+    [{ startAt: "beginning" }, "startAt", 'startAt must be "earliest" or "latest", got "beginning"'],
+    [{ retry: 3 }, "retry", "retry must be an object with options, got 3"],
+    [
+      { retry: { attempts: 0 } },
+      "retry.attempts",
+      "retry.attempts must be a whole number from 1 upward, or Infinity, got 0",
+    ],
+    [
+      { retry: { backoffMs: 0 } },
+      "retry.backoffMs",
+      "retry.backoffMs must be a whole number of milliseconds from 1 to 2147483647, got 0",
+    ],
+    [
+      { retry: { backoffMs: 100, maxBackoffMs: 50 } },
+      "retry.maxBackoffMs",
+      "retry.maxBackoffMs must not be less than retry.backoffMs",
+      "CONFLICT",
+    ],
+    [
+      { retry: { maxAttempts: 3 } },
+      "retry.maxAttempts",
+      "retry.maxAttempts is not an option of createSessionActivityConsumer: did you mean retry.attempts?",
+      "UNKNOWN",
+    ],
+    [
+      { closeTimeoutMs: -1 },
+      "closeTimeoutMs",
+      "closeTimeoutMs must be a number of milliseconds from 0 to 2147483647, got -1",
+    ],
+    [
+      { properties: { "enable.auto.offset.store": true } },
+      "properties",
+      `${kafkaProperties}: leave out enable.auto.offset.store, this`,
+    ],
+    [
+      { properties: { "auto.offset.reset": "latest" } },
+      "properties",
+      `${kafkaProperties}: leave out auto.offset.reset, this`,
+    ],
+    [{ properties: { "fetch.wait.max.ms": null } }, "properties", `${kafkaProperties}: fetch.wait.max.ms is null`],
+    [
+      { log: "stderr" },
+      "log",
+      'log must be a logger with the methods debug, info, warn and error, or false, got "stderr"',
+    ],
+  ])("%j is refused", (wrong, option, message, code = "INVALID") => {
+    const refusal = refusalOf(() => startConsumer({ ...good, ...wrong }));
+    expect(refusal.message).toContain(message);
+    expect(refusal).toMatchObject({ option, code: `ERR_OPTION_${code}` });
+  });
+
+  test("a first pause longer than the longest by default is the longest", () => {
+    const { retry } = consumerSettings({ ...good, retry: { backoffMs: 60_000 }, env: false });
+    expect(retry).toEqual({ attempts: Number.POSITIVE_INFINITY, backoffMs: 60_000, maxBackoffMs: 60_000 });
   });
 
   test("a property that librdkafka does not know is refused", () => {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { createTroubleLog } from "../../../src/base/log.js";
-import { consumerSettings } from "../../../src/kafka/consumer/consumer-options.js";
+import { consumerSettings } from "../../../src/kafka/consumer/consumer-settings.js";
 import { type GroupProgress, watchGroup } from "../../../src/kafka/consumer/group-progress.js";
 import { startEmbeddedKafka } from "../../../src/kafka/embedded.js";
 import { until } from "../../support/until.js";

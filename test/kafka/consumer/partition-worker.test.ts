@@ -3,11 +3,11 @@ import { expect, it } from "vitest";
 import { createTroubleLog } from "../../../src/base/log.js";
 import type { NativeMessage } from "../../../src/kafka/client/kafka-client.js";
 import { createPacer } from "../../../src/kafka/consumer/pacer.js";
-import { createPartitionWorker, type PartitionContext } from "../../../src/kafka/consumer/partition-worker.js";
+import { type PartitionContext, PartitionWorker } from "../../../src/kafka/consumer/partition-worker.js";
 import { bytesOf } from "./consumer-fixtures.js";
 
 function worker(handle: PartitionContext["settings"]["handle"]) {
-  return createPartitionWorker(0, {
+  return new PartitionWorker(0, {
     settings: { topic: "t", handle, batchSize: 1, retry: { attempts: Infinity, backoffMs: 1, maxBackoffMs: 1 } },
     pacer: createPacer(),
     log: createTroubleLog(false),

@@ -65,6 +65,9 @@ test("throws where toBinary throws", () => {
     { sequence: -1n },
     { sequence: 2n ** 64n },
     { sequence: "x" },
+    { attempt: -1 },
+    { attempt: 2 ** 32 },
+    { attempt: 0.5 },
     { attributes: null },
     { startedAt: { seconds: "x" } },
   ]) {
@@ -83,8 +86,9 @@ test("the bytes stay as they are when the next event is encoded", () => {
 
 const someTime = { seconds: 1_760_000_000n, nanos: 123_456_789 };
 
-const someScalar: Partial<Record<ScalarType, string | bigint | boolean>> = {
+const someScalar: Partial<Record<ScalarType, string | bigint | number | boolean>> = {
   [ScalarType.STRING]: "text",
+  [ScalarType.UINT32]: 300,
   [ScalarType.UINT64]: 300n,
   [ScalarType.BOOL]: true,
 };
@@ -120,4 +124,7 @@ const events: fc.Arbitrary<MessageInitShape<typeof SessionActivityEventSchema>> 
   contextProblem: text,
   markSignature: text,
   attributes: fc.dictionary(text, text, { noNullPrototype: true, maxKeys: 10 }),
+  timeout: duration,
+  statusInferred: fc.boolean(),
+  attempt: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
 });

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createTroubleLog } from "../../../src/base/log.js";
 import { loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
-import { createProducerLink } from "../../../src/kafka/client/producer-link.js";
+import { ProducerLink } from "../../../src/kafka/client/producer-link.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../../src/kafka/index.js";
 import type { Publisher } from "../../../src/publishing/publisher.js";
 import { pause, until } from "../../support/until.js";
@@ -46,18 +46,15 @@ describe("the start", () => {
       log_level: 0,
       dr_cb: true,
     });
-    const link = createProducerLink(producer, createTroubleLog(false), {
-      reported() {},
-      presumed() {},
-      resend() {},
-    });
+    const observer = { failed() {}, reported() {}, presumed() {}, resend() {} };
+    const link = new ProducerLink(producer, createTroubleLog(false), observer, undefined);
     let started = false;
     void link.started.then(() => (started = true));
     await until(() => started);
     const value = new Uint8Array([1]);
-    expect(link.send("t", { kind: "record", value, key: undefined, headers: [], bytes: 1 }, undefined)).toBeUndefined();
+    expect(link.send("t", { value, key: undefined, headers: [], bytes: 1 }, undefined)).toBeUndefined();
     expect(link.abandon().count).toBe(1);
-    await link.stop();
+    await link.stop(2_000);
   });
 
   test("events published with no broker up arrive, once each, when it appears", async () => {

@@ -152,7 +152,8 @@ function withoutUnsetTimeout<T extends { timeoutMs: number }>(options: T): Omit<
 
 async function* send(behaviour: ClientBehaviour, over: AbortSignal): AsyncIterable<{ deviceId: string }> {
   yield { deviceId: "phone" };
-  if (behaviour.keepSending) await sleep(60_000, undefined, { signal: over, ref: false }).catch(() => {});
+  // Not for ever: over HTTP/1.1, Connect 2.3 has its answer only when all of the request is sent.
+  if (behaviour.keepSending) await sleep(deadlineMs, undefined, { signal: over, ref: false }).catch(() => {});
 }
 
 async function read(messages: AsyncIterable<unknown>, behaviour: ClientBehaviour): Promise<void> {

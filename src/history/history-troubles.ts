@@ -1,0 +1,11 @@
+/** Every kind of trouble that src/history/ reports. At most one line a minute is logged of each. */
+export const historyTroubles = [
+  "event_late",
+  "event_conflicting",
+  "event_ahead",
+  "event_error",
+  "event_invalid",
+] as const;
+
+/** A kind of trouble of src/history/. */
+export type HistoryTrouble = (typeof historyTroubles)[number];

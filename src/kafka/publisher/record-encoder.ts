@@ -1,0 +1,87 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import {
+  type SessionActivityEvent,
+  SessionActivityEventSchema,
+} from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { errorName } from "../../base/errors.js";
+import type { TroubleLog } from "../../base/log.js";
+import type { NativeHeader } from "../client/kafka-client.js";
+import type { KafkaTrouble } from "../client/kafka-troubles.js";
+import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
+import { encodeEvent } from "./event-encoder.js";
+import type { PublisherSettings } from "./publisher-options.js";
+
+/** What is sent for one event. */
+export interface EventRecord extends KafkaRecord {
+  readonly kind: "record";
+}
+
+const contentType: NativeHeader = { "content-type": "application/protobuf" };
+const plainHeaders: readonly NativeHeader[] = [contentType];
+
+/**
+ * Makes the function that turns events into records. It throws if an event cannot be encoded.
+ *
+ * Every header value is a string, whatever the event holds: with any other, the client's `produce` throws and still sends.
+ */
+export function createRecordEncoder(
+  settings: Pick<PublisherSettings, "key" | "cloudEvents">,
+  log: TroubleLog<KafkaTrouble>,
+): (event: SessionActivityEvent) => EventRecord {
+  const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
+  const { key: userKey } = settings;
+  return (event) => {
+    const value = encodeEvent(event);
+    const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
+    const bytes = key === undefined ? value.length : value.length + key.length;
+    return { kind: "record", value, key, headers: headersOf(event), bytes };
+  };
+}
+
+function defaultHeaders({ traceparent }: SessionActivityEvent): readonly NativeHeader[] {
+  return hasText(traceparent) ? [contentType, { traceparent }] : plainHeaders;
+}
+
+function hasText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+const cloudEventConstants: readonly NativeHeader[] = [
+  { ce_specversion: "1.0" },
+  { ce_type: SessionActivityEventSchema.typeName },
+];
+
+/** CloudEvents 1.0, Kafka binding, binary mode. Its time is the call's beginning: the one that every event has. */
+function cloudEventHeaders(event: SessionActivityEvent): readonly NativeHeader[] {
+  const source = `/${encodeURIComponent(wellFormed(event.service))}`;
+  const headers = [...defaultHeaders(event), ...cloudEventConstants, { ce_source: source }];
+  if (hasText(event.eventId)) headers.push({ ce_id: event.eventId });
+  const time = event.startedAt && timestampDate(event.startedAt);
+  // No moment that a Date can hold: then without.
+  if (time !== undefined && !Number.isNaN(time.getTime())) headers.push({ ce_time: time.toISOString() });
+  return headers;
+}
+
+/** Half a surrogate pair becomes U+FFFD, as it does in the value: `encodeURIComponent` would throw. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\uFFFD");
+}
+
+function keyOf(
+  userKey: (event: SessionActivityEvent) => unknown,
+  event: SessionActivityEvent,
+  log: TroubleLog<KafkaTrouble>,
+): RecordKey | undefined {
+  try {
+    const key = userKey(event);
+    // Bytes, since the client cuts a string at its first NUL.
+    if (typeof key === "string") return key === "" ? "" : Buffer.from(key);
+    if (key instanceof Promise) key.catch(() => {});
+    if (key !== undefined)
+      log.warn("key_failed", { got: typeof key }, "The key option returned no string: publishing without a key");
+  } catch (error) {
+    // Its message may quote the event, so only its name is told.
+    log.warn("key_failed", { error: errorName(error) }, "The key option threw: publishing without a key");
+  }
+  return undefined;
+}

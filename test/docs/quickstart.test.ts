@@ -1,0 +1,57 @@
+// The examples of README, docs/events.md and docs/history.md, as processes.
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, it, onTestFinished } from "vitest";
+import { createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
+import { eventOf } from "../history/history-fixtures.js";
+import { marks } from "../support/account-server.js";
+import { freePorts } from "../support/free-ports.js";
+import { until } from "../support/until.js";
+import { changePassword, run } from "./calls.js";
+import { shellBlock } from "./pages.js";
+
+it("service and reader as two processes, called as the README says", { timeout: 60_000 }, async () => {
+  const kafka = await startEmbeddedKafka();
+  onTestFinished(() => kafka.close());
+  const [port = 0] = await freePorts(1);
+  const env = { SESSION_TRACKING_SERVICE: "account-service", SESSION_TRACKING_KAFKA_BROKERS: kafka.brokers };
+  const service = run("quickstart/service.js", { ...env, PORT: String(port) });
+  const reader = run("quickstart/reader.js", env);
+  const call = () => changePassword(port, "2", marks("c2Vzc2lvbi0x", "change_password"));
+  await expect.poll(call, { timeout: 20_000 }).toBe("PermissionDenied");
+  const event = "account-service change_password PERMISSION_DENIED";
+  await until(() => reader.output().includes(event), reader.output, 30_000);
+
+  const before = reader.output().split(event).length;
+  const command = shellBlock("README.md", "curl").code.replace("localhost:8080", `127.0.0.1:${port}`);
+  const { stdout } = await promisify(execFile)("sh", ["-c", command]);
+  expect(JSON.parse(stdout)).toMatchObject({ code: "permission_denied" });
+  await until(() => reader.output().split(event).length > before, reader.output, 30_000);
+
+  expect(await service.stop()).toBe(0);
+  expect(await reader.stop()).toBe(0);
+  expect(service.output()).not.toContain("connect-session-activity");
+});
+
+it("the signal history as a process", { timeout: 90_000 }, async () => {
+  const kafka = await startEmbeddedKafka();
+  onTestFinished(() => kafka.close());
+  const folder = mkdtempSync(join(tmpdir(), "docs-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { brokers } = kafka;
+  const reader = run("quickstart/history.js", {
+    SESSION_TRACKING_KAFKA_BROKERS: brokers,
+    DATABASE_URL: join(folder, "database"),
+  });
+  // One key, so one partition: they come in their order.
+  const publisher = createKafkaPublisher({ brokers, key: () => "session-1" });
+  publisher.publish(eventOf({ id: "a", at: 1_000, country: "DE" }));
+  publisher.publish(eventOf({ id: "b", at: 2_000, country: "FR" }));
+  await publisher.close();
+  await until(() => reader.output().includes("action-b changed country from DE to FR"), reader.output, 60_000);
+  expect(reader.output()).toContain("action-a changed country from nothing to DE");
+  expect(await reader.stop()).toBe(0);
+});

@@ -1,0 +1,187 @@
+// Tables that must say what the code says.
+import { readdirSync } from "node:fs";
+import { fromJson, ScalarType } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { defaultInWords } from "../../src/base/options.js";
+import { historyOptions } from "../../src/cli/history-arguments.js";
+import { SessionActivityEventSchema, SessionContextSchema, statusName } from "../../src/index.js";
+import { trackingVariables } from "../../src/kafka/environment/kafka-environment.js";
+import { advice } from "../../src/kafka/publisher/drop-reason.js";
+import { at, blocksOf, linesOutsideCode, read } from "./pages.js";
+
+/** The cells of the table rows under a heading, up to the next one. */
+function rowsUnder(page: string, heading: string): string[][] {
+  const lines = linesOutsideCode(page);
+  const start = lines.findIndex((line) => line.replace(/^#+ /, "") === heading);
+  expect(start, `${page} has the heading ${heading}`).toBeGreaterThanOrEqual(0);
+  const length = lines.slice(start + 1).findIndex((line) => line.startsWith("#"));
+  const section = lines.slice(start + 1, length === -1 ? undefined : start + 1 + length);
+  const rows = section.filter((line) => line.startsWith("| ")).filter((line) => !line.startsWith("| -"));
+  return rows.slice(1).map((row) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** What stands in code type in the first cells. */
+const namesUnder = (page: string, heading: string): string[] =>
+  rowsUnder(page, heading).flatMap(([first = ""]) => codeIn(first));
+
+const codeIn = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+
+describe("docs/events.md", () => {
+  it("shows an event that the schema accepts", () => {
+    const json = blocksOf("docs/events.md").filter(({ language }) => language === "json");
+    const events = json.map(({ code }) => fromJson(SessionActivityEventSchema, JSON.parse(code)));
+    expect(events).toMatchObject([{ status: "DEADLINE_EXCEEDED", handlerStatus: "OK", sequence: 3n }]);
+  });
+
+  it("has each field with its number and type", () => {
+    const rows = rowsUnder("docs/events.md", "Fields").map(([number, name, type]) => [Number(number), name, type]);
+    const fields = SessionActivityEventSchema.fields.map((field) => {
+      const { fieldKind, scalar, message } = field;
+      const type = fieldKind === "map" ? "map of strings" : (message?.name ?? ScalarType[scalar ?? 0]?.toLowerCase());
+      return [field.number, `\`${field.name}\``, type];
+    });
+    expect(rows).toEqual(fields);
+  });
+
+  it("names each status", () => {
+    const text = read("docs/events.md").split("## Statuses")[1]!.split("\n## ")[0]!;
+    const statuses = Array.from({ length: 17 }, (_, code) => statusName(code));
+    expect(codeIn(text)).toEqual(expect.arrayContaining([...statuses, "UNSETTLED"]));
+  });
+
+  it.each([
+    ["docs/events.md", "Problems"],
+    ["docs/trust.md", "What a failed verification does"],
+  ])("names each problem, and %s", (page, heading) => {
+    const comment = /((?: {2}\/\/.*\n)+) {2}string context_problem/.exec(
+      read("proto/sessionactivity/v1/session_activity.proto"),
+    );
+    expect(namesUnder(page, heading).toSorted()).toEqual(codeIn(comment?.[1] ?? "").toSorted());
+  });
+});
+
+it("docs/gateway.md has each field of the session context", () => {
+  const fields = SessionContextSchema.fields.map(({ localName }) => localName);
+  expect(namesUnder("docs/gateway.md", "What a session context holds").slice(0, fields.length)).toEqual(fields);
+});
+
+it("docs/configuration.md has each environment variable, with what the code says of it", () => {
+  const page = read("docs/configuration.md");
+  const texts = trackingVariables.flatMap(({ name, option }) => [
+    `\`${name}\``,
+    option.meaning,
+    option.expects,
+    defaultInWords(option),
+  ]);
+  expect(texts.length).toBeGreaterThan(60);
+  const missing = texts.filter((text) => !page.includes(text));
+  expect(missing).toEqual([]);
+});
+
+it("docs/history-worker.md names every option, and says the same of it as the help", () => {
+  const rows = historyOptions.map(
+    ({ name, value, meaning, byDefault }) =>
+      `| \`${value === undefined ? name : `${name} ${value}`}\` | ${meaning} | ${byDefault} |`,
+  );
+  const table = ["| Option | Meaning | Default |", "| --- | --- | --- |", ...rows].join("\n");
+  expect(read("docs/history-worker.md")).toContain(table);
+});
+
+const sources = readdirSync(at("src"), { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => read(`src/${path}`))
+  .join("\n");
+
+/** The members of an exported interface, without its methods. */
+function membersOf(name: string): string[] {
+  const body = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(sources)?.[1] ?? "";
+  return [...body.matchAll(/^ {2}readonly (\w+)/gm)].map(([, member]) => member!);
+}
+
+/** The texts of an exported union of them, also of those that it names. */
+function unionOf(name: string): string[] {
+  const body = new RegExp(`export type ${name} =([^;]*);`).exec(sources)?.[1] ?? "";
+  const others = [...body.matchAll(/\b[A-Z]\w+/g)].flatMap(([other]) => unionOf(other));
+  return [...[...body.matchAll(/"(\w+)"/g)].map(([, text]) => text!), ...others];
+}
+
+describe("docs/operations.md", () => {
+  const page = "docs/operations.md";
+
+  it.each([
+    ["Interceptor", "InterceptorStats"],
+    ["Publisher", "PublisherStats"],
+    ["Gateway", "SessionGatewayStats"],
+    ["Guard", "SessionGuardStats"],
+    ["Key set", "SessionKeySetStats"],
+    ["Consumer", "ConsumerStats"],
+    ["Signal history", "SignalHistoryStats"],
+  ])("%s has each count of %s", (heading, name) => {
+    expect(membersOf(name).length).toBeGreaterThan(1);
+    expect(rowsUnder(page, heading).map(([first = ""]) => codeIn(first)[0])).toEqual(membersOf(name));
+  });
+
+  it("History worker has each of its counts", () => {
+    const compactor = membersOf("CompactorStats").map((member) => `compactor.${member}`);
+    const own = membersOf("HistoryWorkerStats").filter((member) => member !== "compactor");
+    expect(namesUnder(page, "History worker")).toEqual([...own, ...compactor]);
+  });
+
+  it.each([
+    ["skipped", "SkipReason"],
+    ["unverified", "UnverifiedReason"],
+    ["dropped", "DropReason"],
+    ["unmarked", "UnmarkedReason"],
+    ["invalid", "InvalidReason"],
+    ["late", "LateReason"],
+    ["notRecorded", "NotRecordedReason"],
+  ])("has each reason in %s", (count, name) => {
+    expect(unionOf(name).length).toBeGreaterThan(1);
+    const documented = namesUnder(page, `Reasons in \`${count}\``);
+    expect(documented.toSorted()).toEqual(unionOf(name).toSorted());
+  });
+
+  it("has the reasons that the publisher really uses", () => {
+    expect(unionOf("DropReason").toSorted()).toEqual(Object.keys(advice).toSorted());
+  });
+
+  it("has each problem of readiness", () => {
+    expect(unionOf("ReadinessProblem").length).toBeGreaterThan(3);
+    expect(namesUnder(page, "Readiness")).toEqual(unionOf("ReadinessProblem"));
+  });
+
+  it("has each code of errors", () => {
+    expect(unionOf("OptionErrorCode").length).toBeGreaterThan(1);
+    expect(namesUnder(page, "Errors at the start")).toEqual(unionOf("OptionErrorCode"));
+  });
+
+  it("has each kind of log line", () => {
+    const headings = ["a service", "a gateway", "publisher and consumer", "a consumer only", "history and worker"];
+    const documented = headings.flatMap((heading) => namesUnder(page, `From ${heading}`));
+    // What users' loggers take begins with an object, and what ours takes with a kind.
+    const calls = /(?:\.(?:warn|error)|\[level\])\(\s*(["`])(.+?)\1,/g;
+    const kinds = [...sources.matchAll(calls)].map(([, , kind]) => kind!);
+    const known = [...sources.matchAll(/^ {4}kind: "(.+)",\n {4}wording:/gm)].map(([, kind]) => kind!);
+    const reported = [...sources.matchAll(/#report\([^,]+, "(.+?)"/g)].map(([, kind]) => kind!);
+    const all = [...kinds, ...known, ...reported].map((kind) =>
+      kind.replaceAll(/\$\{.*?\}/g, "…").replaceAll(/[ -]/g, "_"),
+    );
+    expect(all.length).toBeGreaterThan(30);
+    expect([...new Set(all)].filter((kind) => !documented.includes(kind))).toEqual([]);
+    // Those that are reasons of a count are written by a variable.
+    const reasons = ["SkipReason", "UnverifiedReason", "UnmarkedReason", "LateReason", "NotRecordedReason"];
+    const written = new Set([...all, ...reasons.flatMap(unionOf)]);
+    expect(documented.filter((kind) => !written.has(kind))).toEqual([]);
+  });
+});
+
+it("ARCHITECTURE.md has a row for each folder of src", () => {
+  const folders = readdirSync(at("src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const rows = namesUnder("ARCHITECTURE.md", "The layout").filter((name) => name.startsWith("src/"));
+  expect(rows.toSorted()).toEqual(folders.map(({ name }) => `src/${name}`).toSorted());
+});
