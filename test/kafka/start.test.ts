@@ -186,6 +186,7 @@ describe("a service with brokers in its environment", () => {
     shutdownError: { shutdownError: new Error("bye") },
     kafka: { kafka: {} },
     log: { log: false },
+    env: { env: process.env },
   };
   const kafka: { readonly [Name in keyof NonNullable<SessionTrackingOptions["kafka"]>]-?: unknown } = {
     // It comes from the environment.
