@@ -307,11 +307,11 @@ describe("routes", () => {
 
   it("may be async, as far as Connect allows", async () => {
     const { tracking, events } = start();
-    const routes = async (router: ConnectRouter): Promise<void> => {
+    const register = async (router: ConnectRouter): Promise<void> => {
       router.service(AccountService, ok);
       await Promise.resolve();
     };
-    const server = await serve(tracking, { routes });
+    const server = await serve(tracking, { routes: (router) => void register(router) });
     await accountClient(server).changePassword({}, { headers: marks() });
     await until(() => events.length === 1);
   });
