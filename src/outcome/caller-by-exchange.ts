@@ -99,8 +99,9 @@ class ExchangeWatch implements CallerWatch {
   }
 
   #leavingAt(now: number): Leaving {
-    const { receivedAt, arrival, way, resetCode } = this.#exchange;
-    const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isConnectEs(this.#call.header) };
+    const { receivedAt, arrival, way, resetCode, takesPush } = this.#exchange;
+    const isFromConnectEs = takesPush && isConnectEs(this.#call.header);
+    const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isFromConnectEs };
     if (arrival === undefined) return { ...evidence, timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, loopDelayMs: 0 };
     const { timeoutMs } = arrival;
     return { ...evidence, timeoutMs, ...lostTimeOf(arrival), loopDelayMs: longestDelay(arrival, now) };

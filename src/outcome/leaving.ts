@@ -16,7 +16,10 @@ export interface Leaving {
   readonly way: "reset" | "connection" | "unknown";
   /** The code of the reset, as HTTP/2 counts them. */
   readonly resetCode: number | undefined;
-  /** The request says that Connect's client for JavaScript sent it, and no proxy has left its headers. */
+  /**
+   * Connect's client for JavaScript seems to be at the other end: the request says so, no proxy has left its headers, and the
+   * connection is one that Node's client makes.
+   */
   readonly isConnectEs: boolean;
   /** How much of the deadline was over when the request arrived, as far as it was spent on a new connection. */
   readonly lostMs: number;
