@@ -102,7 +102,7 @@ class ExchangeWatch implements CallerWatch {
     const { receivedAt, arrival, way, resetCode, takesPush } = this.#exchange;
     const isFromConnectEs = takesPush && isConnectEs(this.#call.header);
     const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isFromConnectEs };
-    if (arrival === undefined) return { ...evidence, timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, loopDelayMs: 0 };
+    if (arrival === undefined) return { ...evidence, ...noDeadline };
     const { timeoutMs } = arrival;
     return { ...evidence, timeoutMs, ...lostTimeOf(arrival), loopDelayMs: longestDelay(arrival, now) };
   }
@@ -127,6 +127,8 @@ class ExchangeWatch implements CallerWatch {
     return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(arrival) });
   }
 }
+
+const noDeadline = { timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, isLostGuessed: false, loopDelayMs: 0 } as const;
 
 function longestDelay(arrival: Arrival, now: number): number {
   return Math.max(arrival.loopDelayMs, loopDelay.recent(now));

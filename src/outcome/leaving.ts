@@ -25,6 +25,8 @@ export interface Leaving {
   readonly lostMs: number;
   /** By how much that may be wrong. */
   readonly lostErrorMs: number;
+  /** Whether the time lost is a guess, since nothing told the round trip. */
+  readonly isLostGuessed: boolean;
   /** How late this server's event loop may have seen the arrival or the leaving. */
   readonly loopDelayMs: number;
 }
@@ -45,7 +47,7 @@ const internalErrorCode = 2;
  * and timers that differ.
  */
 function slackOf(timeoutMs: number): number {
-  return Math.min(Math.max(25, timeoutMs / 100), 500);
+  return Math.min(Math.max(25, timeoutMs / 100), 300);
 }
 
 /**
@@ -69,14 +71,17 @@ const marginMs = 25;
  * answers that it cannot read, and a proxy may send its own.
  */
 export function judgeLeaving(leaving: Leaving): Verdict {
-  const { timeoutMs, elapsedMs, way, resetCode, isConnectEs, lostMs, lostErrorMs, loopDelayMs } = leaving;
+  const { timeoutMs, elapsedMs, way, resetCode, isConnectEs, lostMs, lostErrorMs, isLostGuessed, loopDelayMs } =
+    leaving;
   // A connection that ends tells nothing of why. Nor does a reset that is neither a cancellation nor a deadline.
   const isOdd = way !== "reset" || (resetCode !== cancelCode && resetCode !== noErrorCode);
   if (timeoutMs === undefined) return { code: Code.Canceled, inferred: isOdd };
   // Where the leaving lies beside the deadline, on the caller's clock.
   const beside = elapsedMs + lostMs - timeoutMs;
-  const before = slackOf(timeoutMs) + lostErrorMs + loopDelayMs;
-  if (beside < -before) return { code: Code.Canceled, inferred: isOdd || beside >= -before - marginMs };
+  const slack = slackOf(timeoutMs) + loopDelayMs;
+  // A guess is generous already.
+  const isBefore = beside < -(isLostGuessed ? slack : slack + lostErrorMs);
+  if (isBefore) return { code: Code.Canceled, inferred: isOdd || beside >= -(slack + lostErrorMs + marginMs) };
   const isCancelByCode = way === "reset" && isConnectEs && resetCode === cancelCode;
   if (isCancelByCode) return { code: Code.Canceled, inferred: true };
   const isSure =
