@@ -16,10 +16,10 @@ export { type ActivityStatus, type StatusName, statusName } from "./contract/sta
 export {
   createSessionGatewayInterceptor,
   type SessionGatewayInterceptor,
-  type SessionGatewayOptions,
   type SessionGatewayStats,
   type UnmarkedReason,
 } from "./gateway/gateway.js";
+export type { SessionGatewayOptions } from "./gateway/gateway-options.js";
 export {
   createSessionGuardInterceptor,
   type SessionGuardInterceptor,

@@ -1,42 +1,14 @@
-import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
-import { readCount, readLog, wrongOption } from "../base/option-checks.js";
 import { inTime } from "../base/timing.js";
-import { isContext, isOperation, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
+import { isContext, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { encodeSessionContext } from "../contract/session-context.js";
 import type { SessionSigner, SignedMark } from "../contract/signed-mark.js";
-
-/** Options of {@link createSessionGatewayInterceptor}. */
-export interface SessionGatewayOptions {
-  /**
-   * Gives the session that a call belongs to: a session context, or a string if the gateway has an encoding of its own.
-   * Undefined says that there is no session: the call is not marked. Called for the methods in `operations` only.
-   */
-  session: (call: UnaryRequest | StreamRequest) => MessageInitShape<typeof SessionContextSchema> | string | undefined;
-  /**
-   * The methods whose calls are marked, each with its label in the events. An array of pairs, a Map, or anything else that
-   * gives such pairs; it is read once. TypeScript infers the type of an array. A Map of methods of different types needs
-   * `new Map<DescMethod, string>(…)`.
-   *
-   * @example [[AccountService.method.login, "login"], [AccountService.method.changePassword, "change_password"]]
-   */
-  operations: Iterable<readonly [method: DescMethod, label: string]>;
-  /** Signs the marks. By default, they are not signed, and services that verify signatures do not trust them. */
-  sign?: SessionSigner | undefined;
-  /**
-   * The size of the largest context sent, in bytes of the header's value. It bounds session contexts and strings alike. A call
-   * with a larger one is sent without a mark. Services, relays and readers have the same default: raise it there first.
-   *
-   * @default 8192
-   */
-  maxContextBytes?: number | undefined;
-  /** Takes warnings. By default, a line each on stderr; false silences them. */
-  log?: Logger | false | undefined;
-}
+import { gatewaySettings, type SessionGatewayOptions } from "./gateway-options.js";
+import type { GatewayTrouble } from "./gateway-troubles.js";
 
 /**
  * Why a call of a chosen method was sent without a mark: there is no session, `session` threw, what it gave is no context
@@ -70,7 +42,8 @@ export type SessionGatewayInterceptor = Interceptor & {
  * one, counted and logged.
  */
 export function createSessionGatewayInterceptor(options: SessionGatewayOptions): SessionGatewayInterceptor {
-  const { session, sign, operations, maxContextBytes, log } = readOptions(options);
+  const { session, sign, operations, maxContextBytes, log: logger } = gatewaySettings(options);
+  const log = createTroubleLog<GatewayTrouble>(logger);
   const counts = { marked: 0, unsigned: 0 };
   const unmarked: Partial<Record<UnmarkedReason, number>> = {};
 
@@ -157,35 +130,4 @@ function encode(context: MessageInitShape<typeof SessionContextSchema>, maxBytes
   } catch (error) {
     return error instanceof RangeError ? tooLarge : invalid;
   }
-}
-
-const pairs = "pairs of a method and its label, in an array or a Map";
-
-function readOptions(options: SessionGatewayOptions) {
-  const { session, operations, sign, log } = options;
-  if (typeof session !== "function") throw wrongOption("session", "a function", session);
-  if (typeof operations !== "object" || typeof operations?.[Symbol.iterator] !== "function") {
-    throw wrongOption("operations", pairs, operations);
-  }
-  if (sign !== undefined && typeof sign?.sign !== "function") {
-    throw wrongOption("sign", "a SessionSigner", sign);
-  }
-  const labels = new Map<string, string>();
-  for (const pair of operations) {
-    const method = pair?.[0];
-    const label = pair?.[1];
-    if (method?.kind !== "rpc") throw wrongOption("operations", pairs, method);
-    const procedure = procedureOf(method);
-    if (typeof label !== "string" || !isOperation(label)) {
-      throw wrongOption(`operations: the label of ${procedure}`, "1 to 128 of A-Z a-z 0-9 _ . : / -", label);
-    }
-    labels.set(procedure, label);
-  }
-  return {
-    session,
-    sign,
-    operations: labels,
-    maxContextBytes: readCount("maxContextBytes", options.maxContextBytes, 8_192),
-    log: createTroubleLog(readLog(log)),
-  };
 }

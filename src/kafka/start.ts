@@ -1,10 +1,11 @@
+import { onTopOfEnvironment } from "../base/environment.js";
 import { createTroubleLog } from "../base/log.js";
 import { readOptions } from "../base/options.js";
 import type { Publisher, PublisherStats } from "../publishing/publisher.js";
 import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
 import { createTracking, type SessionTracking } from "../service/tracking.js";
-import { onTopOf, sessionTrackingFromEnv } from "./environment/kafka-environment.js";
+import { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 import { type SessionTrackingOptions, type TrackingSettings, trackingTable } from "./tracking-options.js";
 
@@ -36,9 +37,7 @@ export function startSessionTracking(options: SessionTrackingOptions = {}): Sess
 
 /** The options on top of the environment, checked and completed. Nothing has begun when this throws. */
 function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
-  const { env, ...given } = options;
-  const beneath = env === false ? {} : sessionTrackingFromEnv(env);
-  return readOptions("startSessionTracking", trackingTable, onTopOf(beneath, given));
+  return readOptions("startSessionTracking", trackingTable, onTopOfEnvironment(options, sessionTrackingFromEnv));
 }
 
 /** What stands for a publisher where no brokers are configured: it counts. */

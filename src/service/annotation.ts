@@ -1,6 +1,7 @@
 import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../base/log.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 const maxAttributes = 8;
 const maxAttributeBytes = 256;
@@ -8,7 +9,7 @@ const maxAttributeBytes = 256;
 /** What an interceptor leaves for the handler of a tracked call, and for a second interceptor in the same chain. */
 export interface AnnotatedCall {
   readonly header: Headers;
-  readonly log: TroubleLog;
+  readonly log: TroubleLog<ServiceTrouble>;
   /** The event, as long as it may change: not after it is published, and not if the call has none. */
   readonly openEvent: SessionActivityEvent | undefined;
 }

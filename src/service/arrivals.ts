@@ -3,6 +3,7 @@ import type { TroubleLog } from "../base/log.js";
 import { isTrackValue, sessionHeaders } from "../contract/headers.js";
 import type { Call } from "../outcome/caller.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "../outcome/exchange.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 /** The marked calls as Node receives them, which is before Connect does. */
 export interface Arrivals {
@@ -17,7 +18,7 @@ export interface Arrivals {
 }
 
 /** Creates the arrivals of one interceptor. */
-export function createArrivals(required: ReadonlySet<string>, log: TroubleLog): Arrivals {
+export function createArrivals(required: ReadonlySet<string>, log: TroubleLog<ServiceTrouble>): Arrivals {
   /** Tells that a service gives the same values to two calls, which would mix up their exchanges. */
   const givenValues = new WeakSet<ContextValues>();
   let bypassed = 0;

@@ -1,4 +1,5 @@
 import type { TroubleLog } from "../base/log.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 /** Gives what events record in place of session contexts. */
 export interface ContextRecorder {
@@ -15,7 +16,7 @@ export interface ContextRecorder {
 export function createContextRecorder(
   recordContext: (context: string) => string,
   maxBytes: number,
-  log: TroubleLog,
+  log: TroubleLog<ServiceTrouble>,
 ): ContextRecorder {
   let failures = 0;
   return {

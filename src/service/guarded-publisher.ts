@@ -3,6 +3,7 @@ import { swallow, type TroubleLog } from "../base/log.js";
 import type { Call } from "../outcome/caller.js";
 import type { LossReason, Publisher } from "../publishing/publisher.js";
 import type { InterceptorSettings } from "./interceptor-options.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 import type { SkippedCalls } from "./skipped-calls.js";
 
 /**
@@ -29,7 +30,7 @@ type Guarded = Pick<InterceptorSettings, "publisher" | "onDrop">;
 export function createGuardedPublisher(
   { publisher, onDrop }: Guarded,
   skipped: SkippedCalls,
-  log: TroubleLog,
+  log: TroubleLog<ServiceTrouble>,
 ): GuardedPublisher {
   let sequence = 0n;
   let dropped = 0;

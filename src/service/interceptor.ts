@@ -22,6 +22,7 @@ import {
 } from "./interceptor-options.js";
 import { createJudge } from "./judge.js";
 import { createOpenCalls } from "./open-calls.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 import { Shutdown } from "./shutdown.js";
 import { createSkippedCalls, type SkipReason } from "./skipped-calls.js";
 import { type Tracking, trackCall } from "./tracked-call.js";
@@ -97,7 +98,7 @@ export function buildInterceptor(
   shutdown: KnownShutdown = new Shutdown(settings),
 ): SessionActivityInterceptor {
   const { service, maxContextBytes, recordContext, settleTimeoutMs } = settings;
-  const log = createTroubleLog(settings.log);
+  const log = createTroubleLog<ServiceTrouble>(settings.log);
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
   const arrivals = createArrivals(settings.required, log);
   const judge = createJudge(settings, log);

@@ -8,6 +8,7 @@ import { sessionContextKey, sessionContextVerifiedKey } from "../contract/sessio
 import type { SessionVerifier, SignatureProblem } from "../contract/signed-mark.js";
 import type { Call } from "../outcome/caller.js";
 import { createQuota, type Quota } from "./quota.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 /**
  * What the mark of a tracked call is worth.
@@ -71,7 +72,7 @@ const believed: Judgement = { kind: "believed" };
 const verified: Judgement = { kind: "verified" };
 
 /** Creates the judge of one interceptor. */
-export function createJudge(options: JudgeOptions, log: TroubleLog): Judge {
+export function createJudge(options: JudgeOptions, log: TroubleLog<ServiceTrouble>): Judge {
   const { required, verify: verifier } = options;
   const findings = new Findings(options.maxUnverifiedPerMinute, log);
 
@@ -109,7 +110,7 @@ function takeContextAway(call: Call): void {
 
 /** Counts what was found, each call once, and gives the judgement that follows from it. */
 class Findings {
-  readonly #log: TroubleLog;
+  readonly #log: TroubleLog<ServiceTrouble>;
   // One each: those who forge marks cannot use up what shows calls whose mark was taken away.
   readonly #forged: Quota;
   readonly #missing: Quota;
@@ -117,7 +118,7 @@ class Findings {
   #verified = 0;
   #droppedContexts = 0;
 
-  constructor(maxUnverifiedPerMinute: number, log: TroubleLog) {
+  constructor(maxUnverifiedPerMinute: number, log: TroubleLog<ServiceTrouble>) {
     this.#log = log;
     this.#forged = createQuota(maxUnverifiedPerMinute);
     this.#missing = createQuota(maxUnverifiedPerMinute);
@@ -166,7 +167,13 @@ class Verification implements PendingJudgement {
   readonly #findings: Findings;
   #judgement: Judgement | undefined;
 
-  constructor(verifier: SessionVerifier, mark: GatewayMark, call: Call, findings: Findings, log: TroubleLog) {
+  constructor(
+    verifier: SessionVerifier,
+    mark: GatewayMark,
+    call: Call,
+    findings: Findings,
+    log: TroubleLog<ServiceTrouble>,
+  ) {
     this.#findings = findings;
     this.settled = this.#settle(verifier, mark, call, log);
   }
@@ -176,7 +183,12 @@ class Verification implements PendingJudgement {
     return this.#judgement;
   }
 
-  async #settle(verifier: SessionVerifier, mark: GatewayMark, call: Call, log: TroubleLog): Promise<Judgement> {
+  async #settle(
+    verifier: SessionVerifier,
+    mark: GatewayMark,
+    call: Call,
+    log: TroubleLog<ServiceTrouble>,
+  ): Promise<Judgement> {
     const procedure = procedureOf(call.method);
     const problem = await verify(verifier, mark, procedure, log);
     if (problem === undefined) call.contextValues.set(sessionContextVerifiedKey, true);
@@ -198,7 +210,7 @@ async function verify(
   verifier: SessionVerifier,
   { context, operation, signature }: GatewayMark,
   procedure: string,
-  log: TroubleLog,
+  log: TroubleLog<ServiceTrouble>,
 ): Promise<SignatureProblem | undefined> {
   try {
     const problem = await inTime(Promise.resolve(verifier.verify({ context, operation, procedure }, signature)));

@@ -7,6 +7,7 @@ import { maxContextBytesOption } from "../contract/bounds.js";
 import { isContext, sessionHeaders } from "../contract/headers.js";
 import { procedureOf } from "../contract/procedure.js";
 import { sessionContextKey } from "../contract/session-context.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 /** Options of {@link createSessionRelay}. */
 export interface SessionRelayOptions {
@@ -52,7 +53,7 @@ interface Inbound {
  */
 export function createSessionRelay(options: SessionRelayOptions = {}): SessionRelay {
   const { maxContextBytes, log: logger } = readOptions("createSessionRelay", relayTable, options);
-  const log = createTroubleLog(logger);
+  const log = createTroubleLog<ServiceTrouble>(logger);
   const current = new AsyncLocalStorage<Inbound>();
 
   const server: Interceptor = (next) => async (call) => {

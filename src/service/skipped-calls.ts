@@ -1,6 +1,7 @@
 import type { TroubleLog } from "../base/log.js";
 import { procedureOf } from "../contract/procedure.js";
 import type { Call } from "../outcome/caller.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 
 /**
  * Why a call has no event.
@@ -21,7 +22,7 @@ export interface SkippedCalls {
 }
 
 /** Creates the counts of one interceptor. */
-export function createSkippedCalls(log: TroubleLog): SkippedCalls {
+export function createSkippedCalls(log: TroubleLog<ServiceTrouble>): SkippedCalls {
   const counts: Partial<Record<SkipReason, number>> = {};
   return {
     add(reason, call, message) {

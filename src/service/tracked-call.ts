@@ -12,6 +12,7 @@ import { completeEvent, type EventSource, startEvent } from "./event.js";
 import type { GuardedPublisher } from "./guarded-publisher.js";
 import type { Judgement, PendingJudgement } from "./judge.js";
 import type { OpenCall, OpenCalls, OpenEntry } from "./open-calls.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 import type { SkippedCalls } from "./skipped-calls.js";
 
 /** What the tracked calls of one interceptor share. */
@@ -21,7 +22,7 @@ export interface Tracking {
   readonly publisher: GuardedPublisher;
   readonly skipped: SkippedCalls;
   readonly open: OpenCalls;
-  readonly log: TroubleLog;
+  readonly log: TroubleLog<ServiceTrouble>;
   /** Calls whose event was started. */
   tracked: number;
   /** Events by their status. */
@@ -80,7 +81,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     return this.#call.header;
   }
 
-  get log(): TroubleLog {
+  get log(): TroubleLog<ServiceTrouble> {
     return this.#tracking.log;
   }
 

@@ -1,10 +1,11 @@
 import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
-import { within } from "../base/within.js";
+import { resolvesWithin } from "../base/timing.js";
 import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
 import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
 import { readServer, type WatchableServer, WatchedServer } from "./connections.js";
 import type { InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
+import type { ServiceTrouble } from "./service-troubles.js";
 import type { Shutdown } from "./shutdown.js";
 
 /** Everything that is counted, at one moment. */
@@ -128,7 +129,7 @@ export function createTracking({
   drainTimeoutMs,
   log,
 }: TrackingParts): SessionTracking {
-  const trouble = createTroubleLog(log);
+  const trouble = createTroubleLog<ServiceTrouble>(log);
   const servers = new Map<WatchableServer, WatchedServer>();
   let isWired = false;
   let isWatched = false;
@@ -180,10 +181,10 @@ export function createTracking({
     // The first one has no end of its own: it resolves at the latest with the drain below.
     const ended = Promise.all([interceptor.drain(maxInt32), ...watched.map((server) => server.stop())]);
     shutdown.tellStreams();
-    if (!(await within(graceMs, ended))) {
+    if (!(await resolvesWithin(graceMs, ended))) {
       shutdown.tellAll();
       for (const server of watched) server.cutIdle();
-      await within(drainTimeoutMs, ended);
+      await resolvesWithin(drainTimeoutMs, ended);
     }
     // What is open now is published before its connection is cut: the cut is our doing, and not the caller's.
     await interceptor.drain(0);

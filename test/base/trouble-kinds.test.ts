@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
+import { gatewayTroubles } from "../../src/gateway/gateway-troubles.js";
 import { historyTroubles } from "../../src/history/history-troubles.js";
 import { kafkaTroubles } from "../../src/kafka/client/kafka-troubles.js";
+import { serviceTroubles } from "../../src/service/service-troubles.js";
 import { signatureTroubles } from "../../src/signature/signature-troubles.js";
 
 const src = fileURLToPath(new URL("../../src", import.meta.url));
@@ -13,6 +15,8 @@ const lists: Readonly<Record<string, readonly string[]>> = {
   history: historyTroubles,
   signature: signatureTroubles,
   cli: cliTroubles,
+  service: serviceTroubles,
+  gateway: gatewayTroubles,
 };
 
 interface Report {

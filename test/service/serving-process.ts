@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import type { SessionTrackingStats } from "../../src/kafka/index.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";
 import { tlsFixture } from "../support/tls-fixture.js";
-import type { ServerTransport } from "./load.js";
+import type { ServerTransport } from "./shutdown-load.js";
 
 /** What a service in a process of its own is started with. */
 export interface ServingSettings {

@@ -2,8 +2,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { startEmbeddedKafka } from "../../src/kafka/index.js";
 import { readRecords } from "../kafka/kafka-fixtures.js";
 import { nodePath } from "../support/node-versions.js";
-import { type Ending, type Load, openCalls, transports } from "./load.js";
 import { type Served, type ServingSettings, startServing } from "./serving-process.js";
+import { type Ending, type Load, openCalls, transports } from "./shutdown-load.js";
 
 const count = 200;
 const graceMs = 3_000;

@@ -16,8 +16,6 @@ import { consumerTable } from "../consumer/consumer-options.js";
 import { type SessionTrackingOptions, trackingTable } from "../tracking-options.js";
 import { readSecurity, securityTable } from "./security-variables.js";
 
-export { onTopOf } from "../../base/environment.js";
-
 const prefix = "SESSION_TRACKING_";
 
 const serviceVariables = variablesOf(prefix, trackingTable);

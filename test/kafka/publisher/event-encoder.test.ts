@@ -90,7 +90,6 @@ const someScalar: Partial<Record<ScalarType, string | bigint | number | boolean>
   [ScalarType.STRING]: "text",
   [ScalarType.UINT32]: 300,
   [ScalarType.UINT64]: 300n,
-  [ScalarType.UINT32]: 300,
   [ScalarType.BOOL]: true,
 };
 
@@ -124,9 +123,6 @@ const events: fc.Arbitrary<MessageInitShape<typeof SessionActivityEventSchema>> 
   contextVerified: fc.boolean(),
   contextProblem: text,
   markSignature: text,
-  timeout: duration,
-  statusInferred: fc.boolean(),
-  attempt: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   attributes: fc.dictionary(text, text, { noNullPrototype: true, maxKeys: 10 }),
   timeout: duration,
   statusInferred: fc.boolean(),

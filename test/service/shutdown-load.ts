@@ -151,7 +151,7 @@ function http2Clients(baseUrl: string): Clients {
   const made = managers.map(
     (sessionManager, index): Transport => create[index % 3]!({ baseUrl, httpVersion: "2", sessionManager }),
   );
-  return { clients: made.map(clientOn), close: () => managers.forEach((manager) => manager.abort()) };
+  return { clients: made.map(clientOn), close: () => void managers.map((manager) => manager.abort()) };
 }
 
 function clientOn(transport: Transport): Client<typeof AccountService> {
