@@ -28,6 +28,8 @@ export interface MatrixResult {
   readonly doubled: string[];
   /** Cases whose event has another status than the client's code, without the flag. */
   readonly wrongStatus: string[];
+  /** The same, with the flag. */
+  readonly flaggedWrongStatus: string[];
   /** What is known of the callers that left. */
   readonly leavings: Leavings;
   readonly wrongHandlerStatus: string[];
@@ -151,6 +153,7 @@ function compare(cases: Case[], events: Subject["events"]): MatrixResult {
     missing: [],
     doubled: [],
     wrongStatus: [],
+    flaggedWrongStatus: [],
     wrongHandlerStatus: [],
     leavings: { all: 0, flagged: 0, wrongDeadlines: none(), wrongCancellations: none(), notCompared: 0 },
   };
@@ -169,9 +172,9 @@ function compareEvent({ name, kind, seen, ending }: Case, event: MatrixEvent, re
   const status = statusName(seen);
   if (ending.status === undefined) countLeaving(status, event, result.leavings);
   else result.leavings.notCompared += 1;
-  const isWrong = !(ending.status ?? [status]).includes(event.status);
-  if (isWrong && !event.statusInferred) {
-    result.wrongStatus.push(`${name}: the client saw ${status}, the event says ${event.status}`);
+  if (!(ending.status ?? [status]).includes(event.status)) {
+    const wrong = event.statusInferred ? result.flaggedWrongStatus : result.wrongStatus;
+    wrong.push(`${name}: the client saw ${status}, the event says ${event.status}`);
   }
   const expected = typeof ending.handlerStatus === "function" ? ending.handlerStatus(kind) : ending.handlerStatus;
   const allowed = [expected ?? "same"].flat().map((one) => (one === "same" || one === event.status ? "" : one));
