@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { groupBy } from "./group-by.js";
+import { groupBy } from "../support/group-by.js";
 import type { SettingName } from "./plan.js";
 import { cancelled, deadlineExceeded, type Found, type Row } from "./rows.js";
 

@@ -38,16 +38,20 @@ describe("the matrix can fail", () => {
   });
 });
 
-function sum(results: MatrixResult[], of: "missing" | "doubled" | "wrongStatus" | "wrongHandlerStatus"): number {
+function sum(
+  results: MatrixResult[],
+  of: "missing" | "doubled" | "wrongStatus" | "flaggedWrongStatus" | "wrongHandlerStatus",
+): number {
   return results.reduce((total, result) => total + result[of].length, 0);
 }
 
 function report(name: string, results: MatrixResult[]): void {
   const cases = results.reduce((total, result) => total + result.cases, 0);
   const missing = sum(results, "missing");
-  const right = cases - missing - sum(results, "wrongStatus");
+  const flagged = sum(results, "flaggedWrongStatus");
+  const right = cases - missing - sum(results, "wrongStatus") - flagged;
   process.stdout.write(
-    `matrix, ${name}: ${right} of ${cases} statuses right, ${missing} events missing, ${sum(results, "doubled")} doubled, ` +
+    `matrix, ${name}: ${right} of ${cases} statuses right, ${flagged} wrong with the flag, ${missing} events missing, ${sum(results, "doubled")} doubled, ` +
       `${sum(results, "wrongHandlerStatus")} handler statuses wrong\n`,
   );
 }
