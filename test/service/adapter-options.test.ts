@@ -311,6 +311,7 @@ describe("routes", () => {
       router.service(AccountService, ok);
       await Promise.resolve();
     };
+    // oxlint-disable-next-line typescript/no-misused-promises -- that it is one is what is asked here
     const server = await serve(tracking, { routes });
     await accountClient(server).changePassword({}, { headers: marks() });
     await until(() => events.length === 1);
