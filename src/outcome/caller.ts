@@ -94,7 +94,7 @@ export function codeOfThrown(call: Call, thrown: unknown): number {
  */
 export function mayBeCancelled(call: Call, code: number): boolean {
   const { methodKind } = call.method;
-  if (methodKind === "server_streaming") return code === Code.Unimplemented;
+  if (methodKind === "server_streaming") return code === Number(Code.Unimplemented);
   const readsRequests = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   return readsRequests && (code === codeOk || /^application\/grpc(?!-web)/.test(contentTypeOf(call)));
 }
