@@ -41,7 +41,7 @@ function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
   return readOptions("startSessionTracking", trackingTable, onTopOfEnvironment(options, sessionTrackingFromEnv));
 }
 
-/** What stands for a publisher where no brokers are configured: it counts. */
+/** What stands for a publisher if no brokers are configured: it counts. */
 function createNoPublisher(service: string, log: SessionTrackingOptions["log"]): Publisher {
   createTroubleLog<KafkaTrouble>(log).warn(
     "no_brokers",
