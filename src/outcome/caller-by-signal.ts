@@ -144,6 +144,7 @@ class SignalWatch implements CallerWatch {
       isConnectEs: false,
       lostMs: 0,
       lostErrorMs: guessOf(timeoutMs),
+      isLostGuessed: false,
       loopDelayMs: this.#loopDelay(at, timeoutMs),
     });
     this.#events.callerLeft(code, at, inferred);

@@ -31,6 +31,11 @@ export interface Exchange {
   readonly way: "reset" | "connection";
   /** The code of the reset by which the caller left. Undefined for HTTP/1.1. */
   readonly resetCode: number | undefined;
+  /**
+   * Whether the other end of an HTTP/2 session would take server push, as Node's own client would by default. Proxies switch it
+   * off. Ask it when a caller has reset its stream.
+   */
+  readonly takesPush: boolean;
   /** The HTTP status of a response that is written. */
   readonly httpStatus: number;
   /** Whether an interceptor has seen the call. */
@@ -100,6 +105,9 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
     },
     get resetCode() {
       return "rstCode" in outgoing ? outgoing.rstCode : undefined;
+    },
+    get takesPush() {
+      return session?.destroyed === false && session.remoteSettings.enablePush === true;
     },
     get httpStatus() {
       return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;

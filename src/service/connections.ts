@@ -24,7 +24,7 @@ const sweepMs = 50;
 /** A connection, as far as it is looked at. Node does not document these names: tests guard them. */
 type OpenSocket = Socket & {
   /** HTTP/1.1: what reads the requests. Null if the connection was handed on, as for WebSockets. */
-  readonly parser?: object | null;
+  readonly parser?: { readonly incoming: IncomingMessage | null } | null;
   /** HTTP/1.1: the response whose turn it is. */
   readonly _httpMessage?: ServerResponse | null;
   /** TLS: the connection below. */
@@ -142,7 +142,11 @@ export class WatchedServer {
       // Not the header: Connect would wait for the rest of the request before it answers.
       response.shouldKeepAlive = false;
     };
-    for (const socket of this.#http1Sockets()) if (socket._httpMessage) finish(socket._httpMessage, socket);
+    for (const socket of this.#http1Sockets()) {
+      const response = socket._httpMessage;
+      // If others are pipelined behind it, the connection is ended when it is idle.
+      if (response && socket.parser?.incoming === response.req) finish(response, socket);
+    }
     if (this.#server.listenerCount("request") === 0) return;
     const finishNew = ({ socket }: IncomingMessage, response: ServerResponse): void => finish(response, socket);
     this.#server.prependListener("request", finishNew);

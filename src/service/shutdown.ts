@@ -23,27 +23,22 @@ export class Shutdown implements KnownShutdown {
   readonly #signals: Set<AbortSignal> = new Set();
   readonly #errors: Set<unknown> = new Set([this.error]);
 
-  /** Ends together with a signal of the user's, for the user's reason. */
+  readonly #given: AbortSignal | undefined;
+
+  /** With a signal of the user's, all signals end with that one, too, and for its reason. */
   constructor(given: GivenShutdown = {}) {
+    this.#given = given.shutdownSignal;
     this.know(given);
-    const { shutdownSignal } = given;
-    for (const controller of [this.#streams, this.#calls]) {
-      // Connect adds a listener for each call. That is no leak.
-      setMaxListeners(0, controller.signal);
-      const end = (): void => controller.abort(shutdownSignal?.reason);
-      if (shutdownSignal?.aborted) end();
-      else shutdownSignal?.addEventListener("abort", end, { once: true });
-    }
   }
 
-  /** The abort signal for calls that are not streams. It also ends with the others given, each for its own reason. */
-  signalForCalls(...others: (AbortSignal | undefined)[]): AbortSignal {
-    return joined(this.#calls.signal, others);
+  /** The abort signal for calls that are not streams. It ends with another one, too, and for its reason. */
+  signalForCalls(other: AbortSignal | undefined): AbortSignal {
+    return joined([this.#calls.signal, this.#given, other]);
   }
 
-  /** The abort signal for streams. It also ends with the others given, each for its own reason. */
-  signalForStreams(...others: (AbortSignal | undefined)[]): AbortSignal {
-    return joined(this.#streams.signal, others);
+  /** The abort signal for streams. It ends with another one, too, and for its reason. */
+  signalForStreams(other: AbortSignal | undefined): AbortSignal {
+    return joined([this.#streams.signal, this.#given, other]);
   }
 
   /** Takes aborts by this signal, or for this error, for a shutdown. */
@@ -70,10 +65,10 @@ export class Shutdown implements KnownShutdown {
   }
 }
 
-function joined(own: AbortSignal, others: readonly (AbortSignal | undefined)[]): AbortSignal {
-  const given = others.flatMap((other) => other ?? []).filter((other) => other !== own);
-  if (given.length === 0) return own;
-  const signal = AbortSignal.any([own, ...given]);
+/** Leaves no listener on the signals: the user's may outlive many services. */
+function joined(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const signal = AbortSignal.any(signals.flatMap((one) => one ?? []));
+  // Connect adds a listener for each call. That is no leak.
   setMaxListeners(0, signal);
   return signal;
 }

@@ -44,7 +44,7 @@ export interface SessionTracking {
    * options. It takes those of all adapters otherwise.
    *
    * It cannot reach routers that you make yourself, with `createConnectRouter` or `createRouterTransport`: give these
-   * `interceptors: [tracking.interceptor]`. A marked call that reaches no interceptor on a watched server is told by a warning.
+   * `interceptors: [tracking.interceptor]`. If nothing is wired, the first marked call on a watched server makes a warning.
    *
    * @example
    * const handler = connectNodeAdapter(tracking.adapterOptions({ routes, interceptors: [auth] }));
@@ -213,7 +213,9 @@ export function createTracking({
       return server;
     },
     shutDown(options) {
-      ending ??= shutDown(optionsOf("shutDown", shutDownTable, options).graceMs);
+      const { graceMs } = optionsOf("shutDown", shutDownTable, options);
+      // Not before `ending` is set: what happens in a shutdown may call for it again.
+      ending ??= Promise.resolve().then(() => shutDown(graceMs));
       return ending;
     },
     async flush(options) {

@@ -1,8 +1,15 @@
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
-import { sessionTrackingFromEnv, startEmbeddedKafka, startSessionTracking } from "../../src/kafka/index.js";
+import {
+  type SessionTrackingOptions,
+  sessionTrackingFromEnv,
+  startEmbeddedKafka,
+  startSessionTracking,
+} from "../../src/kafka/index.js";
+import { trackingTable } from "../../src/kafka/tracking-options.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { refusalOf } from "../support/refusal.js";
 import { until } from "../support/until.js";
@@ -83,7 +90,7 @@ describe("startSessionTracking", () => {
     const warnings: string[] = [];
     const warn = (_: object, message: string): void => void warnings.push(message);
     const log = { debug: warn, info: warn, warn, error: warn };
-    const tracking = startSessionTracking({ kafka: { brokers }, log });
+    const tracking = startSessionTracking({ service: "account-service", kafka: { brokers }, log });
     const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
     for (let i = 0; i < 3; i++) await accountClient(server).changePassword({}, { headers: marks() });
     await until(() => tracking.publisher.stats().offered === 3);
@@ -159,5 +166,131 @@ describe("startSessionTracking", () => {
     const refusal = refusalOf(() => startSessionTracking({ log: false, ...options } as never));
     expect(refusal.message).toContain(message);
     expect(refusal).toMatchObject({ option, code: "ERR_OPTION_INVALID" });
+  });
+});
+
+describe("a service with brokers in its environment", () => {
+  const { changePassword } = AccountService.method;
+  /** One value for each option, that is not its default. */
+  const given: { readonly [Name in keyof typeof trackingTable]: SessionTrackingOptions } = {
+    service: { service: "users" },
+    required: { required: [changePassword] },
+    verify: { verify: { unmarked: "drop", verify: () => Promise.resolve(undefined) } },
+    maxUnverifiedPerMinute: { maxUnverifiedPerMinute: 10 },
+    recordContext: { recordContext: () => "pseudonym" },
+    maxContextBytes: { maxContextBytes: 100 },
+    settleTimeoutMs: { settleTimeoutMs: 100 },
+    drainTimeoutMs: { drainTimeoutMs: 100 },
+    onDrop: { onDrop: () => {} },
+    shutdownSignal: { shutdownSignal: new AbortController().signal },
+    shutdownError: { shutdownError: new Error("bye") },
+    kafka: { kafka: {} },
+    log: { log: false },
+    // It is what the brokers come from.
+    env: { env: undefined },
+  };
+  const kafka: { readonly [Name in keyof NonNullable<SessionTrackingOptions["kafka"]>]-?: unknown } = {
+    // It comes from the environment.
+    brokers: undefined,
+    topic: "other",
+    clientId: "users",
+    key: () => "key",
+    cloudEvents: true,
+    compression: "gzip",
+    maxQueuedEvents: 10,
+    maxQueuedBytes: 10_000,
+    deliveryTimeoutMs: 10_000,
+    closeTimeoutMs: 10_000,
+    // The embedded broker takes no tokens.
+    oauthToken: undefined,
+    properties: { "linger.ms": 1 },
+  };
+
+  it("has an example for each option here", () => {
+    expect(Object.keys(given).sort()).toEqual(Object.keys(trackingTable).sort());
+    expect(Object.keys(kafka).sort()).toEqual(Object.keys(trackingTable.kafka.fields!).sort());
+  });
+
+  it.each([
+    ["none", {}],
+    ...Object.entries(given),
+    ...Object.entries(kafka).map(([name, value]): [string, SessionTrackingOptions] => [
+      `kafka.${name}`,
+      { kafka: { [name]: value } },
+    ]),
+  ])("publishes with the one option in code: %s", async (_, options) => {
+    vi.stubEnv("SESSION_TRACKING_KAFKA_BROKERS", await embedded());
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const tracking = startSessionTracking({ log: false, ...options });
+    const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
+    await accountClient(server).changePassword({}, { headers: marks() });
+    const { publisher } = await tracking.shutDown();
+    expect(publisher).toEqual({ offered: 1, delivered: 1, dropped: {}, queued: 0 });
+  });
+
+  it("publishes nothing with env: false, which also refuses no variable", async () => {
+    vi.stubEnv("SESSION_TRACKING_KAFKA_BROKERS", await embedded());
+    vi.stubEnv("SESSION_TRACKING_MISSPELT", "yes");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const tracking = startSessionTracking({ env: false, log: false });
+    expect(tracking.ready().problems).toContain("no_brokers");
+    await tracking.shutDown();
+  });
+
+  it("merges Kafka's properties name by name", () => {
+    const env = {
+      SESSION_TRACKING_KAFKA_BROKERS: "localhost:9092",
+      SESSION_TRACKING_KAFKA_PROPERTIES: '{"linger.ms":50,"no.such.property":1}',
+    };
+    const start = (properties: Record<string, number>) => (): unknown =>
+      startSessionTracking({ env, log: false, kafka: { properties } });
+    // Only librdkafka knows its properties. That it refuses one tells that it has come so far.
+    expect(start({ "linger.ms": 5 })).toThrow("no.such.property");
+    expect(start({ "no.other.property": 1 })).toThrow(/no\.(such|other)\.property/);
+  });
+});
+
+it.each([1, 3])(
+  "a process that ends at once loses nothing with closeTimeoutMs: 500, on %i brokers",
+  async (brokers) => {
+    const kafka = await startEmbeddedKafka({ brokers });
+    onTestFinished(() => kafka.close());
+    for (let round = 0; round < 20; round += 1) {
+      const tracking = startSessionTracking({
+        env: false,
+        service: "account-service",
+        kafka: { brokers: kafka.brokers, closeTimeoutMs: 500 },
+        log: false,
+      });
+      const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
+      await accountClient(server).changePassword({}, { headers: marks() });
+      const { publisher } = await tracking.shutDown();
+      expect([round, publisher]).toEqual([round, { offered: 1, delivered: 1, dropped: {}, queued: 0 }]);
+    }
+  },
+);
+
+it("flush waits for what is queued, and holds one thread of Node's pool however often it is called", async () => {
+  // A port that nobody listens on.
+  const tracking = startSessionTracking({
+    env: false,
+    service: "account-service",
+    kafka: { brokers: "127.0.0.1:1", closeTimeoutMs: 0 },
+    log: false,
+  });
+  const server = await startAccountServer({ changePassword: () => ({}) }, { interceptors: [tracking.interceptor] });
+  await accountClient(server).changePassword({}, { headers: marks() });
+  await until(() => tracking.stats().publisher.queued === 1);
+  const flushes = Array.from({ length: 20 }, () => tracking.flush({ timeoutMs: 3_000 }));
+  // Reading a file takes a thread of the pool.
+  const startedAt = performance.now();
+  await readFile(new URL(import.meta.url));
+  expect(performance.now() - startedAt).toBeLessThan(1_500);
+  await Promise.all(flushes);
+  expect((await tracking.shutDown()).publisher).toEqual({
+    offered: 1,
+    delivered: 0,
+    dropped: { close_timeout: 1 },
+    queued: 0,
   });
 });

@@ -151,7 +151,10 @@ function http2Clients(baseUrl: string): Clients {
   const made = managers.map(
     (sessionManager, index): Transport => create[index % 3]!({ baseUrl, httpVersion: "2", sessionManager }),
   );
-  return { clients: made.map(clientOn), close: () => void managers.map((manager) => manager.abort()) };
+  const close = (): void => {
+    for (const manager of managers) manager.abort();
+  };
+  return { clients: made.map(clientOn), close };
 }
 
 function clientOn(transport: Transport): Client<typeof AccountService> {
