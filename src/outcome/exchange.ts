@@ -52,7 +52,7 @@ export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Ex
 /**
  * Watches the exchange of a request, and tells `onEnd` when it is over.
  *
- * Returns undefined where Node's response cannot be found: a request from a test harness, or a pipelined one whose turn
+ * Returns undefined if Node's response cannot be found: a request from a test harness, or a pipelined one whose turn
  * has not come.
  */
 export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) => void): Exchange | undefined {
@@ -122,7 +122,7 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
 
 /**
  * HTTP/2: all is written. A caller that cancels while we read first ends its side, so that the handler sees a normal end,
- * and resets the stream a moment later: where its side has ended, this is not the end. Where it has not, a reset after
+ * and resets the stream a moment later: if its side has ended, this is not the end. If it has not, a reset after
  * this comes from a caller that has the response and needs to send no more.
  */
 function stateWhenWritten(stream: ServerHttp2Stream): ExchangeState {
