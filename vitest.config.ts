@@ -38,9 +38,14 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
-        // Deadlines are told from cancellations by clocks: with the other tests beside it, it would test the machine.
+        // Deadlines are told from cancellations by clocks: with other tests beside it, each of these would test the machine.
         extends: true,
-        test: { name: "matrix", include: ["test/outcome/matrix/*.test.ts"], sequence: { groupOrder: 1 } },
+        test: {
+          name: "matrix",
+          include: ["test/outcome/matrix/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
     coverage: { include: ["src/**"], reporter: ["text-summary", "text"] },

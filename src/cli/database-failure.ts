@@ -9,7 +9,7 @@ const finalKinds = /^(0A|22|23|28|3D|3F|42|P0)/;
 /** An embedded database's folder that cannot be used. */
 const finalFileErrors = /^(EACCES|EBUSY|EEXIST|EISDIR|ENOENT|ENOTDIR|ENOTSUP|EPERM|EROFS)$/;
 
-/** What a log may say of a failure. Its text may quote an event, so it is only there where that cannot be. */
+/** What a log may say of a failure. Its text may quote an event, so it is only there if that cannot be the case. */
 export function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {
   if (!isError(error)) return { reason: "the embedded database cannot use its folder" };
   const code = errorCode(error);
@@ -19,7 +19,7 @@ export function reasonOf(error: unknown): { readonly code?: string; readonly rea
 
 /** Whether the database is there and says no, so that trying again does not help. */
 export function isRefusal(error: unknown): boolean {
-  // What the embedded database's own file system throws is no Error.
+  // What the embedded database's own file system throws is not an Error.
   if (!isError(error)) return true;
   const code = errorCode(error) ?? "";
   return isSqlState(code) ? finalKinds.test(code) : finalFileErrors.test(code);

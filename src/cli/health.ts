@@ -24,7 +24,7 @@ export interface Health {
 /** Whoever asks for health asks briefly. But an embedded database that makes itself may hold everything up for seconds. */
 const requestTimeoutMs = 30_000;
 
-/** Opens a health endpoint: `/healthz` and `/readyz` answer with the report, and 200 or 503. Rejects where it cannot listen. */
+/** Opens a health endpoint: `/healthz` and `/readyz` answer with the report, and 200 or 503. Rejects if it cannot listen. */
 export async function startHealth({ port, host }: HealthAddress, report: () => HealthReport): Promise<Health> {
   const timeouts = { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs };
   const server = createServer({ ...timeouts, connectionsCheckingInterval: 1_000 }, (request, response) => {
@@ -57,7 +57,7 @@ function answer({ method = "", url = "" }: IncomingMessage, response: ServerResp
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  // Node leaves the body out where HEAD asked.
+  // Node leaves the body out if HEAD asked.
   const headers = { "content-type": "application/json", "cache-control": "no-store", connection: "close" };
   response.writeHead(status, headers);
   response.end(`${JSON.stringify(body)}\n`);

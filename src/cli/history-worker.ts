@@ -233,8 +233,8 @@ function consumerOptionsOf(
 }
 
 /**
- * Makes the schema, and tries again without limit while the database is away. Answers false where it was stopped meanwhile.
- * Rejects where the database is there and refuses.
+ * Makes the schema, and tries again without limit while the database is away. Answers false if it was stopped meanwhile.
+ * Rejects if the database is there and refuses.
  */
 async function migrate(history: SignalHistory, maxBackoffMs: number, signal: AbortSignal): Promise<boolean> {
   const stopped = new Promise<false>((resolve) => {

@@ -79,7 +79,7 @@ export interface SignalDatabaseOptions {
   /**
    * A PostgreSQL server as `postgresql://user@host/name` (needs `pg`, which also reads `PGPASSWORD` and the like), or the path
    * of a folder for an embedded PGlite. By default, what `SESSION_HISTORY_DATABASE` says, or a PGlite in memory (both need `@electric-sql/pglite`). A folder that is
-   * open already is refused with the code `EBUSY`, except on Windows, and except where it was opened on another machine.
+   * open already is refused with the code `EBUSY`, except on Windows, and except if it was opened on another machine.
    */
   url?: string | undefined;
   /** How many connections to a server there may be. By default, 4. */
@@ -97,7 +97,7 @@ export interface SignalDatabaseOptions {
 /**
  * Opens a database. It connects when it is first asked something, so a server that is down is no reason to fail.
  *
- * Throws an Error that says what to install where the package that it needs is missing.
+ * Throws an Error that says what to install if the package that it needs is missing.
  */
 export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSignalDatabase {
   const all = onTopOfEnvironment(options, (env) => {
@@ -171,7 +171,7 @@ function openEmbedded(folder: string | undefined): OpenSignalDatabase {
       return (await opening).query(text, values);
     },
     close() {
-      // Where it could not be opened, whoever asked was told.
+      // If it could not be opened, whoever asked was told.
       closed ??= Promise.resolve(opening?.catch(() => undefined)).then((database) => database?.close());
       return closed;
     },

@@ -20,7 +20,7 @@ const pauseMs = 100;
 const maxPathBytes = 103;
 
 /**
- * Locks a folder, and makes it where it is missing. Rejects with the code EBUSY where somebody else has it.
+ * Locks a folder, and makes it if it is missing. Rejects with the code EBUSY if somebody else has it.
  *
  * Whoever wants it listens on a socket in it, and then looks for others: of two, at least the one that looks later finds the
  * other. That somebody listens ends with his process and is seen from other containers on the same machine. A process id in
@@ -84,7 +84,7 @@ function enter(folder: string): { at: (name: string) => string; leave: () => voi
   return { at: (name) => `/proc/self/fd/${opened}/${name}`, leave: () => closeSync(opened) };
 }
 
-/** Whether somebody listens. Where it cannot be said, somebody does. */
+/** Whether somebody listens. If it cannot be said, somebody does. */
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path, () => {

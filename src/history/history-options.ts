@@ -38,8 +38,8 @@ export interface SignalHistoryOptions {
   /** The schema in the database that holds everything. By default, `signal_history`. */
   schema?: string | undefined;
   /**
-   * Gives the session of an event, and its signals; undefined where there is none. By default, what `encodeSessionContext`
-   * made of them: see `sessionContextSignals`. Needed where the gateway has an encoding of its own.
+   * Gives the session of an event, and its signals; undefined if there is none. By default, what `encodeSessionContext`
+   * made of them: see `sessionContextSignals`. Needed if the gateway has an encoding of its own.
    */
   signals?:
     | ((event: SessionActivityEvent) => SessionSignals | undefined | Promise<SessionSignals | undefined>)

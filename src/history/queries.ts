@@ -9,7 +9,7 @@ export interface SignalChange {
   readonly signal: string;
   /** The value since this activity. */
   readonly value: string;
-  /** The value before it. Undefined where this is the first one known. */
+  /** The value before it. Undefined if this is the first one known. */
   readonly previousValue: string | undefined;
   /** When the call began: the moment that its context describes. */
   readonly startedAt: Date;

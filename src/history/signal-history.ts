@@ -40,7 +40,7 @@ export type ForgetRequest = { readonly sessionId: string } | { readonly userId: 
 /** A history of what changed in sessions, and of the activities that changed it. */
 export interface SignalHistory extends SignalQueries {
   /**
-   * Creates what the database needs, or brings it up to date. Safe to call from several processes at once. Rejects where the
+   * Creates what the database needs, or brings it up to date. Safe to call from several processes at once. Rejects if the
    * database was made by a newer version of this package.
    */
   migrate(): Promise<void>;
@@ -66,7 +66,7 @@ export interface SignalHistory extends SignalQueries {
   forget(request: ForgetRequest): Promise<{ readonly sessions: number; readonly changes: number }>;
   /** The counts at this moment. */
   stats(): SignalHistoryStats;
-  /** Closes the embedded database, where that is the one. One that was given stays open. */
+  /** Closes the embedded database, if that is used. One that was given stays open. */
   close(): Promise<void>;
 }
 
@@ -78,7 +78,7 @@ const compactedAtOnce = 5_000;
 /**
  * Creates a signal history. It connects to the database when it is first needed.
  *
- * Throws a TypeError for options that are wrong. Its methods reject where the database does; try again then, as a consumer
+ * Throws a TypeError for options that are wrong. Its methods reject if the database does; try again then, as a consumer
  * does for its handler.
  */
 export function createSignalHistory(options: SignalHistoryOptions = {}): SignalHistory {

@@ -15,7 +15,7 @@ export interface SessionSignals {
 /**
  * The signals of an event whose context was made by `encodeSessionContext`: `user_id`, `actor_id`, `organization_id`,
  * `auth_method`, `device_id`, `country`, `client_ip`, `user_agent`, and what is in the context's own `signals`. Undefined
- * where there is no such context, or no session in it.
+ * if there is no such context, or no session in it.
  */
 export function sessionContextSignals(event: SessionActivityEvent): SessionSignals | undefined {
   if (event.encodedSessionContext === "") return undefined;

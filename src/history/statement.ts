@@ -7,10 +7,10 @@ export type Row = Readonly<Record<string, unknown>>;
 /** Asks a history's database. */
 export type Ask = (text: string, values: unknown[]) => Promise<Row[]>;
 
-/** What PostgreSQL says where a schema, a table or a function is missing. */
+/** What PostgreSQL says if a schema, a table or a function is missing. */
 const missingCodes: ReadonlySet<unknown> = new Set(["3F000", "42P01", "42883"]);
 
-/** Creates what asks the database. Where the schema has no history in it, the error says what to do. */
+/** Creates what asks the database. If the schema has no history in it, the error says what to do. */
 export function createAsk(database: SignalDatabase, schema: string): Ask {
   return async (text, values) => {
     try {

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 export interface Tombstones {
   /** Tells one key from another, and nothing about it. */
   readonly keyId: string;
-  /** The hashes of sessions, and of a user where there is one. */
+  /** The hashes of sessions, and of a user if there is one. */
   marksOf(sessionIds: readonly string[], userId: string | null | undefined): string[];
 }
 

@@ -5,6 +5,7 @@ import type { Publisher, PublisherStats } from "../publishing/publisher.js";
 import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
 import { createTracking, type SessionTracking } from "../service/tracking.js";
+import type { KafkaTrouble } from "./client/kafka-troubles.js";
 import { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
 import { type SessionTrackingOptions, type TrackingSettings, trackingTable } from "./tracking-options.js";
@@ -40,9 +41,9 @@ function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
   return readOptions("startSessionTracking", trackingTable, onTopOfEnvironment(options, sessionTrackingFromEnv));
 }
 
-/** What stands for a publisher where no brokers are configured: it counts. */
+/** What stands for a publisher if no brokers are configured: it counts. */
 function createNoPublisher(service: string, log: SessionTrackingOptions["log"]): Publisher {
-  createTroubleLog(log).warn(
+  createTroubleLog<KafkaTrouble>(log).warn(
     "no_brokers",
     { service },
     "no Kafka brokers are configured: session activity is not recorded",

@@ -99,9 +99,10 @@ class ExchangeWatch implements CallerWatch {
   }
 
   #leavingAt(now: number): Leaving {
-    const { receivedAt, arrival, way, resetCode } = this.#exchange;
-    const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isConnectEs(this.#call.header) };
-    if (arrival === undefined) return { ...evidence, timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, loopDelayMs: 0 };
+    const { receivedAt, arrival, way, resetCode, takesPush } = this.#exchange;
+    const isFromConnectEs = takesPush && isConnectEs(this.#call.header);
+    const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isFromConnectEs };
+    if (arrival === undefined) return { ...evidence, ...noDeadline };
     const { timeoutMs } = arrival;
     return { ...evidence, timeoutMs, ...lostTimeOf(arrival), loopDelayMs: longestDelay(arrival, now) };
   }
@@ -126,6 +127,8 @@ class ExchangeWatch implements CallerWatch {
     return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(arrival) });
   }
 }
+
+const noDeadline = { timeoutMs: undefined, lostMs: 0, lostErrorMs: 0, isLostGuessed: false, loopDelayMs: 0 } as const;
 
 function longestDelay(arrival: Arrival, now: number): number {
   return Math.max(arrival.loopDelayMs, loopDelay.recent(now));

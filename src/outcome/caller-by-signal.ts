@@ -77,7 +77,7 @@ class SignalWatch implements CallerWatch {
 
   answeredUnary(response: Answer): void {
     this.#unsent = response;
-    // The signal fires once. Where it has, as after a shutdown, nothing tells when the response was serialized.
+    // The signal fires once. If it has, as after a shutdown, nothing tells when the response was serialized.
     if (!this.#call.signal.aborted || response.stream) return;
     setImmediate(() =>
       this.answered(trailerCode(response) || (isEncodable(this.#call, response.message) ? codeOk : Code.Internal)),
@@ -144,6 +144,7 @@ class SignalWatch implements CallerWatch {
       isConnectEs: false,
       lostMs: 0,
       lostErrorMs: guessOf(timeoutMs),
+      isLostGuessed: false,
       loopDelayMs: this.#loopDelay(at, timeoutMs),
     });
     this.#events.callerLeft(code, at, inferred);

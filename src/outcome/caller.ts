@@ -75,6 +75,8 @@ export function codeOfUnsendable(call: Call, message: MessageShape<DescMessage> 
   return message === undefined || isEncodable(call, message, encode) ? Code.ResourceExhausted : Code.Internal;
 }
 
+const unimplemented: number = Code.Unimplemented;
+
 /** What the caller receives when this is thrown. Connect takes a thrown undefined for a normal end, mostly. */
 export function codeOfThrown(call: Call, thrown: unknown): number {
   if (thrown !== undefined) return wireCode(thrown);
@@ -87,12 +89,14 @@ export function codeOfThrown(call: Call, thrown: unknown): number {
 /**
  * Whether a caller that has ended its side of the exchange may cancel it although the answer is written.
  *
- * The handlers that see the end of the requests, answer because of it, and whose caller ended them in order to cancel.
+ * The handlers that see the end of the requests, answer because of it, and whose caller ended them in order to cancel. With
+ * one request, Connect itself answers so that there was none.
  * Not a caller who reads an error inside the body and resets the stream before the last frame: the Connect protocol and
  * gRPC-Web put it there.
  */
 export function mayBeCancelled(call: Call, code: number): boolean {
   const { methodKind } = call.method;
+  if (methodKind === "server_streaming") return code === unimplemented;
   const readsRequests = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   return readsRequests && (code === codeOk || /^application\/grpc(?!-web)/.test(contentTypeOf(call)));
 }

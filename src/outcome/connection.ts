@@ -59,6 +59,8 @@ export interface LostTime {
   readonly lostMs: number;
   /** By how much that may be wrong. */
   readonly lostErrorMs: number;
+  /** Whether the time lost is a guess, since nothing told the round trip. */
+  readonly isLostGuessed: boolean;
   /** The round trip to the caller, or undefined if it is not known. */
   readonly rttMs: number | undefined;
 }
@@ -76,12 +78,15 @@ const firstFlightMs = 10;
  */
 export function lostTimeOf({ timeoutMs, at, connection, isEarly }: Arrival): LostTime {
   const rttMs = connection?.rttMs;
-  if (!isEarly) return { lostMs: 0, lostErrorMs: 0, rttMs };
+  const nothing = { lostMs: 0, lostErrorMs: 0, isLostGuessed: false, rttMs };
+  if (!isEarly) return nothing;
   const guess = Math.min(Math.max(25, timeoutMs / 10), 250);
-  if (connection === undefined) return { lostMs: guess, lostErrorMs: guess, rttMs };
-  if (at - connection.readyAt > firstFlightMs + (rttMs ?? 0) / 2) return { lostMs: 0, lostErrorMs: 0, rttMs };
+  if (connection === undefined) return { lostMs: guess, lostErrorMs: guess, isLostGuessed: true, rttMs };
+  if (at - connection.readyAt > firstFlightMs + (rttMs ?? 0) / 2) return nothing;
   const seen = Math.min(maxLostMs, at - connection.acceptedAt);
-  if (rttMs === undefined) return { lostMs: Math.min(maxLostMs, seen + guess), lostErrorMs: guess, rttMs };
+  if (rttMs === undefined) {
+    return { lostMs: Math.min(maxLostMs, seen + guess), lostErrorMs: guess, isLostGuessed: true, rttMs };
+  }
   const lostMs = Math.min(maxLostMs, seen + rttMs);
-  return { lostMs, lostErrorMs: 5 + lostMs / 10, rttMs };
+  return { lostMs, lostErrorMs: 5 + lostMs / 10, isLostGuessed: false, rttMs };
 }

@@ -31,6 +31,11 @@ export interface Exchange {
   readonly way: "reset" | "connection";
   /** The code of the reset by which the caller left. Undefined for HTTP/1.1. */
   readonly resetCode: number | undefined;
+  /**
+   * Whether the other end of an HTTP/2 session would take server push, as Node's own client would by default. Proxies switch it
+   * off. Ask it when a caller has reset its stream.
+   */
+  readonly takesPush: boolean;
   /** The HTTP status of a response that is written. */
   readonly httpStatus: number;
   /** Whether an interceptor has seen the call. */
@@ -47,7 +52,7 @@ export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Ex
 /**
  * Watches the exchange of a request, and tells `onEnd` when it is over.
  *
- * Returns undefined where Node's response cannot be found: a request from a test harness, or a pipelined one whose turn
+ * Returns undefined if Node's response cannot be found: a request from a test harness, or a pipelined one whose turn
  * has not come.
  */
 export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) => void): Exchange | undefined {
@@ -101,6 +106,9 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
     get resetCode() {
       return "rstCode" in outgoing ? outgoing.rstCode : undefined;
     },
+    get takesPush() {
+      return session?.destroyed === false && session.remoteSettings.enablePush === true;
+    },
     get httpStatus() {
       return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;
     },
@@ -114,7 +122,7 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
 
 /**
  * HTTP/2: all is written. A caller that cancels while we read first ends its side, so that the handler sees a normal end,
- * and resets the stream a moment later: where its side has ended, this is not the end. Where it has not, a reset after
+ * and resets the stream a moment later: if its side has ended, this is not the end. If it has not, a reset after
  * this comes from a caller that has the response and needs to send no more.
  */
 function stateWhenWritten(stream: ServerHttp2Stream): ExchangeState {

@@ -16,12 +16,17 @@ export interface Leaving {
   readonly way: "reset" | "connection" | "unknown";
   /** The code of the reset, as HTTP/2 counts them. */
   readonly resetCode: number | undefined;
-  /** The request says that Connect's client for JavaScript sent it, and no proxy has left its headers. */
+  /**
+   * Connect's client for JavaScript seems to be at the other end: the request says so, no proxy has left its headers, and the
+   * connection is one that Node's client makes.
+   */
   readonly isConnectEs: boolean;
   /** How much of the deadline was over when the request arrived, as far as it was spent on a new connection. */
   readonly lostMs: number;
   /** By how much that may be wrong. */
   readonly lostErrorMs: number;
+  /** Whether the time lost is a guess, since nothing told the round trip. */
+  readonly isLostGuessed: boolean;
   /** How late this server's event loop may have seen the arrival or the leaving. */
   readonly loopDelayMs: number;
 }
@@ -42,7 +47,7 @@ const internalErrorCode = 2;
  * and timers that differ.
  */
 function slackOf(timeoutMs: number): number {
-  return Math.min(Math.max(25, timeoutMs / 100), 500);
+  return Math.min(Math.max(25, timeoutMs / 100), 300);
 }
 
 /**
@@ -66,14 +71,17 @@ const marginMs = 25;
  * answers that it cannot read, and a proxy may send its own.
  */
 export function judgeLeaving(leaving: Leaving): Verdict {
-  const { timeoutMs, elapsedMs, way, resetCode, isConnectEs, lostMs, lostErrorMs, loopDelayMs } = leaving;
+  const { timeoutMs, elapsedMs, way, resetCode, isConnectEs, lostMs, lostErrorMs, isLostGuessed, loopDelayMs } =
+    leaving;
   // A connection that ends tells nothing of why. Nor does a reset that is neither a cancellation nor a deadline.
   const isOdd = way !== "reset" || (resetCode !== cancelCode && resetCode !== noErrorCode);
   if (timeoutMs === undefined) return { code: Code.Canceled, inferred: isOdd };
   // Where the leaving lies beside the deadline, on the caller's clock.
   const beside = elapsedMs + lostMs - timeoutMs;
-  const before = slackOf(timeoutMs) + lostErrorMs + loopDelayMs;
-  if (beside < -before) return { code: Code.Canceled, inferred: isOdd || beside >= -before - marginMs };
+  const slack = slackOf(timeoutMs) + loopDelayMs;
+  // A guess is generous already.
+  const isBefore = beside < -(isLostGuessed ? slack : slack + lostErrorMs);
+  if (isBefore) return { code: Code.Canceled, inferred: isOdd || beside >= -(slack + lostErrorMs + marginMs) };
   const isCancelByCode = way === "reset" && isConnectEs && resetCode === cancelCode;
   if (isCancelByCode) return { code: Code.Canceled, inferred: true };
   const isSure =
@@ -108,6 +116,7 @@ export function judgeAnswer(answer: NearAnswer): { readonly isTooLate: boolean; 
   // The answer needs half a round trip, and the request needed the other half of what the caller's clock had run before.
   const beside = answeredMs + lostMs + rttMs - timeoutMs;
   const reach = crossingMs + rttMs + loopDelayMs + lostErrorMs;
-  if (Math.abs(beside) > reach + marginMs) return { isTooLate: false, inferred: false };
+  if (beside < -(reach + marginMs)) return { isTooLate: false, inferred: false };
+  // Long after the deadline, the caller does not keep it, or its reset has not come through yet.
   return { isTooLate: beside >= 0 && beside < reach, inferred: true };
 }

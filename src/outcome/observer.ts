@@ -33,7 +33,7 @@ export interface ObservedCall {
  * Learns how a call really ends, and calls `onEnd` once.
  *
  * The handler's end is seen directly. The caller's is the answer, unless the caller left first or the answer could not be
- * sent: that is what the watch on the caller finds out, by Node's exchange where there is one.
+ * sent: that is what the watch on the caller finds out, by Node's exchange if there is one.
  */
 export function observeCall(
   call: Call,
@@ -75,7 +75,7 @@ class Observer implements ObservedCall, StreamEvents {
   async run(next: Next): Promise<Answer> {
     this.#caller.start();
     try {
-      // Not `.then`: where a bidi method is not implemented, `next` throws synchronously. What an inner interceptor answers
+      // Not `.then`: if a bidi method is not implemented, `next` throws synchronously. What an inner interceptor answers
       // against its type makes this throw, and Connect after it: the caller receives INTERNAL either way.
       return this.#responded(await next(this.#call));
     } catch (thrown) {

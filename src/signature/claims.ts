@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { SignedMark } from "../contract/signed-mark.js";
 
-/** The `typ` of the signature's header: says that this is no token for anything else. */
+/** The `typ` of the signature's header: says that this is not a token for anything else. */
 export const signatureType = "session-mark+jwt";
 
 /** The algorithms of signatures. None with a shared secret, by which every verifier could sign. */
@@ -15,7 +15,7 @@ export const maxSignatureLength = 2_048;
 /** What a signature says of the mark that it belongs to. `aud`, `iat` and `jti` are those of RFC 7519. */
 export interface MarkClaims {
   readonly procedure: string;
-  /** Absent where the mark has no operation. */
+  /** Absent if the mark has no operation. */
   readonly operation?: string;
   /** SHA-256 of the value of x-session-context, in base64url without padding. */
   readonly context_sha256: string;

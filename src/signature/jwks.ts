@@ -5,7 +5,7 @@ const maxBytes = 256 * 1024;
 const maxKeys = 100;
 
 /**
- * Fetches the keys at this address. Rejects where that fails, takes too long, or gives no key that can be used: then the
+ * Fetches the keys at this address. Rejects if that fails, takes too long, or gives no key that can be used: then the
  * keys known so far are better.
  */
 export async function fetchKeys(url: URL, signal: AbortSignal): Promise<SessionKey[]> {
@@ -35,7 +35,7 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
 /** Keys for other purposes, and of kinds that are not allowed, are passed over: the set may be shared with others. */
 function readKeys(set: unknown): SessionKey[] {
   const keys: unknown = typeof set === "object" && set !== null && "keys" in set ? set.keys : undefined;
-  if (!Array.isArray(keys)) throw new Error("the answer is no JWKS");
+  if (!Array.isArray(keys)) throw new Error("the answer is not a valid JWKS");
   return keys.slice(0, maxKeys).flatMap((jwk: unknown) => {
     try {
       return [readPublicKey("key", jwk)];

@@ -54,7 +54,7 @@ const pauseMs = 10_000;
  * Creates a set of public keys. With several, a gateway can change its key: publish the new one, sign with it, take away
  * the old one.
  *
- * A JWKS is fetched in the background, now and then. Where that fails, the keys known so far stay, without end: watch
+ * A JWKS is fetched in the background, now and then. If that fails, the keys known so far stay, without end: watch
  * `stats().refreshedAt`. Throws a TypeError for options that are wrong.
  */
 export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySet {

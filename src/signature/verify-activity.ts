@@ -54,7 +54,7 @@ export type SessionActivityVerification =
 /**
  * Verifies an event by the signature that it holds, so that a reader need not take the service's word for it.
  *
- * The keys must include those of the time of the event. Where the service records something else than the context
+ * The keys must include those of the time of the event. If the service records something else than the context
  * (`recordContext`), give the event with the context that the gateway sent, if it can be had. Never rejects but for
  * options that are wrong.
  */

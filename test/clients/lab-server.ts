@@ -19,7 +19,7 @@ import { buildInterceptor } from "../../src/service/interceptor.js";
 import { interceptorSettings } from "../../src/service/interceptor-options.js";
 import { Shutdown } from "../../src/service/shutdown.js";
 import { createTracking } from "../../src/service/tracking.js";
-import { blockLoop } from "./block-loop.js";
+import { blockLoop } from "../support/block-loop.js";
 import { labRoutes } from "./lab-handlers.js";
 import type { EventLine, LeavingLine, Ports, RecordLine } from "./lab-record.js";
 

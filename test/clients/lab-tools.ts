@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cachePath, fillOnce } from "../support/cached-folder.js";
 import { root } from "../support/root.js";
+import { selfSigned } from "../support/self-signed.js";
 import { delayedAddress, delays } from "./lab-network.js";
 
 const here = join(root, "test", "clients");
@@ -25,12 +26,9 @@ export interface Tools {
 export function openTools(): Tools {
   const folder = mkdtempSync(join(tmpdir(), "lab-"));
   const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  const addresses = ["127.0.0.1", ...delays.map(delayedAddress)].map((address) => `IP:${address}`);
-  run("openssl", [
-    ...["req", "-x509", "-days", "2", "-subj", "/CN=localhost", "-addext", "basicConstraints=critical,CA:TRUE"],
-    ...["-addext", `subjectAltName=DNS:localhost,${addresses.join(",")}`],
-    ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert],
-  ]);
+  const pair = selfSigned(["localhost", "127.0.0.1", ...delays.map(delayedAddress)]);
+  writeFileSync(cert, pair.cert);
+  writeFileSync(key, pair.key);
   return {
     cert,
     key,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
+import { groupBy } from "../support/group-by.js";
 import type { Outcome } from "./case.js";
-import { groupBy } from "./group-by.js";
 import type { EventLine, LeavingLine, ReachedLine, RecordLine, StatsLine } from "./lab-record.js";
 import type { PlannedCase } from "./plan.js";
 

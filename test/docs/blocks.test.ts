@@ -36,7 +36,7 @@ it.each([...new Set(taken.flatMap(({ file }) => file ?? []))])("%s is run by a t
 
 /** What is done with the commands of shell blocks, by their programs: checked here, or run by the test that is named. */
 const runners: Readonly<Record<string, string | ((args: readonly string[]) => void)>> = {
-  "node_modules/.bin/session-activity": "worker.test.ts",
+  "node_modules/.bin/session-activity": "worker-page.test.ts",
   curl: "quickstart.test.ts",
   openssl: "trust.test.ts",
   npm: checkNpm,

@@ -110,11 +110,12 @@ const create = {
 const server = tracking.watch(create[transport]());
 server.listen(0, "127.0.0.1", () => say("listening", server.address().port));
 
-async function endService() {
+process.once("SIGTERM", () => void stop());
+
+async function stop() {
   say("told");
   shutDown();
   const startedAt = performance.now();
   const stats = await tracking.shutDown({ graceMs });
   say("done", JSON.stringify({ stats, events, ms: performance.now() - startedAt }));
 }
-process.once("SIGTERM", () => void endService());

@@ -9,7 +9,7 @@ import { planned } from "./plan.js";
  * are held, sees all that those who held them before have written. At other isolation levels it would not.
  *
  * What it does is right in any order: an observation is placed among those of its session and signal by (started_at,
- * event_id); it is a change where it differs from its predecessor; and of what was there before, only its successor can
+ * event_id); it is a change if it differs from its predecessor; and of what was there before, only its successor can
  * become one by it, or stop being one.
  */
 export function recordFunction(schema: string): string {

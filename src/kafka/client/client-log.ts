@@ -80,7 +80,7 @@ function report(
 ): void {
   // What is still queued at the end is counted.
   if (fac === "TERMINATE") return;
-  // Below warnings librdkafka speaks only where the user asked for it, by `log_level` or `debug`: unlimited.
+  // Below warnings librdkafka speaks only if the user asked for it, by `log_level` or `debug`: unlimited.
   if (severity > 4) {
     log.info({ facility: fac }, message);
     return;

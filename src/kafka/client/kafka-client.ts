@@ -104,7 +104,7 @@ export interface NativeProducer extends NativeClient {
   on(event: "delivery-report", listener: (error: NativeError | null, report: NativeReport) => void): unknown;
   /** Only after `connect` has called back: before it, the process segfaults. */
   setPollInBackground(enable: boolean): unknown;
-  /** Copies the value. Throws a `NativeError`, for one where the queue is full. */
+  /** Copies the value. Throws a `NativeError`, for example if the queue is full. */
   produce(
     topic: string,
     partition: number | null,
@@ -200,7 +200,7 @@ export function loadFailure(cause: unknown): string {
   }
   return [
     `The native part of ${packageName} cannot be loaded (${message.split("\n", 1)[0]}).`,
-    `Its install script fetches or builds it, and npm 12 runs install scripts only where they are approved: run "npm approve-scripts ${packageName}", then "npm rebuild ${packageName}".`,
-    `Where no prebuilt binary can be fetched, "CKJS_LINKING=dynamic npm rebuild ${packageName}" builds it from what the machine has: g++, make and python3 are needed.`,
+    `Its install script fetches or builds it, and npm 12 runs install scripts only if they are approved: run "npm approve-scripts ${packageName}", then "npm rebuild ${packageName}".`,
+    `If no prebuilt binary can be fetched, "CKJS_LINKING=dynamic npm rebuild ${packageName}" builds it from what the machine has: g++, make and python3 are needed.`,
   ].join(" ");
 }

@@ -16,7 +16,7 @@ export interface OAuthToken {
 
 /**
  * Gives a token. It is called when a client starts, when 80 % of the last token's life are over, and when a broker has refused
- * the last one. Where it rejects, gives no usable token, or does not answer within 30 s, it is called again with back-off.
+ * the last one. If it rejects, gives no usable token, or does not answer within 30 s, it is called again with back-off.
  *
  * Publisher and consumer may each run more than one client, so let it answer for several at a time.
  */
@@ -87,12 +87,12 @@ export function readToken(answer: unknown): OAuthToken | string {
   if (typeof answer !== "object" || answer === null) return "no object";
   const { value, lifetimeMs, principal, extensions = {} }: Partial<Record<keyof OAuthToken, unknown>> = answer;
   if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value))
-    return "value is no string of visible ASCII characters";
+    return "value is not a string of visible ASCII characters";
   if (typeof lifetimeMs !== "number" || !(lifetimeMs > Date.now() && lifetimeMs <= Number.MAX_SAFE_INTEGER)) {
-    return "lifetimeMs is no moment in the future, in milliseconds since 1970";
+    return "lifetimeMs is not a moment in the future, in milliseconds since 1970";
   }
-  if (typeof principal !== "string") return "principal is no string";
-  if (!isExtensions(extensions)) return "extensions is no object of strings whose names are letters";
+  if (typeof principal !== "string") return "principal is not a string";
+  if (!isExtensions(extensions)) return "extensions is not an object of strings whose names are letters";
   return { value, lifetimeMs, principal, extensions };
 }
 

@@ -31,7 +31,7 @@ export interface TokenKeeper {
  * Creates a keeper; without a provider, one that does nothing.
  *
  * It has timers of its own, though the client has a callback for this: that one comes up to a second late, which a token of
- * some seconds does not survive, and it is lost where it fires before the client listens.
+ * some seconds does not survive, and it is lost if it fires before the client listens.
  */
 export function createTokenKeeper(
   client: NativeClient,
@@ -72,7 +72,7 @@ class Keeper implements TokenKeeper {
   }
 
   loginRefused(): void {
-    // Where the last attempt failed, the next one is due soon anyhow.
+    // If the last attempt failed, the next one is due soon anyhow.
     if (this.#isAsking || this.#failures > 0) return;
     const at = Math.max(performance.now(), this.#askedAt + refusedMs);
     // A token that lives for seconds is renewed before that anyhow.

@@ -9,7 +9,7 @@ import type { InvalidReason } from "./consumer-stats.js";
 /** One header of a record. Kafka allows a key to come more than once. */
 export interface SessionActivityHeader {
   readonly key: string;
-  /** Empty where the header has none. */
+  /** Empty if the header has none. */
   readonly value: Uint8Array;
 }
 
@@ -19,11 +19,11 @@ export interface SessionActivityRecord {
   readonly partition: number;
   /** A number, as the client gives it: exact up to 2^53, which is 285 years at a million records a second. */
   readonly offset: number;
-  /** Milliseconds since 1970, set by the producer or by the broker as the topic says. Undefined where the record has none. */
+  /** Milliseconds since 1970, set by the producer or by the broker as the topic says. Undefined if the record has none. */
   readonly timestampMs: number | undefined;
   readonly key: Uint8Array | undefined;
   readonly headers: readonly SessionActivityHeader[];
-  /** Undefined where the record has none, or an empty one. */
+  /** Undefined if the record has none, or an empty one. */
   readonly value: Uint8Array | undefined;
 }
 

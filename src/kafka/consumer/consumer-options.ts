@@ -47,13 +47,13 @@ export interface SessionActivityConsumerOptions {
   /** The topic to read. By default, `session-activities`. */
   topic?: string | undefined;
   /**
-   * Handles one event. The events of a partition come one after another; those of different partitions may overlap where the
+   * Handles one event. The events of a partition come one after another; those of different partitions may overlap if the
    * handler is asynchronous. An event can come more than once (after a crash, a failed attempt, or when partitions move):
    * `eventId` tells. Exactly one of `handle` and `handleBatch` is needed.
    */
   handle?: ((event: SessionActivityEvent, record: SessionActivityRecord) => void | Promise<unknown>) | undefined;
   /**
-   * Handles up to 100 events of one partition at once; they succeed or fail together. Where `retry.attempts` is finite and a
+   * Handles up to 100 events of one partition at once; they succeed or fail together. If `retry.attempts` is finite and a
    * batch has used them up, its events are handed over one by one, so that only those which fail alone are set aside.
    */
   handleBatch?: ((items: readonly SessionActivityItem[]) => void | Promise<unknown>) | undefined;
@@ -62,7 +62,7 @@ export interface SessionActivityConsumerOptions {
   /** How a handler that fails is tried again. */
   retry?: SessionActivityRetry | undefined;
   /**
-   * Sets a record aside that holds no event, or whose handler failed `retry.attempts` times. Where this fails, it is tried
+   * Sets a record aside that holds no event, or whose handler failed `retry.attempts` times. If this fails, it is tried
    * again without limit, and the partition waits. Exactly one of `onInvalid` and `deadLetterTopic` is needed.
    */
   onInvalid?: ((record: SessionActivityRecord, reason: InvalidReason) => void | Promise<void>) | undefined;
@@ -78,7 +78,7 @@ export interface SessionActivityConsumerOptions {
    */
   closeTimeoutMs?: number | undefined;
   /**
-   * Gives the tokens to log in with where the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
+   * Gives the tokens to log in with if the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
    * The tokens go over TLS, unless the properties say `security.protocol: sasl_plaintext`.
    */
   oauthToken?: OAuthTokenProvider | undefined;

@@ -2,7 +2,7 @@
  * Why a record was set aside.
  *
  * - `empty_value`: it has no bytes
- * - `undecodable`: its bytes are no event
+ * - `undecodable`: its bytes are not an event
  * - `no_event_id`: they decode to an event that has no `event_id`, as bytes of many other messages do
  * - `handler_failed`: it holds an event, and the handler failed as often as `retry.attempts` allows
  */

@@ -27,7 +27,7 @@ export interface SessionActivityConsumer {
    * Takes no more events, waits up to `closeTimeoutMs` for handlers that are running, commits, and leaves the group. Always
    * resolves. Idempotent. A handler may call it, but must not wait for it.
    *
-   * Where no broker answers, the consumer leaves as soon as one does; until then only `process.exit` ends the process.
+   * If no broker answers, the consumer leaves as soon as one does; until then only `process.exit` ends the process.
    */
   close(): Promise<void>;
   /**
@@ -41,7 +41,7 @@ export interface SessionActivityConsumer {
  * Creates a consumer that hands each event to a handler at least once, and begins at once. It waits for no broker: with none
  * up, it begins when one appears.
  *
- * Throws a `TypeError` for a wrong option, and an `Error` where the Kafka client cannot be loaded or refuses a property.
+ * Throws a `TypeError` for a wrong option, and an `Error` if the Kafka client cannot be loaded or refuses a property.
  */
 export function createSessionActivityConsumer(options: SessionActivityConsumerOptions): SessionActivityConsumer {
   const settings = consumerSettings(options);
@@ -84,7 +84,7 @@ class Consumer {
       handled: this.#handled,
       invalid: { ...this.#invalid },
       retried: this.#retried,
-      // Where it is only some partitions that moved away, it is still a member.
+      // If it is only some partitions that moved away, it is still a member.
       joined: workers.length > 0 || this.#member.joined,
       assigned: workers.length,
       retrying: workers.filter(({ retrying }) => retrying).length,

@@ -144,7 +144,7 @@ export class GroupMember {
   }
 
   /**
-   * Without a broker the client's `disconnect` waits for ever where an offset is still to be committed, and the process then
+   * Without a broker the client's `disconnect` waits for ever if an offset is still to be committed, and the process then
    * cannot even exit. So it is called when the commit was answered.
    */
   async #commitAndDisconnect(): Promise<void> {

@@ -21,13 +21,13 @@ const timeoutMs = 5_000;
 export interface GroupProgress {
   /**
    * Whether the group has handled everything that was on the topic when this was last asked. The first answer is no. Rejects
-   * where no broker answers.
+   * if no broker answers.
    */
   readonly hasCaughtUp: () => Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** Watches a group from outside, by a client of its own that is no member. Connects when it is first asked. */
+/** Watches a group from outside, by a client of its own that is not a member. Connects when it is first asked. */
 export function watchGroup(settings: ConsumerSettings, log: TroubleLog<KafkaTrouble>): GroupProgress {
   const { topic } = settings;
   let connecting: Promise<NativeConsumer> | undefined;
@@ -56,7 +56,7 @@ export function watchGroup(settings: ConsumerSettings, log: TroubleLog<KafkaTrou
 }
 
 async function connect(settings: ConsumerSettings, log: TroubleLog<KafkaTrouble>): Promise<NativeConsumer> {
-  // Who is no member asks as one of the older protocol, whatever the group has.
+  // Who is not a member asks as one of the older protocol, whatever the group has.
   const { "group.protocol": _, ...properties } = settings.properties;
   const client = loadKafkaClient().createConsumer(consumerProperties({ ...settings, properties }));
   bridgeClientLog(client, log);

@@ -13,7 +13,7 @@ export interface PartitionContext {
   readonly settings: Pick<ConsumerSettings, "topic" | "handle" | "batchSize" | "retry">;
   readonly pacer: Pacer;
   readonly log: TroubleLog<KafkaTrouble>;
-  /** Rejects where the record could not be set aside. */
+  /** Rejects if the record could not be set aside. */
   setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<void>;
   /** Lets the group know how far the partition is handled. Must not throw. */
   store(next: NativeOffset): void;
@@ -29,7 +29,7 @@ export class PartitionWorker {
   readonly #context: PartitionContext;
   readonly #stopping: AbortController = new AbortController();
   readonly #queue: NativeMessage[] = [];
-  /** How far the partition is handled, where the group does not know yet. */
+  /** How far the partition is handled, if the group does not know yet. */
   #unstored: NativeOffset | undefined;
   #running: Promise<void> | undefined;
   #retrying = false;
@@ -105,7 +105,7 @@ export class PartitionWorker {
     this.#running = undefined;
   }
 
-  /** Deals with what comes first. Answers false where it was stopped before that was done. */
+  /** Deals with what comes first. Answers false if it was stopped before that was done. */
   #next(): Promise<boolean> {
     const items: SessionActivityItem[] = [];
     for (const message of this.#queue.slice(0, this.#context.settings.batchSize)) {
@@ -172,7 +172,7 @@ export class PartitionWorker {
     }
   }
 
-  /** Waits before the next attempt. Answers false where it is stopped meanwhile. */
+  /** Waits before the next attempt. Answers false if it is stopped meanwhile. */
   async #backOff(failures: number): Promise<boolean> {
     const { backoffMs, maxBackoffMs } = this.#context.settings.retry;
     if (this.#isStopped()) return false;

@@ -9,7 +9,7 @@ import {
  * what most of the time of publishing went into.
  *
  * Only the usual event is written here. Whatever is out of the ordinary (unknown fields, an event of more than 64 KiB, a
- * negative time, a value of the wrong type) is left to `toBinary`, which also throws where that is due. A test compares both
+ * negative time, a value of the wrong type) is left to `toBinary`, which also throws if that is due. A test compares both
  * for each field of the schema: a new field must be added here.
  */
 export function encodeEvent(event: SessionActivityEvent): Uint8Array {

@@ -16,14 +16,14 @@ import { createRecordEncoder, type EventRecord } from "./record-encoder.js";
  * Creates a publisher that writes events to Kafka: the value is the event's binary form, and the header `content-type` is
  * `application/protobuf`.
  *
- * It never waits for a broker. Where none can be reached, events queue up to the bounds and go out when one appears. Every
+ * It never waits for a broker. If none can be reached, events queue up to the bounds and go out when one appears. Every
  * event that is not delivered is counted by its reason, and each reason is reported once a minute at most. Delivery is
  * idempotent, acknowledged by all in-sync replicas, and at least once: readers drop duplicates by `event_id`.
  *
  * Call `close()` before the process ends: it goes on delivering for `closeTimeoutMs`, counts the rest as dropped, and always
  * resolves. Without it the process does not end by itself.
  *
- * Throws a `TypeError` for a wrong option, and an `Error` where librdkafka refuses a property or the Kafka client
+ * Throws a `TypeError` for a wrong option, and an `Error` if librdkafka refuses a property or the Kafka client
  * (`@confluentinc/kafka-javascript`) is not installed or cannot be loaded. `publish` never throws.
  */
 export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher {

@@ -43,7 +43,7 @@ export function createLedger(common: object, log: TroubleLog<KafkaTrouble>): Led
 
   const warnOfCallback = (): void => log.warn("callback_failed", {}, "A callback given to publish() threw");
 
-  // Whoever is told may throw, and that would end the process where the client's thread reports.
+  // Whoever is told may throw, and that would end the process, since the client's thread reports.
   function tell(settled: Settled | undefined, outcome: "delivered" | DropReason): void {
     if (settled !== undefined && !swallow(() => settled(outcome), warnOfCallback)) warnOfCallback();
   }

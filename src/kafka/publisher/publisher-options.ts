@@ -33,7 +33,7 @@ export interface KafkaPublisherOptions {
   clientId?: string | undefined;
   /**
    * The record's key: events of one key keep their order and share a partition (chosen as Java clients do). By default there
-   * is none, and events spread over all partitions. Undefined means none for this event. Where the function throws, the
+   * is none, and events spread over all partitions. Undefined means none for this event. If the function throws, the
    * event goes without a key.
    */
   key?: ((event: SessionActivityEvent) => string | undefined) | undefined;
@@ -66,7 +66,7 @@ export interface KafkaPublisherOptions {
   /** How long `close()` goes on delivering. By default, 5,000; with 0 it drops what is queued. */
   closeTimeoutMs?: number | undefined;
   /**
-   * Gives the tokens to log in with where the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
+   * Gives the tokens to log in with if the brokers ask for OAUTHBEARER, as Amazon MSK with IAM and OpenID Connect do.
    * Events queue until there is one. The tokens go over TLS, unless the properties say `security.protocol: sasl_plaintext`.
    */
   oauthToken?: OAuthTokenProvider | undefined;

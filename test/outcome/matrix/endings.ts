@@ -5,6 +5,8 @@ import { type Kind, type Reply, reply } from "./kinds.js";
 /** Long enough that a tenth of it, the slack of the deadline rule, covers the noise of a loaded machine. */
 export const deadlineMs = 2_000;
 export const cancelMs = 80;
+/** What clients with a limit take in one message. */
+export const readMaxBytes = 1_000;
 /** What the server lets through in one message. */
 export const writeMaxBytes = 100_000;
 /** How long the interceptor under test waits for handlers that go on alone. */
@@ -21,13 +23,29 @@ export interface Ending {
   readonly client?: ClientBehaviour;
   /** `same`: no handler_status of its own. One of several where the order is Connect's to choose. */
   readonly handlerStatus?: string | readonly string[] | ((kind: Kind) => string) | undefined;
+  /**
+   * What the event may say, if the client's code does not tell: the client itself makes an error of an answer that went out
+   * whole.
+   */
+  readonly status?: readonly string[];
+  /** The caller may leave before its request has come. Then there is no event. */
+  readonly mayStayUnsent?: true;
   /** The server shuts down while the call runs. */
   readonly shutdown?: true;
 }
 
 export interface ClientBehaviour {
   readonly timeoutMs?: number;
+  /** Counted from the moment that the handler has begun. */
   readonly cancelAfterMs?: number;
+  /** Counted from the start of the call, as its caller does. */
+  readonly cancelAtMs?: number;
+  /** What the caller gives as the reason of its cancellation, if its library takes one. */
+  readonly reason?: unknown;
+  /** The call opens a connection of its own. */
+  readonly cold?: true;
+  /** The client takes the answer for another message, or for one that is over its limit. */
+  readonly answer?: "unreadable" | "over the limit";
   /** The client's process seems to die: its connection is cut. No code exists to compare with, CANCELLED is expected. */
   readonly cutAfterMs?: number;
   /**
@@ -54,7 +72,7 @@ const throwing = (name: string, thrown: () => unknown): Ending => ({
 });
 
 /** Resolves when the call is aborted. */
-function aborted(signal: AbortSignal): Promise<void> {
+export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Agent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { connect, type Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls } from "node:tls";
 import {
   create,
   type DescMessage,
@@ -19,8 +21,8 @@ import {
   Http2SessionManager,
 } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
-import { AccountService } from "../../../gen/example/account/v1/account_pb.js";
-import { type ClientBehaviour, deadlineMs } from "./endings.js";
+import { AccountService, LoginResponseSchema } from "../../../gen/example/account/v1/account_pb.js";
+import { type ClientBehaviour, deadlineMs, readMaxBytes } from "./endings.js";
 import type { Kind } from "./kinds.js";
 
 const manifest = new URL("../../../node_modules/@connectrpc/connect/package.json", import.meta.url);
@@ -46,6 +48,7 @@ export interface TestClient {
 export interface Wire {
   readonly name: string;
   readonly httpVersion: "1.1" | "2";
+  readonly tls: boolean;
   readonly kinds: readonly Kind[];
   connect(port: number): TestClient;
 }
@@ -61,8 +64,39 @@ export const wires: readonly Wire[] = [
   wire("grpc", "2", all, createGrpcTransport),
   wire("grpc-web", "1.1", halfDuplex, createGrpcWebTransport),
   wire("grpc-web", "2", all, createGrpcWebTransport),
-  { name: "grpc-js", httpVersion: "2", kinds: all, connect: connectGrpcJs },
+  { name: "grpc-js", httpVersion: "2", tls: false, kinds: all, connect: (port) => connectGrpcJs(port, false) },
 ];
+
+/** The wires by which callers leave in more ways: see leaving-endings.ts. */
+export const leavingWires: readonly Wire[] = [
+  wire("connect", "1.1", halfDuplex, createConnectTransport),
+  wire("connect", "2", halfDuplex, createConnectTransport),
+  wire("grpc", "2", halfDuplex, createGrpcTransport),
+  wire("connect", "1.1", halfDuplex, createConnectTransport, true),
+  wire("grpc-web", "2", halfDuplex, createGrpcWebTransport, true),
+  wire("grpc", "2", halfDuplex, createGrpcTransport, true),
+  ...(["1.1", "2"] as const).map((httpVersion) => ({
+    ...wire("connect by GET", httpVersion, ["unary"], createGetTransport),
+  })),
+  { name: "grpc-js", httpVersion: "2", tls: false, kinds: halfDuplex, connect: (port) => connectGrpcJs(port, false) },
+  {
+    name: "grpc-js with TLS",
+    httpVersion: "2",
+    tls: true,
+    kinds: halfDuplex,
+    connect: (port) => connectGrpcJs(port, true),
+  },
+];
+
+/** Sends the one method without side effects by GET. */
+function createGetTransport(options: TransportOptions): Transport {
+  const transport = createConnectTransport({ ...options, useHttpGet: true });
+  return {
+    ...transport,
+    unary: (_, signal, timeoutMs, header, __, contextValues) =>
+      transport.unary(AccountService.method.getProfile, signal, timeoutMs, header, {}, contextValues) as never,
+  };
+}
 
 type TransportOptions = Parameters<typeof createGrpcTransport>[0] & Parameters<typeof createConnectTransport>[0];
 
@@ -71,28 +105,34 @@ function wire(
   httpVersion: "1.1" | "2",
   wireKinds: readonly Kind[],
   createTransport: (options: TransportOptions) => Transport,
+  tls = false,
 ): Wire {
   return {
-    name: `${name} over HTTP/${httpVersion}`,
+    name: `${name} over HTTP/${httpVersion}${tls ? " with TLS" : ""}`,
     httpVersion,
+    tls,
     kinds: wireKinds,
-    connect: (port) => connectNodeClient(port, httpVersion, createTransport),
+    connect: (port) => connectNodeClient(port, httpVersion, tls, createTransport),
   };
 }
 
 function connectNodeClient(
   port: number,
   httpVersion: "1.1" | "2",
+  tls: boolean,
   createTransport: (options: TransportOptions) => Transport,
 ): TestClient {
-  const baseUrl = `http://127.0.0.1:${port}`;
+  const baseUrl = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
   const closers: (() => void)[] = [];
 
   /** A connection that can be cut; the others share one. */
-  function open(): { transport: Transport; cut(): void } {
+  function open(limit: { readMaxBytes?: number } = {}): { transport: Transport; cut(): void } {
     const sockets = new Set<Socket>();
     const createConnection = (): Socket => {
-      const socket = connect(port, "127.0.0.1");
+      const to = { port, host: "127.0.0.1", rejectUnauthorized: false };
+      const socket = tls
+        ? connectTls({ ...to, ALPNProtocols: [httpVersion === "2" ? "h2" : "http/1.1"] })
+        : connect(to);
       socket.on("error", () => {});
       sockets.add(socket);
       return socket;
@@ -104,22 +144,27 @@ function connectNodeClient(
     if (httpVersion === "2") {
       const sessionManager = new Http2SessionManager(baseUrl, {}, { createConnection });
       closers.push(() => sessionManager.abort());
-      return { transport: createTransport({ baseUrl, httpVersion, sessionManager }), cut };
+      return { transport: createTransport({ baseUrl, httpVersion, sessionManager, ...limit }), cut };
     }
-    const agent = new Agent({ keepAlive: true });
+    const agent = new (tls ? HttpsAgent : Agent)({ keepAlive: true });
     Object.assign(agent, { createConnection });
-    return { transport: createTransport({ baseUrl, httpVersion, nodeOptions: { agent } }), cut };
+    return { transport: createTransport({ baseUrl, httpVersion, nodeOptions: { agent }, ...limit }), cut };
   }
 
   const shared = open();
   return {
     async call(kind, headers, behaviour, begun) {
-      const { transport, cut } = behaviour.cutAfterMs === undefined ? shared : open();
+      const { transport, cut } = sharesConnection(behaviour)
+        ? shared
+        : open(behaviour.answer === "over the limit" ? { readMaxBytes } : {});
       const cancel = new AbortController();
-      after(begun, behaviour.cancelAfterMs, () => cancel.abort());
+      const leave = cancelLater(behaviour, begun, cancel);
       after(begun, behaviour.cutAfterMs, cut);
       const done = new AbortController();
-      const client = createClient(AccountService, transport);
+      const client = createClient(
+        AccountService,
+        behaviour.answer === "unreadable" ? misreading(transport) : transport,
+      );
       const options = { headers, signal: cancel.signal, timeoutMs: behaviour.timeoutMs ?? 0 };
       const requests = send(behaviour, AbortSignal.any([done.signal, cancel.signal]));
       try {
@@ -133,11 +178,35 @@ function connectNodeClient(
         return ConnectError.from(error).code;
       } finally {
         done.abort();
+        clearTimeout(leave);
       }
     },
     close() {
       for (const close of closers) close();
     },
+  };
+}
+
+/** Cancels when the behaviour says so. Gives the timer that may be cleared when the call is over. */
+function cancelLater(
+  { cancelAfterMs, cancelAtMs, reason }: ClientBehaviour,
+  begun: Promise<void>,
+  controller: AbortController,
+): NodeJS.Timeout | undefined {
+  after(begun, cancelAfterMs, () => controller.abort(reason));
+  return cancelAtMs === undefined ? undefined : setTimeout(() => controller.abort(reason), cancelAtMs);
+}
+
+function sharesConnection({ cutAfterMs, cold, answer }: ClientBehaviour): boolean {
+  return cutAfterMs === undefined && cold !== true && answer !== "over the limit";
+}
+
+/** A transport that takes every answer for a message of another type: its first field is a text there, and a number here. */
+function misreading(transport: Transport): Transport {
+  const misread = <Method extends DescMethod>(method: Method): Method => ({ ...method, output: LoginResponseSchema });
+  return {
+    unary: (method, ...rest) => transport.unary(misread(method), ...rest) as never,
+    stream: (method, ...rest) => transport.stream(misread(method), ...rest) as never,
   };
 }
 
@@ -197,6 +266,7 @@ function callGrpc(kind: Kind, args: GrpcArguments, behaviour: ClientBehaviour, b
   return new Promise((resolve) => {
     const call = startGrpcCall(kind, args, (error) => resolve(error?.code ?? 0));
     after(begun, behaviour.cancelAfterMs ?? behaviour.cutAfterMs, () => call.cancel());
+    if (behaviour.cancelAtMs !== undefined) setTimeout(() => call.cancel(), behaviour.cancelAtMs);
     if (call instanceof Writable) {
       call.write({ deviceId: "phone" });
       if (!behaviour.keepSending) call.end();
@@ -212,8 +282,17 @@ function callGrpc(kind: Kind, args: GrpcArguments, behaviour: ClientBehaviour, b
 }
 
 /** Google's own client, which shares no code with Connect. It cannot cut a connection: it cancels instead. */
-function connectGrpcJs(port: number): TestClient {
-  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+function connectGrpcJs(port: number, tls: boolean): TestClient {
+  const secrets = tls
+    ? grpc.credentials.createSsl(null, null, null, { rejectUnauthorized: false })
+    : grpc.credentials.createInsecure();
+  const clients: grpc.Client[] = [];
+  function open(options: grpc.ClientOptions = {}): grpc.Client {
+    const client = new grpc.Client(`127.0.0.1:${port}`, secrets, { "grpc.use_local_subchannel_pool": 1, ...options });
+    clients.push(client);
+    return client;
+  }
+  const shared = open();
   return {
     call(kind, headers, behaviour, begun) {
       const { input, output, name, parent }: DescMethod = grpcMethods[kind];
@@ -221,7 +300,12 @@ function connectGrpcJs(port: number): TestClient {
       for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
       const encode = (message: object): Buffer =>
         Buffer.from(toBinary(input, create(input, message as MessageInitShape<DescMessage>)));
-      const decode = (bytes: Buffer): unknown => fromBinary(output, bytes);
+      const expected = behaviour.answer === "unreadable" ? LoginResponseSchema : output;
+      const decode = (bytes: Buffer): unknown => fromBinary(expected, bytes);
+      const isLimited = behaviour.answer === "over the limit";
+      const client = sharesConnection(behaviour)
+        ? shared
+        : open(isLimited ? { "grpc.max_receive_message_length": readMaxBytes } : {});
       const options = behaviour.timeoutMs === undefined ? {} : { deadline: Date.now() + behaviour.timeoutMs };
       return callGrpc(
         kind,
@@ -230,6 +314,8 @@ function connectGrpcJs(port: number): TestClient {
         begun,
       );
     },
-    close: () => client.close(),
+    close() {
+      for (const client of clients) client.close();
+    },
   };
 }

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { wires } from "./matrix-clients.js";
+import { report } from "./matrix-report.js";
 import { type MatrixResult, runMatrix } from "./run-matrix.js";
-import { naive, ours } from "./subjects.js";
+import { ours } from "./subjects.js";
 
 /** Endings that the interceptor cannot tell without Node's view of the call. They stand in the README, too. */
 const blindSpots = [/^(.*HTTP\/2|grpc-js), .*: cancel while the handler reads/];
@@ -27,27 +28,3 @@ describe.each([
 
   afterAll(() => report(name, results));
 });
-
-describe("the matrix can fail", () => {
-  it("finds a naive interceptor out", { timeout: 120_000 }, async () => {
-    const results: MatrixResult[] = [];
-    for (const wire of wires.filter(({ name }) => !name.includes("json"))) results.push(await runMatrix(wire, naive));
-    report("naive interceptor", results);
-    expect(sum(results, "missing")).toBeGreaterThan(50);
-    expect(sum(results, "wrongStatus")).toBeGreaterThan(100);
-  });
-});
-
-function sum(results: MatrixResult[], of: "missing" | "doubled" | "wrongStatus" | "wrongHandlerStatus"): number {
-  return results.reduce((total, result) => total + result[of].length, 0);
-}
-
-function report(name: string, results: MatrixResult[]): void {
-  const cases = results.reduce((total, result) => total + result.cases, 0);
-  const missing = sum(results, "missing");
-  const right = cases - missing - sum(results, "wrongStatus");
-  process.stdout.write(
-    `matrix, ${name}: ${right} of ${cases} statuses right, ${missing} events missing, ${sum(results, "doubled")} doubled, ` +
-      `${sum(results, "wrongHandlerStatus")} handler statuses wrong\n`,
-  );
-}

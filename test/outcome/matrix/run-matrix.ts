@@ -1,28 +1,55 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import { type NodeRequest, type SessionActivityEvent, statusName } from "../../../src/index.js";
-import { cancelMs, deadlineMs, type Ending, endings } from "./endings.js";
+import { groupBy } from "../../support/group-by.js";
+import { endings as allEndings, cancelMs, type Ending } from "./endings.js";
 import type { Kind } from "./kinds.js";
 import type { Wire } from "./matrix-clients.js";
-import { startServer } from "./matrix-server.js";
+import { type MatrixServer, startServer } from "./matrix-server.js";
 
 /** An interceptor that is put to the test, and what it published. */
 export interface Subject {
   readonly interceptor: Interceptor;
   readonly contextValues?: ((request: NodeRequest) => ContextValues) | undefined;
+  readonly watch?: ((server: MatrixServer) => void) | undefined;
   /** Resolves when all events are there. */
   settle(): Promise<void>;
-  readonly events: readonly Pick<SessionActivityEvent, "encodedSessionContext" | "status" | "handlerStatus">[];
+  readonly events: readonly MatrixEvent[];
 }
+
+/** What is compared of an event. */
+export type MatrixEvent = Pick<SessionActivityEvent, "encodedSessionContext" | "status" | "handlerStatus"> &
+  Partial<Pick<SessionActivityEvent, "statusInferred" | "duration" | "timeout">>;
 
 export interface MatrixResult {
   readonly cases: number;
   /** Cases with more or less than one event. */
   readonly missing: string[];
   readonly doubled: string[];
-  /** Cases whose event has another status than the client's code. */
+  /** Cases whose event has another status than the client's code, without the flag. */
   readonly wrongStatus: string[];
+  /** The same, with the flag. */
+  readonly flaggedWrongStatus: string[];
+  /** What is known of the callers that left. */
+  readonly leavings: Leavings;
   readonly wrongHandlerStatus: string[];
+}
+
+/** Callers that left, at a deadline or by cancelling, and how often they were taken for the other. */
+export interface Leavings {
+  all: number;
+  flagged: number;
+  wrongDeadlines: Wrong;
+  wrongCancellations: Wrong;
+  /** Cases in which the client's code tells nothing, or no request came. */
+  notCompared: number;
+}
+
+interface Wrong {
+  flagged: number;
+  unflagged: number;
+  /** By the rule of old: the deadline is 25 ms or a tenth of it away. */
+  byFormerRule: number;
 }
 
 interface Case {
@@ -33,15 +60,16 @@ interface Case {
   /** Resolves when the handler is entered. */
   readonly begun: Promise<void>;
   begin(): void;
-  begunAt?: number;
+  hasBegun?: true;
   seen?: number;
 }
 
-/** How often a case with a deadline is tried, where its calls come to the server long after the client's clock has started. */
-const attempts = 10;
-
-/** Runs every ending over one wire, and compares each event with what the client saw. */
-export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSignal) => Subject): Promise<MatrixResult> {
+/** Runs all endings over one wire, and compares each event with what the client saw. */
+export async function runMatrix(
+  wire: Wire,
+  createSubject: (shutdown: AbortSignal) => Subject,
+  endings: readonly Ending[] = allEndings,
+): Promise<MatrixResult> {
   const shutdown = new AbortController();
   const subject = createSubject(shutdown.signal);
   const cases = new Map<string, Case>();
@@ -56,7 +84,7 @@ export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSigna
       ending,
       begun: new Promise((resolve) => (enter = resolve)),
       begin() {
-        one.begunAt = performance.now();
+        one.hasBegun = true;
         enter();
       },
     };
@@ -72,6 +100,8 @@ export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSigna
   }
   const server = await startServer({
     httpVersion: wire.httpVersion,
+    tls: wire.tls,
+    watch: subject.watch,
     interceptors: [subject.interceptor],
     contextValues: subject.contextValues,
     shutdown,
@@ -82,16 +112,10 @@ export async function runMatrix(wire: Wire, createSubject: (shutdown: AbortSigna
     },
   });
   const client = wire.connect(server.port);
-  const call = async (one: Case, attempt = 1): Promise<void> => {
+  const call = async (one: Case): Promise<void> => {
     const headers = { "x-session-track": "true", "x-session-context": one.id, "x-case": one.id };
-    const calledAt = performance.now();
     const code = await client.call(one.kind, headers, one.ending.client ?? {}, one.begun);
     one.seen = one.ending.client?.cutAfterMs === undefined ? code : 1;
-    // What took so long on its way looks like a cancellation, as the README says: it is not what is asked here.
-    const isLate = (one.begunAt ?? Infinity) - calledAt >= deadlineMs / 10;
-    if (one.ending.client?.timeoutMs !== deadlineMs || !isLate || attempt === attempts) return;
-    cases.delete(one.id);
-    await call(add(one.kind, one.ending), attempt + 1);
   };
   try {
     const all = [...cases.values()];
@@ -123,30 +147,60 @@ async function inPools(cases: Case[], call: (one: Case) => Promise<void>): Promi
 }
 
 function compare(cases: Case[], events: Subject["events"]): MatrixResult {
-  const result = {
+  const none = (): Wrong => ({ flagged: 0, unflagged: 0, byFormerRule: 0 });
+  const result: MatrixResult = {
     cases: cases.length,
     missing: [],
     doubled: [],
     wrongStatus: [],
+    flaggedWrongStatus: [],
     wrongHandlerStatus: [],
-  } as MatrixResult;
-  for (const { id, name, kind, seen, ending } of cases) {
-    const [event, ...more] = events.filter(({ encodedSessionContext }) => encodedSessionContext === id);
-    if (more.length > 0) result.doubled.push(name);
-    if (event === undefined) {
-      result.missing.push(name);
-      continue;
-    }
-    const status = statusName(seen);
-    if (event.status !== status)
-      result.wrongStatus.push(`${name}: the client saw ${status}, the event says ${event.status}`);
-    const expected = typeof ending.handlerStatus === "function" ? ending.handlerStatus(kind) : ending.handlerStatus;
-    const allowed = [expected ?? "same"].flat().map((one) => (one === "same" || one === status ? "" : one));
-    if (!allowed.includes(event.handlerStatus)) {
-      result.wrongHandlerStatus.push(
-        `${name}: expected ${allowed.join(" or ") || "the same"}, got ${event.handlerStatus || "the same"}`,
-      );
-    }
+    leavings: { all: 0, flagged: 0, wrongDeadlines: none(), wrongCancellations: none(), notCompared: 0 },
+  };
+  const byId = groupBy(events, ({ encodedSessionContext }) => encodedSessionContext);
+  for (const one of cases) {
+    const [event, ...more] = byId.get(one.id) ?? [];
+    if (more.length > 0) result.doubled.push(one.name);
+    if (event !== undefined) compareEvent(one, event, result);
+    else if (one.ending.mayStayUnsent === true && one.hasBegun === undefined) result.leavings.notCompared += 1;
+    else result.missing.push(one.name);
   }
   return result;
+}
+
+function compareEvent({ name, kind, seen, ending }: Case, event: MatrixEvent, result: MatrixResult): void {
+  const status = statusName(seen);
+  if (ending.status === undefined) countLeaving(status, event, result.leavings);
+  else result.leavings.notCompared += 1;
+  if (!(ending.status ?? [status]).includes(event.status)) {
+    const wrong = event.statusInferred ? result.flaggedWrongStatus : result.wrongStatus;
+    wrong.push(`${name}: the client saw ${status}, the event says ${event.status}`);
+  }
+  const expected = typeof ending.handlerStatus === "function" ? ending.handlerStatus(kind) : ending.handlerStatus;
+  const allowed = [expected ?? "same"].flat().map((one) => (one === "same" || one === event.status ? "" : one));
+  if (!allowed.includes(event.handlerStatus)) {
+    result.wrongHandlerStatus.push(
+      `${name}: expected ${allowed.join(" or ") || "the same"}, got ${event.handlerStatus || "the same"}`,
+    );
+  }
+}
+
+function countLeaving(seen: string, event: MatrixEvent, leavings: Leavings): void {
+  const wrong =
+    seen === "DEADLINE_EXCEEDED" ? leavings.wrongDeadlines : seen === "CANCELLED" ? leavings.wrongCancellations : null;
+  if (wrong === null) return;
+  leavings.all += 1;
+  if (event.statusInferred) leavings.flagged += 1;
+  if (event.status !== seen) wrong[event.statusInferred ? "flagged" : "unflagged"] += 1;
+  if (formerStatus(event) !== seen) wrong.byFormerRule += 1;
+}
+
+function formerStatus({ duration, timeout }: MatrixEvent): string {
+  const timeoutMs = timeout === undefined ? Infinity : inMs(timeout);
+  const elapsedMs = duration === undefined ? 0 : inMs(duration);
+  return elapsedMs >= timeoutMs - Math.max(25, timeoutMs / 10) ? "DEADLINE_EXCEEDED" : "CANCELLED";
+}
+
+function inMs({ seconds, nanos }: NonNullable<MatrixEvent["duration"]>): number {
+  return Number(seconds) * 1_000 + nanos / 1e6;
 }

@@ -1,6 +1,10 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
 import { createMemoryPublisher, createSessionActivityInterceptor, statusName } from "../../../src/index.js";
+import { buildInterceptor } from "../../../src/service/interceptor.js";
+import { interceptorSettings } from "../../../src/service/interceptor-options.js";
+import { Shutdown } from "../../../src/service/shutdown.js";
+import { createTracking } from "../../../src/service/tracking.js";
 import { settleTimeoutMs } from "./endings.js";
 import type { Subject } from "./run-matrix.js";
 
@@ -21,6 +25,28 @@ export function ours(withContextValues: boolean): (shutdown: AbortSignal) => Sub
       settle: () => interceptor.drain(settleTimeoutMs + 2_000),
       events: publisher.events,
     };
+  };
+}
+
+/** Ours, as startSessionTracking wires it: it sees connections from their start. */
+export function wired(): Subject {
+  const publisher = createMemoryPublisher();
+  const shutdown = new Shutdown();
+  const settings = interceptorSettings({ service: "account-service", publisher, settleTimeoutMs, log: false });
+  const interceptor = buildInterceptor(settings, shutdown);
+  const tracking = createTracking({
+    interceptor,
+    publisher,
+    shutdown,
+    drainTimeoutMs: settleTimeoutMs,
+    log: settings.log,
+  });
+  return {
+    interceptor,
+    contextValues: (request) => interceptor.contextValues(request),
+    watch: (server) => void tracking.watch(server),
+    settle: () => interceptor.drain(settleTimeoutMs + 2_000),
+    events: publisher.events,
   };
 }
 
