@@ -1,4 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   decodeSessionContext,
   type SessionActivityEvent,
@@ -39,8 +40,9 @@ function contextOf(event: SessionActivityEvent): SessionContext | undefined {
 }
 
 export function sayEvent(event: SessionActivityEvent): void {
-  const ended =
-    event.handlerStatus === "" ? event.status : `${event.status} (the handler ended with ${event.handlerStatus})`;
+  const status = event.statusInferred ? `${event.status}, most probably` : event.status;
+  const deadline = event.timeout === undefined ? "" : ` with a deadline of ${durationMs(event.timeout)} ms`;
+  const ended = `${status}${deadline}${event.handlerStatus && ` (the handler ended with ${event.handlerStatus})`}`;
   const context = event.contextVerified ? contextOf(event) : undefined;
   const who =
     context === undefined

@@ -110,9 +110,9 @@ const create = {
 const server = tracking.watch(create[transport]());
 server.listen(0, "127.0.0.1", () => say("listening", server.address().port));
 
-process.once("SIGTERM", () => void end());
+process.once("SIGTERM", () => void stop());
 
-async function end() {
+async function stop() {
   say("told");
   shutDown();
   const startedAt = performance.now();
