@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import {
   decodeSessionContext,
   type SessionActivityEvent,
@@ -37,6 +37,11 @@ function contextOf(event: SessionActivityEvent): SessionContext | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** `durationMs` of protobuf-es, which has it from 2.10 on only. */
+function msOf({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1e3 + nanos / 1e6;
 }
 
 export function sayEvent(event: SessionActivityEvent): void {
