@@ -70,7 +70,12 @@ export interface SessionTracking {
    * 4. What is still open is cut, and its event says `UNSETTLED`.
    * 5. Events go to Kafka, for `closeTimeoutMs` at most.
    *
-   * Always resolves, with all counts. Calling it again changes nothing. The process then ends by itself, if nothing else keeps it.
+   * Connections that were handed on, as for WebSockets, have `graceMs`, too: end them yourself before. Adapters that you wire
+   * by hand are told by your own `shutdownSignal`. With fastify, call this instead of its `close`, or in a `preClose` hook:
+   * `onClose` hooks come when all calls have ended.
+   *
+   * Always resolves, with all counts. For a wrong option, the default holds. Calling it again changes nothing. The process then
+   * ends by itself, if nothing else keeps it.
    *
    * @param options.graceMs In milliseconds. @default 5_000
    * @example

@@ -4,8 +4,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { SessionTrackingStats } from "../../src/kafka/index.js";
-import { compileKafkaEntry } from "../kafka/compiled.js";
+import { dist } from "../support/program.js";
 import { tlsFixture } from "../support/tls-fixture.js";
+import { pause } from "../support/until.js";
 import type { ServerTransport } from "./shutdown-load.js";
 
 /** What a service in a process of its own is started with. */
@@ -46,13 +47,10 @@ export interface ServingProcess {
   readonly exit: Promise<unknown>;
 }
 
-let compiled: string | undefined;
-
 /** Starts a service in a process of its own, until the test is over. */
 export function startServing(node: string, settings: ServingSettings): ServingProcess {
-  compiled ??= compileKafkaEntry().replace("/src/kafka/index.js", "");
   const script = fileURLToPath(new URL("serving-process.mjs", import.meta.url));
-  const child = spawn(node, [script, JSON.stringify({ ...settings, compiled, tls: tlsFixture })], {
+  const child = spawn(node, [script, JSON.stringify({ ...settings, compiled: dist, tls: tlsFixture })], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -71,10 +69,19 @@ export function startServing(node: string, settings: ServingSettings): ServingPr
     else resolve(rest.join(" "));
   });
   createInterface(child.stderr).on("line", (line) => complaints.push(line));
+  const exit = once(child, "exit").then(([code, signal]) => code ?? signal);
+  function said(word: string): Promise<string> {
+    const ended = exit.then(async (code) => {
+      // What it said last may be read after its end.
+      await pause(1_000);
+      throw new Error(`it ended with ${code} and did not say ${word}: ${complaints.join("\n")}`);
+    });
+    return Promise.race([words.get(word)!, ended]);
+  }
   return {
-    said: (word) => words.get(word)!,
+    said,
     complaints,
     shutDown: () => void child.kill("SIGTERM"),
-    exit: once(child, "exit").then(([code, signal]) => code ?? signal),
+    exit,
   };
 }

@@ -7,8 +7,8 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { sessionContextKey, sessionContextVerifiedKey } from "../../src/index.js";
 import { createSessionKeySet, createSessionSigner, createSessionVerifier } from "../../src/signature/index.js";
-import { compileKafkaEntry } from "../kafka/compiled.js";
 import { accountClient, marks } from "../support/account-server.js";
+import { dist } from "../support/program.js";
 import { until } from "../support/until.js";
 import { gate, routesOf, serve, start } from "./wired-service.js";
 
@@ -141,9 +141,8 @@ it("several in one process keep to themselves", async () => {
 });
 
 it("60 rounds of start and shutdown leave no handles, threads or listeners", { timeout: 100_000 }, async () => {
-  const compiled = compileKafkaEntry().replace("/src/kafka/index.js", "");
   const script = fileURLToPath(new URL("rounds-process.mjs", import.meta.url));
-  const child = spawn(process.execPath, [script, compiled, "60"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [script, dist, "60"], { stdio: ["ignore", "pipe", "pipe"] });
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   expect([errors, code]).toEqual(["", 0]);
   const rounds = output
