@@ -75,6 +75,8 @@ export function codeOfUnsendable(call: Call, message: MessageShape<DescMessage> 
   return message === undefined || isEncodable(call, message, encode) ? Code.ResourceExhausted : Code.Internal;
 }
 
+const unimplemented: number = Code.Unimplemented;
+
 /** What the caller receives when this is thrown. Connect takes a thrown undefined for a normal end, mostly. */
 export function codeOfThrown(call: Call, thrown: unknown): number {
   if (thrown !== undefined) return wireCode(thrown);
@@ -94,7 +96,7 @@ export function codeOfThrown(call: Call, thrown: unknown): number {
  */
 export function mayBeCancelled(call: Call, code: number): boolean {
   const { methodKind } = call.method;
-  if (methodKind === "server_streaming") return code === Code.Unimplemented;
+  if (methodKind === "server_streaming") return code === unimplemented;
   const readsRequests = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   return readsRequests && (code === codeOk || /^application\/grpc(?!-web)/.test(contentTypeOf(call)));
 }

@@ -21,6 +21,9 @@ export interface FastifyLike {
 /** How often idle connections are closed while a server stops. Node closes those that become idle later by no event. */
 const sweepMs = 50;
 
+/** How long connections that are new have for their first call while a server stops: it may be on its way. */
+const silenceMs = 500;
+
 /** A connection, as far as it is looked at. Node does not document these names: tests guard them. */
 type OpenSocket = Socket & {
   /** HTTP/1.1: what reads the requests. Null if the connection was handed on, as for WebSockets. */
@@ -122,8 +125,10 @@ export class WatchedServer {
   async #stop(): Promise<void> {
     this.#finishResponses();
     this.#close();
+    const silenceEnds = performance.now() + silenceMs;
     for (;;) {
       this.#closeIdle();
+      if (performance.now() >= silenceEnds) this.#cutSilent();
       const isOver = this.#sockets.size === 0 && (await this.#countUnseen()) <= 0;
       if (isOver || this.#isDestroyed) return;
       await this.#nextSweep();
@@ -172,13 +177,13 @@ export class WatchedServer {
     // fastify first runs hooks of the user's, which may wait for this.
     if (this.#server.listening) this.#server.close();
     if ("closeIdleConnections" in this.#server) this.#server.closeIdleConnections();
-    // Node takes new connections for busy.
-    for (const socket of this.#http1Sockets()) if (socket.bytesRead === 0) socket.destroy();
-    if ("setSecureContext" in this.#server) this.#cutHandshakes();
   }
 
-  /** With TLS, no call can have come before the end of the handshake. */
-  #cutHandshakes(): void {
+  /** Cuts connections that no call has come on. Node takes them for busy. */
+  #cutSilent(): void {
+    for (const socket of this.#http1Sockets()) if (socket.bytesRead === 0) socket.destroy();
+    if (!("setSecureContext" in this.#server)) return;
+    // With TLS, no call can have come before the end of the handshake.
     const done = new Set([...this.#secured].map(({ _parent }) => _parent));
     for (const socket of this.#sockets) if (!done.has(socket)) socket.destroy();
   }

