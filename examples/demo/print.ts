@@ -45,8 +45,8 @@ function msOf({ seconds, nanos }: Duration): number {
 }
 
 export function sayEvent(event: SessionActivityEvent): void {
-  const status = event.statusInferred ? `${event.status}, most probably` : event.status;
-  const deadline = event.timeout === undefined ? "" : ` with a deadline of ${msOf(event.timeout)} ms`;
+  const status = event.statusInferred ? `${event.status} (most probably)` : event.status;
+  const deadline = event.timeout === undefined ? "" : `, with a deadline of ${msOf(event.timeout)} ms`;
   const ended = `${status}${deadline}${event.handlerStatus && ` (the handler ended with ${event.handlerStatus})`}`;
   const context = event.contextVerified ? contextOf(event) : undefined;
   const who =
