@@ -34,6 +34,8 @@ export interface LoadedCall {
   readonly marked: boolean;
   /** The status that the caller received, when it did. */
   status: string | undefined;
+  /** What the client made of it. */
+  error: string | undefined;
   /** When that was, in milliseconds after the service was told. */
   endedAfterMs: number | undefined;
 }
@@ -62,7 +64,7 @@ export function openCalls(server: ServerTransport, port: number, count: number):
   const calls = Array.from({ length: count }, (_, index): LoadedCall => {
     const { kind, ending } = variants[index % variants.length]!;
     const marked = Math.floor(index / variants.length) % 2 === 0;
-    return { id: `call-${index}`, kind, ending, marked, status: undefined, endedAfterMs: undefined };
+    return { id: `call-${index}`, kind, ending, marked, status: undefined, error: undefined, endedAfterMs: undefined };
   });
 
   async function run(call: LoadedCall, client: Client<typeof AccountService>): Promise<void> {
@@ -71,6 +73,7 @@ export function openCalls(server: ServerTransport, port: number, count: number):
       call.status = "OK";
     } catch (error) {
       call.status = statusName(ConnectError.from(error).code);
+      call.error = String(error);
     }
     call.endedAfterMs = performance.now() - toldAt;
   }
@@ -113,7 +116,7 @@ async function perform(
   async function* requests(): AsyncGenerator<{ deviceId: string }> {
     yield { deviceId: "1" };
     await told;
-    await pause(200);
+    await pause(1_000);
     yield { deviceId: "2" };
     // Who is told ends the call, and not this.
     if (ending === "told") await new Promise(() => {});
