@@ -30,7 +30,6 @@ export { createMemoryPublisher, type MemoryPublisher } from "./publishing/memory
 export type { DropReason, LossReason, Publisher, PublisherProblem, PublisherStats } from "./publishing/publisher.js";
 export type { AdapterOptions, AnyAdapterOptions } from "./service/adapter-options.js";
 export { annotateSessionActivity } from "./service/annotation.js";
-export type { WatchableServer } from "./service/connections.js";
 export {
   createSessionActivityInterceptor,
   type InterceptorStats,
@@ -40,3 +39,4 @@ export type { SessionActivityInterceptorOptions } from "./service/interceptor-op
 export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./service/relay.js";
 export type { SkipReason } from "./service/skipped-calls.js";
 export type { Readiness, ReadinessProblem, SessionTracking, SessionTrackingStats } from "./service/tracking.js";
+export type { WatchableServer } from "./service/watched-server.js";

@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import {
   decodeSessionContext,
   type SessionActivityEvent,
@@ -39,9 +39,14 @@ function contextOf(event: SessionActivityEvent): SessionContext | undefined {
   }
 }
 
+/** `durationMs` of protobuf-es, which has it from 2.10 on only. */
+function msOf({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1e3 + nanos / 1e6;
+}
+
 export function sayEvent(event: SessionActivityEvent): void {
-  const status = event.statusInferred ? `${event.status}, most probably` : event.status;
-  const deadline = event.timeout === undefined ? "" : ` with a deadline of ${durationMs(event.timeout)} ms`;
+  const status = event.statusInferred ? `${event.status} (most probably)` : event.status;
+  const deadline = event.timeout === undefined ? "" : `, with a deadline of ${msOf(event.timeout)} ms`;
   const ended = `${status}${deadline}${event.handlerStatus && ` (the handler ended with ${event.handlerStatus})`}`;
   const context = event.contextVerified ? contextOf(event) : undefined;
   const who =

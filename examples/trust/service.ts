@@ -8,7 +8,7 @@ import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
 
 const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "http://localhost:8080/jwks" });
-await keys.ready(); // the first fetch succeeded, or failed: marks are `key_unknown` until one succeeds
+await keys.ready(); // resolves after the first fetch. If it failed, marks are `key_unknown` until a later one succeeds
 
 const tracking = startSessionTracking({
   verify: createSessionVerifier({ keys, audience: "account-service" }),

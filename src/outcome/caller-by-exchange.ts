@@ -11,7 +11,7 @@ import {
   mayBeCancelled,
   trailerCode,
 } from "./caller.js";
-import { type Arrival, lostTimeOf } from "./connection.js";
+import { type Arrival, lostTimeOf } from "./connection-timing.js";
 import type { Exchange } from "./exchange.js";
 import { judgeAnswer, judgeLeaving, type Leaving, type Verdict } from "./leaving.js";
 import { loopDelay } from "./loop-delay.js";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-import { type Arrival, arrivalOf } from "./connection.js";
+import { type Arrival, arrivalOf } from "./connection-timing.js";
 
 /** Node's own request, as connect-node, express and fastify (`.raw`) hand it out. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;

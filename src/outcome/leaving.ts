@@ -46,7 +46,7 @@ const internalErrorCode = 2;
  * How long before its deadline, by this server's reckoning, a caller may leave because of it: 1 % of the deadline, for clocks
  * and timers that differ.
  */
-function slackOf(timeoutMs: number): number {
+function clockAllowanceOf(timeoutMs: number): number {
   return Math.min(Math.max(25, timeoutMs / 100), 300);
 }
 
@@ -78,7 +78,7 @@ export function judgeLeaving(leaving: Leaving): Verdict {
   if (timeoutMs === undefined) return { code: Code.Canceled, inferred: isOdd };
   // Where the leaving lies beside the deadline, on the caller's clock.
   const beside = elapsedMs + lostMs - timeoutMs;
-  const slack = slackOf(timeoutMs) + loopDelayMs;
+  const slack = clockAllowanceOf(timeoutMs) + loopDelayMs;
   // A guess is generous already.
   const isBefore = beside < -(isLostGuessed ? slack : slack + lostErrorMs);
   if (isBefore) return { code: Code.Canceled, inferred: isOdd || beside >= -(slack + lostErrorMs + marginMs) };

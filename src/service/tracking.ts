@@ -3,10 +3,10 @@ import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/opt
 import { resolvesWithin } from "../base/timing.js";
 import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
 import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
-import { readServer, type WatchableServer, WatchedServer } from "./connections.js";
 import type { InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import type { Shutdown } from "./shutdown.js";
+import { readServer, type WatchableServer, WatchedServer } from "./watched-server.js";
 
 /** Everything that is counted, at one moment. */
 export interface SessionTrackingStats {

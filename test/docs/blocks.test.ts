@@ -38,6 +38,7 @@ it.each([...new Set(taken.flatMap(({ file }) => file ?? []))])("%s is run by a t
 const runners: Readonly<Record<string, string | ((args: readonly string[]) => void)>> = {
   "node_modules/.bin/session-activity": "worker-page.test.ts",
   curl: "quickstart.test.ts",
+  node: "quickstart.test.ts",
   openssl: "trust.test.ts",
   npm: checkNpm,
 };

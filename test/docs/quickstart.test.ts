@@ -1,5 +1,5 @@
 // The examples of README, docs/events.md and docs/history.md, as processes.
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,17 +9,24 @@ import { createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.
 import { eventOf } from "../history/history-fixtures.js";
 import { marks } from "../support/account-server.js";
 import { freePorts } from "../support/free-ports.js";
+import type { Program } from "../support/program.js";
 import { until } from "../support/until.js";
 import { changePassword, run } from "./calls.js";
-import { shellBlock } from "./pages.js";
+import { at, commandsOf, shellBlock } from "./pages.js";
 
 it("service and reader as two processes, called as the README says", { timeout: 60_000 }, async () => {
-  const kafka = await startEmbeddedKafka();
-  onTestFinished(() => kafka.close());
+  const commands = commandsOf(shellBlock("README.md", "node")).filter(({ program }) => program === "node");
+  const lines = shellBlock("README.md", "node").code.split("\n");
+  const brokers = await printedBrokers(lines.find((line) => line.startsWith("node -e ")) ?? "");
   const [port = 0] = await freePorts(1);
-  const env = { SESSION_TRACKING_SERVICE: "account-service", SESSION_TRACKING_KAFKA_BROKERS: kafka.brokers };
-  const service = run("quickstart/service.js", { ...env, PORT: String(port) });
-  const reader = run("quickstart/reader.js", env);
+  /** Runs a program with what the README says, and the address that it says to give. */
+  const runAsWritten = (script: string): Program => {
+    const command = commands.find(({ args }) => args.includes(`dist/examples/${script}`));
+    expect(command?.env["SESSION_TRACKING_KAFKA_BROKERS"]).toBe("localhost:9092");
+    return run(script, { ...command?.env, SESSION_TRACKING_KAFKA_BROKERS: brokers, PORT: String(port) });
+  };
+  const service = runAsWritten("quickstart/service.js");
+  const reader = runAsWritten("quickstart/reader.js");
   const call = () => changePassword(port, "2", marks("c2Vzc2lvbi0x", "change_password"));
   await expect.poll(call, { timeout: 20_000 }).toBe("PermissionDenied");
   const event = "account-service change_password PERMISSION_DENIED";
@@ -55,3 +62,18 @@ it("the signal history as a process", { timeout: 90_000 }, async () => {
   expect(reader.output()).toContain("action-a changed country from nothing to DE");
   expect(await reader.stop()).toBe(0);
 });
+
+/** Starts the Kafka of the README, until the test is over. Resolves to the address that it prints. */
+async function printedBrokers(command: string): Promise<string> {
+  const kafka = spawn("sh", ["-c", `exec ${command}`], { cwd: at("."), stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void kafka.kill("SIGKILL"));
+  let output = "";
+  kafka.stdout.on("data", (chunk) => (output += String(chunk)));
+  const address = () => /brokers: '([^']+)'/.exec(output)?.[1];
+  await until(
+    () => address() !== undefined,
+    () => output,
+    20_000,
+  );
+  return address() ?? "";
+}

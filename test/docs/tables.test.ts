@@ -185,3 +185,14 @@ it("ARCHITECTURE.md has a row for each folder of src", () => {
   const rows = namesUnder("ARCHITECTURE.md", "The layout").filter((name) => name.startsWith("src/"));
   expect(rows.toSorted()).toEqual(folders.map(({ name }) => `src/${name}`).toSorted());
 });
+
+it("README.md has each set of versions that is tested", () => {
+  const sets = /const sets = \[([\s\S]*?)\n\];/.exec(read("scripts/test-versions.mjs"))?.[1] ?? "";
+  const tested = [...sets.matchAll(/node: "([^"]+)",\s+connect: "([^"]+)",\s+protobuf: "([^"]+)"/g)].map((set) =>
+    set.slice(1),
+  );
+  expect(tested.length).toBe([...sets.matchAll(/name: "/g)].length);
+  expect(tested.length).toBeGreaterThan(1);
+  const rows = rowsUnder("README.md", "Install").map((row) => row.slice(0, 3));
+  expect(rows).toEqual(tested);
+});

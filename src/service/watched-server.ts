@@ -4,7 +4,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { wrongOption } from "../base/option-error.js";
 import { isTrackValue, sessionHeaders } from "../contract/headers.js";
-import { type Connection, connectionOn, noteConnection } from "../outcome/connection.js";
+import { type Connection, connectionOn, noteConnection } from "../outcome/connection-timing.js";
 
 /** A server of Node's own. */
 export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
