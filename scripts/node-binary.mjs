@@ -44,7 +44,7 @@ export function linkNode(root, major) {
 }
 
 /** Fetches Node from the npm registry into the cache, if it is not there, and returns where its binary is. */
-function fetchNode(major) {
+export function fetchNode(major) {
   const platform = `${process.platform}-${process.arch}`;
   const name = nodePackages[platform];
   const advice = `install Node ${major} and try again.`;

@@ -1,16 +1,13 @@
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { root } from "./root.js";
 
-const running = Number(process.versions.node.split(".")[0]);
-const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-
-/** The path of a Node of this major version, or undefined if this machine has none. */
-export function nodePath(major: number): string | undefined {
-  if (major === running) return process.execPath;
-  // Where scripts/setup.mjs keeps those that it fetched.
-  const folder = `node-${major}-${process.platform}-${process.arch}`;
-  const packageName = folder.replace(`-${major}`, "");
-  const path = join(cache, "connect-session-activity", folder, "node_modules", packageName, "bin", "node");
-  return existsSync(path) ? path : undefined;
+/** The binary of the newest Node of a major version. It is fetched from the npm registry if it is not there yet. */
+export function nodePath(major: number): string {
+  if (process.version.startsWith(`v${major}.`)) return process.execPath;
+  const script = join(root, "scripts", "fetch-node.mjs");
+  const lines = execFileSync(process.execPath, [script, String(major)], { encoding: "utf8" })
+    .trim()
+    .split("\n");
+  return lines.at(-1) ?? "";
 }
