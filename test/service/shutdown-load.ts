@@ -44,7 +44,10 @@ export interface Load {
   readonly calls: readonly LoadedCall[];
   /** Tells the callers that the service was told to shut down. */
   told(): void;
-  /** Resolves when all callers have seen an end. */
+  /**
+   * Resolves when all callers have seen an end, but for those that are cut: before 2.3, connect-node's client does not notice
+   * the end of an HTTP/2 connection that it waits on for an answer.
+   */
   readonly ended: Promise<unknown>;
   close(): void;
 }
@@ -78,13 +81,14 @@ export function openCalls(server: ServerTransport, port: number, count: number):
     call.endedAfterMs = performance.now() - toldAt;
   }
 
+  const runs = calls.map((call, index) => run(call, clients[index % clients.length]!));
   return {
     calls,
     told() {
       toldAt = performance.now();
       tell();
     },
-    ended: Promise.all(calls.map((call, index) => run(call, clients[index % clients.length]!))),
+    ended: Promise.all(runs.filter((_, index) => calls[index]!.ending !== "never")),
     close,
   };
 }
