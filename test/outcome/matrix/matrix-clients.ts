@@ -286,9 +286,11 @@ function connectGrpcJs(port: number, tls: boolean): TestClient {
   const secrets = tls
     ? grpc.credentials.createSsl(null, null, null, { rejectUnauthorized: false })
     : grpc.credentials.createInsecure();
+  // From Node 26 on, an address cannot be the name that TLS asks for, and grpc-js would take it for that.
+  const always = { "grpc.use_local_subchannel_pool": 1, "grpc.ssl_target_name_override": "localhost" };
   const clients: grpc.Client[] = [];
   function open(options: grpc.ClientOptions = {}): grpc.Client {
-    const client = new grpc.Client(`127.0.0.1:${port}`, secrets, { "grpc.use_local_subchannel_pool": 1, ...options });
+    const client = new grpc.Client(`127.0.0.1:${port}`, secrets, { ...always, ...options });
     clients.push(client);
     return client;
   }
