@@ -1,7 +1,8 @@
 // Runs the quick suite with versions of Node, Connect and protobuf-es that this package claims to work with.
 //
 //   npm run test:versions             all sets and all tests; writes docs/versions.md if all pass
-//   npm run test:versions -- --ends   the oldest and the newest set, and the tests that versions matter to most: for CI
+//   npm run test:versions -- --short  all sets, and the tests that versions matter to most; writes the page, too
+//   npm run test:versions -- --ends   the oldest and the newest set, and the same tests: for CI
 //
 // Each set has a copy of the tree under .cache/versions, with packages of its own. The next run finds them there.
 import { spawn, spawnSync } from "node:child_process";
@@ -14,6 +15,7 @@ import { installPackages, npm } from "./packages.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const endsOnly = process.argv.includes("--ends");
+const isShort = endsOnly || process.argv.includes("--short");
 
 const sets = [
   {
@@ -123,7 +125,7 @@ async function prepare(set) {
 
 /** The tests to run, or none to run all. Vitest takes no notice of a path that names nothing, but this throws. */
 function testFiles() {
-  if (!endsOnly) return [];
+  if (!isShort) return [];
   const files = endTests.flatMap((path) => {
     if (!statSync(join(root, path)).isDirectory()) return [path];
     const names = readdirSync(join(root, path)).filter((name) => name.endsWith(".test.ts"));
@@ -175,9 +177,9 @@ ${table(results, columns)}
 
 ${results.map(({ name, why }) => `- **${name}**: ${why}.`).join("\n")}
 
-\`npm run test:versions\` runs the quick suite on each set, with the status matrix, and writes this page.
+\`npm run test:versions\` runs the whole quick suite on each set, with the status matrix, and writes this page. With \`-- --short\`, it runs fewer tests. ${isShort ? "The figures above are those of the short run." : "The figures above are those of the whole run."}
 
-CI runs \`npm run test:versions -- --ends\`: the oldest and the newest set, with fewer tests, so that it stays short. Those are:
+CI runs \`npm run test:versions -- --ends\`: the oldest and the newest set, with the tests of a short run. Those are:
 
 ${endTests.map((path) => `- \`${path}\``).join("\n")}
 

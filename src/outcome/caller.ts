@@ -96,7 +96,8 @@ export function codeOfThrown(call: Call, thrown: unknown): number {
  */
 export function mayBeCancelled(call: Call, code: number): boolean {
   const { methodKind } = call.method;
-  if (methodKind === "server_streaming") return code === unimplemented;
+  const isPlainGrpc = /^application\/grpc(?!-web)/.test(contentTypeOf(call));
+  if (methodKind === "server_streaming") return isPlainGrpc && code === unimplemented;
   const readsRequests = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  return readsRequests && (code === codeOk || /^application\/grpc(?!-web)/.test(contentTypeOf(call)));
+  return readsRequests && (code === codeOk || isPlainGrpc);
 }

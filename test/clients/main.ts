@@ -85,7 +85,7 @@ async function measure(): Promise<number> {
 
 /** Says what does not hold. Gives the exit code. */
 function sumUp(found: ReadonlyMap<SettingName, Found>, delayProblem: string | undefined): number {
-  const isFull = values.clients === undefined && values.paths === undefined;
+  const isFull = values.clients === undefined && values.paths === undefined && perCell >= 440;
   const all = [...found].flatMap(([name, one]) => checks(name, one, isFull));
   const failures = all.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${name}: ${failure}`]));
   const passed = all.length - failures.length;
