@@ -83,6 +83,8 @@ export function createJudge(options: JudgeOptions, log: TroubleLog<ServiceTroubl
       findings.dropContext(call);
     } else if (context) {
       call.contextValues.set(sessionContextKey, context);
+      // Values that a service wrongly gives to two calls must not lend one call's verification to the other.
+      call.contextValues.delete(sessionContextVerifiedKey);
     }
     if (required.size === 0) return untracked;
     const procedure = procedureOf(call.method);
@@ -106,6 +108,7 @@ export function createJudge(options: JudgeOptions, log: TroubleLog<ServiceTroubl
 function takeContextAway(call: Call): void {
   call.header.delete(sessionHeaders.context);
   call.contextValues.delete(sessionContextKey);
+  call.contextValues.delete(sessionContextVerifiedKey);
 }
 
 /** Counts what was found, each call once, and gives the judgement that follows from it. */
