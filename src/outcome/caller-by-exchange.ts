@@ -36,7 +36,8 @@ class ExchangeWatch implements CallerWatch {
   readonly #exchange: Exchange;
   readonly #events: CallerEvents;
   #code: number | undefined;
-  #hasLeft = false;
+  /** The caller left, or nobody asks any more. */
+  #isOver = false;
   #answeredAt = 0;
   /** A unary answer, as long as nobody knows whether it could be serialized. */
   #unsent: Answer | undefined;
@@ -53,7 +54,10 @@ class ExchangeWatch implements CallerWatch {
     this.#exchange.onChange(() => this.#changed());
   }
 
-  stop(): void {}
+  stop(): void {
+    // What comes now is not the caller's doing: at a shutdown, the connection is cut after the event.
+    this.#isOver = true;
+  }
 
   answered(code: number): void {
     if (this.#code !== undefined) return;
@@ -90,8 +94,8 @@ class ExchangeWatch implements CallerWatch {
 
   #left(now: number): void {
     // The handler's end comes here, too.
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
     const leaving = this.#leavingAt(now);
     const verdict: Verdict = judgeLeaving(leaving);
     if (leavings.hasSubscribers) leavings.publish({ call: this.#call, leaving, verdict });

@@ -125,7 +125,7 @@ process.stdin.on("end", () => void end()).resume();
 async function end(): Promise<void> {
   await tracking.shutDown({ graceMs: 0 });
   write({ line: "stats", stats: tracking.stats(), warnings });
-  file.end(() => process.exit(0));
+  file.end((error?: Error | null) => process.exit(error ? 1 : 0));
 }
 
 /** What the events of this and of later versions hold. */

@@ -101,7 +101,8 @@ async function startServer(setting: Setting, { key, cert }: Tools, record: strin
     ports: JSON.parse(String(line)),
     async end() {
       child.stdin?.end();
-      await exit;
+      const [code, signal]: (number | string | null)[] = await exit;
+      if (code !== 0) process.stderr.write(`the lab's server ended with ${signal ?? code}\n`);
     },
     kill: () => void child.kill("SIGKILL"),
   };

@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
@@ -105,6 +107,28 @@ describe("a call that is not a stream", () => {
     await failed;
     expect(events.map(({ status, handlerStatus }) => [status, handlerStatus])).toEqual([["UNSETTLED", ""]]);
     expect(interceptor).toMatchObject({ open: 0, tracked: 1, byStatus: { UNSETTLED: 1 } });
+  });
+
+  it("whose connection is cut at the end has not left its service", async () => {
+    const { tracking } = start({ drainTimeoutMs: 50 });
+    const leavings: unknown[] = [];
+    const note = (leaving: unknown): void => void leavings.push(leaving);
+    subscribe("connect-session-activity:leaving", note);
+    try {
+      const hanging = routesOf({ changePassword: () => new Promise(() => {}) });
+      const served = await serve(tracking, { routes: hanging });
+      const cut = new Promise((resolve) => {
+        served.server.once("request", (_, response: ServerResponse) => response.once("close", resolve));
+      });
+      const call = accountClient(served).changePassword({}, { headers: marks() });
+      const failed = expect(call).rejects.toBeInstanceOf(ConnectError);
+      await until(() => tracking.stats().interceptor.open === 1);
+      await tracking.shutDown({ graceMs: 0 });
+      await Promise.all([failed, cut]);
+      expect(leavings).toHaveLength(0);
+    } finally {
+      unsubscribe("connect-session-activity:leaving", note);
+    }
   });
 
   it("is not told before, marked or not", async () => {
