@@ -25,8 +25,14 @@ export interface SessionSigner {
  * - `signature_invalid`: it is no such signature, or it was made for another mark, method or audience
  * - `signature_expired`: it is older than allowed
  * - `key_unknown`: it names a key that is not known
+ * - `key_stale`: the keys could not be fetched for so long that they no longer hold
  */
-export type SignatureProblem = "signature_missing" | "signature_invalid" | "signature_expired" | "key_unknown";
+export type SignatureProblem =
+  | "signature_missing"
+  | "signature_invalid"
+  | "signature_expired"
+  | "key_unknown"
+  | "key_stale";
 
 /** Verifies signatures of marks, for a service. See `connect-session-activity/signature`. */
 export interface SessionVerifier {

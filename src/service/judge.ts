@@ -206,6 +206,7 @@ const problems: ReadonlySet<SignatureProblem> = new Set<SignatureProblem>([
   "signature_invalid",
   "signature_expired",
   "key_unknown",
+  "key_stale",
 ]);
 
 /** Asks the verifier, and guards its contract. Resolves to undefined if the signature holds, and never rejects. */

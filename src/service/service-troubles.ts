@@ -15,6 +15,7 @@ export const serviceTroubles = [
   "signature_invalid",
   "signature_expired",
   "key_unknown",
+  "key_stale",
   "verifier",
   "context_dropped",
   // Calls without an event.

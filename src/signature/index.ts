@@ -1,4 +1,5 @@
 export type { SignatureAlgorithm } from "./claims.js";
+export type { FetchProblem } from "./fetch-failure.js";
 export type { SessionKey } from "./key.js";
 export {
   createSessionKeySet,

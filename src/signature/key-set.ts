@@ -1,8 +1,9 @@
 import type { JsonWebKey } from "node:crypto";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
-import { missingOption, wrongOption } from "../base/option-error.js";
-import { flag, isOptions, logOption, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
+import { missingOption, wrongOption, wrongOptionShown } from "../base/option-error.js";
+import { flag, isOptions, logOption, maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
+import { type FetchFailure, type FetchProblem, fetchAdvice } from "./fetch-failure.js";
 import { fetchKeys } from "./jwks.js";
 import { publicAdvice, readPublicKey, type SessionKey } from "./key.js";
 import type { SignatureTrouble } from "./signature-troubles.js";
@@ -17,6 +18,15 @@ export interface SessionKeySetOptions {
   refreshMs?: number | undefined;
   /** How long fetching may take, in milliseconds. By default, 5,000. */
   timeoutMs?: number | undefined;
+  /**
+   * The age from which keys of the JWKS no longer hold, in milliseconds, counted from the last fetch that succeeded. Marks are
+   * then `key_stale`. It must be larger than `refreshMs` and `timeoutMs` together. Without it, whoever can keep this service
+   * from the address can keep a key in use that the gateway has taken away.
+   *
+   * @default none: the last keys hold without end
+   * @example maxStaleMs: 24 * 60 * 60_000
+   */
+  maxStaleMs?: number | undefined;
   /** Allows a JWKS over plain HTTP from another machine. Whoever can change the answer on its way can then forge marks. */
   allowInsecureUrl?: boolean | undefined;
   /** Takes warnings. By default, a line each on stderr; false silences them. */
@@ -33,12 +43,18 @@ export interface SessionKeySetStats {
   readonly refreshFailed: number;
   /** When it was last fetched. Undefined until then. */
   readonly refreshedAt: Date | undefined;
+  /** Why the last attempt to fetch it failed. Undefined if it did not. */
+  readonly refreshProblem: FetchProblem | undefined;
+  /** Whether the keys of the JWKS are older than `maxStaleMs`, and no longer hold. */
+  readonly stale: boolean;
 }
 
 /** The public keys of gateways, in memory. */
 export interface SessionKeySet {
   /** Finds a key. Asking for one that is not there makes the JWKS be fetched again, in the background. */
   find(keyId: string): SessionKey | undefined;
+  /** Whether the keys of the JWKS are older than `maxStaleMs`: then `find` finds none of them. */
+  isStale(): boolean;
   /** Resolves when the JWKS was fetched for the first time, or could not be. Never rejects. */
   ready(): Promise<void>;
   /** The counts at this moment. */
@@ -54,42 +70,54 @@ const pauseMs = 10_000;
  * Creates a set of public keys. With several, a gateway can change its key: publish the new one, sign with it, take away
  * the old one.
  *
- * A JWKS is fetched in the background, now and then. If that fails, the keys known so far stay, without end: watch
+ * A JWKS is fetched in the background, now and then. If that fails, the keys known so far stay, up to `maxStaleMs`: watch
  * `stats().refreshedAt`. Throws a TypeError for options that are wrong.
  */
 export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySet {
-  const { url, refreshMs, timeoutMs, local, log } = keySetSettings(options);
+  const { url, refreshMs, timeoutMs, maxStaleMs, local, log } = keySetSettings(options);
   const counts = { refreshed: 0, refreshFailed: 0 };
   const stop = new AbortController();
   let remote = new Map<string, SessionKey>();
   let refreshedAt: Date | undefined;
+  let refreshProblem: FetchProblem | undefined;
+  let staleAt = Infinity;
   let attemptedAt = 0;
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
+  const isStale = (): boolean => staleAt !== Infinity && performance.now() >= staleAt;
+
   async function refresh(from: URL): Promise<void> {
     attemptedAt = performance.now();
-    let failed = false;
-    try {
-      const keys = await fetchKeys(from, AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]));
-      remote = index(keys);
-      refreshedAt = new Date();
-      counts.refreshed += 1;
-    } catch (error) {
-      failed = true;
-      counts.refreshFailed += 1;
-      if (!stop.signal.aborted) {
-        const details = { url: `${from.origin}${from.pathname}`, error: String(error), keys: remote.size };
-        log.warn("jwks_not_fetched", details, "the JWKS could not be fetched: the keys known so far stay");
-      }
-    }
+    const fetched = await fetchKeys(from, AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]));
     running = undefined;
-    schedule(from, failed ? Math.min(refreshMs, pauseMs) : refreshMs);
+    if (stop.signal.aborted) return;
+    if (fetched.kind === "failed") {
+      fail(from, fetched);
+      schedule(from, Math.min(refreshMs, pauseMs));
+      return;
+    }
+    remote = index(fetched.keys);
+    refreshedAt = new Date();
+    refreshProblem = undefined;
+    // The answer may be as old as the question.
+    staleAt = attemptedAt + (maxStaleMs ?? Infinity);
+    counts.refreshed += 1;
+    schedule(from, refreshMs);
+  }
+
+  /** No more of the address than its origin is told: there are secrets in paths, too. */
+  function fail({ origin }: URL, { problem, code, status }: FetchFailure): void {
+    counts.refreshFailed += 1;
+    refreshProblem = problem;
+    const details = { origin, problem, ...(code && { code }), ...(status && { status }), keys: remote.size };
+    const advice = `the JWKS could not be fetched: ${fetchAdvice[problem]}`;
+    if (isStale()) log.error("jwks_stale", details, `${advice}. Its keys are older than maxStaleMs and no longer hold`);
+    else log.warn("jwks_not_fetched", details, `${advice}. The keys known so far stay`);
   }
 
   function schedule(from: URL, inMs: number): void {
     clearTimeout(timer);
-    if (stop.signal.aborted) return;
     timer = setTimeout(() => start(from), inMs).unref();
   }
 
@@ -101,13 +129,18 @@ export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySe
   const first = running ?? Promise.resolve();
   return {
     find(keyId) {
-      const key = local.get(keyId) ?? remote.get(keyId);
+      const key = local.get(keyId) ?? (isStale() ? undefined : remote.get(keyId));
       const mayAsk = url !== undefined && running === undefined && !stop.signal.aborted;
       if (key === undefined && mayAsk && performance.now() - attemptedAt >= pauseMs) start(url);
       return key;
     },
+    isStale,
     ready: () => first,
-    stats: () => ({ keys: new Set([...local.keys(), ...remote.keys()]).size, ...counts, refreshedAt }),
+    stats() {
+      const stale = isStale();
+      const usable = new Set([...local.keys(), ...(stale ? [] : remote.keys())]);
+      return { keys: usable.size, ...counts, refreshedAt, refreshProblem, stale };
+    },
     close() {
       stop.abort();
       clearTimeout(timer);
@@ -126,6 +159,7 @@ interface GivenSettings {
   readonly jwksUrl: URL | undefined;
   readonly refreshMs: number;
   readonly timeoutMs: number;
+  readonly maxStaleMs: number | undefined;
   readonly allowInsecureUrl: boolean;
   readonly log: Logger | false | undefined;
 }
@@ -151,6 +185,12 @@ export const keySetTable: OptionsOf<GivenSettings> = {
   },
   refreshMs: milliseconds({ meaning: "How often the JWKS is fetched", byDefault: 300_000, min: 100 }),
   timeoutMs: milliseconds({ meaning: "How long fetching may take", byDefault: 5_000 }),
+  maxStaleMs: {
+    ...milliseconds({ meaning: "The age from which keys of the JWKS no longer hold", byDefault: 0 }),
+    expects: `a number of milliseconds larger than refreshMs and timeoutMs together, and up to ${maxInt32}`,
+    byDefault: undefined,
+    defaultText: "none: the last keys hold without end",
+  },
   allowInsecureUrl: flag({ meaning: "Allows a JWKS over plain HTTP from another machine" }),
   log: logOption,
 };
@@ -164,6 +204,13 @@ function keySetSettings(options: SessionKeySetOptions) {
   if (jwksUrl !== undefined && !isTrusted(jwksUrl, allowInsecureUrl)) {
     throw wrongOption("jwksUrl", keySetTable.jwksUrl.expects, `${jwksUrl.protocol}//${jwksUrl.host}`);
   }
+  if (jwksUrl !== undefined && (jwksUrl.username !== "" || jwksUrl.password !== "")) {
+    const expected = "an address without a user name and password, which fetch does not take";
+    throw wrongOptionShown("jwksUrl", expected, "one with them");
+  }
+  const { refreshMs, timeoutMs, maxStaleMs = Infinity } = times;
+  // Keys that are fetched in good time must never count as stale.
+  if (maxStaleMs <= refreshMs + timeoutMs) throw wrongOption("maxStaleMs", keySetTable.maxStaleMs.expects, maxStaleMs);
   return { ...times, local: index(local), url: jwksUrl, log: createTroubleLog<SignatureTrouble>(log) };
 }
 

@@ -21,7 +21,7 @@ export interface CheckedSignature {
     MarkClaims & { readonly jti: string; readonly iat: number; readonly aud: string | string[] };
 }
 
-/** The public keys. An array has a `find` of its own, and is none. */
+/** The public keys. */
 export const keySetOption: Option<SessionKeySet> = {
   meaning: "The public keys of the gateways",
   expects: "a SessionKeySet, which createSessionKeySet makes",
@@ -38,8 +38,7 @@ export const audienceOption: Option<readonly string[] | undefined> = {
 };
 
 function isKeySet(value: unknown): value is SessionKeySet {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject && "find" in value && typeof value.find === "function";
+  return typeof value === "object" && value !== null && "isStale" in value && typeof value.isStale === "function";
 }
 
 function readAudience(audiences: readonly unknown[]): readonly string[] | undefined {
@@ -88,7 +87,8 @@ export async function checkSignature(
     if (typeof jti !== "string" || iat === undefined || aud === undefined) return "signature_invalid";
     return { keyId: protectedHeader.kid ?? "", claims: { ...payload, jti, iat, aud } };
   } catch (error) {
-    if (error instanceof UnknownKey) return "key_unknown";
+    // A key that is not there may be one that the gateway has published since.
+    if (error instanceof UnknownKey) return options.keys.isStale() ? "key_stale" : "key_unknown";
     return error instanceof errors.JWTExpired ? "signature_expired" : "signature_invalid";
   }
 }

@@ -152,6 +152,12 @@ describe("docs/operations.md", () => {
     expect(documented.toSorted()).toEqual(unionOf(name).toSorted());
   });
 
+  it("has each problem of the JWKS", () => {
+    expect(namesUnder(page, "Problems of the JWKS").filter((name) => !/^[A-Z]|Ms$|^kid$/.test(name))).toEqual(
+      unionOf("FetchProblem"),
+    );
+  });
+
   it("has the reasons that the publisher really uses", () => {
     expect(unionOf("DropReason").toSorted()).toEqual(Object.keys(advice).toSorted());
   });

@@ -53,6 +53,7 @@ describe("verify", () => {
     ["a bad one", signed, "signature_invalid", "signature_invalid", jws],
     ["an expired one", signed, "signature_expired", "signature_expired", jws],
     ["one by an unknown key", signed, "key_unknown", "key_unknown", jws],
+    ["one by a key that no longer holds", signed, "key_stale", "key_stale", jws],
   ];
   it.each(failures)(
     "%s: the call runs without the context, the event is evidence",

@@ -1,9 +1,13 @@
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { createSessionKeySet, type SessionKeySetOptions } from "../../src/signature/index.js";
+import { fetchAdvice } from "../../src/signature/fetch-failure.js";
+import { createSessionKeySet, type FetchProblem, type SessionKeySetOptions } from "../../src/signature/index.js";
+import { freePorts } from "../support/free-ports.js";
 import { listen } from "../support/listen.js";
 import { refusalOf } from "../support/refusal.js";
+import { selfSigned } from "../support/self-signed.js";
 import { until } from "../support/until.js";
 
 function publicJwk(kid: string): JsonWebKey {
@@ -39,6 +43,18 @@ function createKeySet(options: SessionKeySetOptions) {
   return keys;
 }
 
+/** What is logged as a warning or an error. */
+function createLog() {
+  const lines: [details: object, message: string][] = [];
+  const add = (details: object, message: string): void => void lines.push([details, message]);
+  return { log: { debug() {}, info() {}, warn: add, error: add }, lines };
+}
+
+async function startTls(hosts: readonly string[]): Promise<string> {
+  const { port } = await listen(createTlsServer(selfSigned(hosts), send("{}")));
+  return `https://127.0.0.1:${port}`;
+}
+
 afterEach(() => {
   vi.restoreAllMocks();
 });
@@ -50,7 +66,8 @@ describe("createSessionKeySet, local keys", () => {
     expect(keys.find("b")?.keyId).toBe("b");
     expect(keys.find("c")).toBeUndefined();
     expect(keys.find("__proto__")).toBeUndefined();
-    expect(keys.stats()).toEqual({ keys: 2, refreshed: 0, refreshFailed: 0, refreshedAt: undefined });
+    const fetched = { refreshed: 0, refreshFailed: 0, refreshedAt: undefined, refreshProblem: undefined, stale: false };
+    expect(keys.stats()).toEqual({ keys: 2, ...fetched });
   });
 
   const url =
@@ -149,6 +166,18 @@ describe("createSessionKeySet, local keys", () => {
       `${url}, got "keys.example/jwks?…"`,
     ],
     [
+      "a password in the address",
+      { jwksUrl: "https://user:c2VjcmV0@keys.example/jwks" },
+      "jwksUrl",
+      "jwksUrl must be an address without a user name and password, which fetch does not take, got one with them",
+    ],
+    [
+      "keys that are stale before they are fetched again",
+      { jwksUrl: "https://keys.example", maxStaleMs: 305_000 },
+      "maxStaleMs",
+      "maxStaleMs must be a number of milliseconds larger than refreshMs and timeoutMs together, and up to 2147483647, got 305000",
+    ],
+    [
       "too often",
       { keys: [publicJwk("a")], refreshMs: 10 },
       "refreshMs",
@@ -184,7 +213,7 @@ describe("createSessionKeySet, a JWKS", () => {
     expect(keys.find("a")?.key.export({ format: "jwk" })).toMatchObject({
       x: jwks.keys[4] && (jwks.keys[4] as JsonWebKey).x,
     });
-    expect(keys.stats()).toEqual({ keys: 1, refreshed: 1, refreshFailed: 0, refreshedAt: expect.any(Date) });
+    expect(keys.stats()).toMatchObject({ keys: 1, refreshed: 1, refreshFailed: 0, refreshedAt: expect.any(Date) });
   });
 
   it("does not let the JWKS replace a local key", async () => {
@@ -219,30 +248,37 @@ describe("createSessionKeySet, a JWKS", () => {
     expect(keys.find("new")).toBeDefined();
   });
 
-  const lies: [string, RequestListener][] = [
-    ["an error", (_, response) => void response.writeHead(500).end()],
-    ["no JSON", send("<html>")],
-    ["another JSON", send(["keys"])],
-    ["no keys", send({ keys: [] })],
-    ["only keys of other kinds", send({ keys: [{ kty: "oct", k: "c2VjcmV0", kid: "good", alg: "HS256" }] })],
+  const lies: [FetchProblem, string, RequestListener][] = [
+    ["wrong_status", "an error", (_, response) => void response.writeHead(500).end()],
+    ["not_json", "no JSON", send("<html>")],
+    ["not_a_jwks", "another JSON", send(["keys"])],
+    ["not_a_jwks", "null", send("null")],
+    ["no_usable_key", "no keys", send({ keys: [] })],
     [
+      "no_usable_key",
+      "only keys of other kinds",
+      send({ keys: [{ kty: "oct", k: "c2VjcmV0", kid: "good", alg: "HS256" }] }),
+    ],
+    [
+      "cut_off",
       "a cut answer",
       (_, response) => void response.writeHead(200, { "content-length": "1000" }).write("{", () => response.destroy()),
     ],
-    ["a redirect", (_, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/jwks" }).end()],
-    ["an answer without end", endless],
-    ["nothing, ever", () => {}],
-    ["headers, and then nothing", (_, response) => void response.writeHead(200).write("{")],
+    ["cut_off", "a reset", ({ socket }) => void socket.resetAndDestroy()],
+    ["not_http", "something else than HTTP", ({ socket }) => void socket.end("220 mail.example ESMTP\r\n")],
+    [
+      "redirected",
+      "a redirect",
+      (_, response) => void response.writeHead(302, { location: "http://127.0.0.1:1/jwks" }).end(),
+    ],
+    ["too_large", "an answer without end", endless],
+    ["timed_out", "nothing, ever", () => {}],
+    ["timed_out", "headers, and then nothing", (_, response) => void response.writeHead(200).write("{")],
   ];
-  it.each(lies)("keeps the last good keys when the server gives %s", async (_, lie) => {
+  it.each(lies)("keeps the last good keys, and says %s, when the server gives %s", async (problem, _, lie) => {
     const { url, answer, asked } = await startJwksServer(send({ keys: [publicJwk("good")] }));
-    const warn = vi.fn();
-    const keys = createKeySet({
-      jwksUrl: url,
-      refreshMs: 100,
-      timeoutMs: 1_000,
-      log: { debug() {}, info() {}, warn, error() {} },
-    });
+    const { log, lines } = createLog();
+    const keys = createKeySet({ jwksUrl: url, refreshMs: 100, timeoutMs: 1_000, log });
     await keys.ready();
     const good = keys.find("good");
     answer(lie);
@@ -250,8 +286,73 @@ describe("createSessionKeySet, a JWKS", () => {
     expect(asked()).toBeGreaterThan(1);
     expect(good).toBeDefined();
     expect(keys.find("good")).toBe(good);
-    expect(keys.stats()).toMatchObject({ keys: 1, refreshed: 1 });
-    expect(warn).toHaveBeenCalledTimes(1);
+    expect(keys.stats()).toMatchObject({ keys: 1, refreshed: 1, refreshProblem: problem, stale: false });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject([{ kind: "jwks_not_fetched", problem, keys: 1 }, expect.any(String)]);
+    expect(lines[0]![1]).toContain(fetchAdvice[problem]);
+    answer(send({ keys: [publicJwk("good")] }));
+    await until(() => keys.stats().refreshed > 1);
+    expect(keys.stats().refreshProblem).toBeUndefined();
+  });
+
+  /** Addresses that no answer comes from. Each has a secret in its path and query. */
+  const dead: [FetchProblem, string, () => Promise<string>, string?][] = [
+    ["refused", "nothing listens", async () => `http://127.0.0.1:${(await freePorts(1))[0]}`, "ECONNREFUSED"],
+    ["host_unknown", "its name is not known", () => Promise.resolve("https://keys.invalid")],
+    ["tls", "its certificate is not trusted", () => startTls(["127.0.0.1"]), "DEPTH_ZERO_SELF_SIGNED_CERT"],
+    [
+      "tls",
+      "it does not speak TLS",
+      async () => (await startJwksServer(send("{}"))).url.replace(/^http(.*)\/jwks$/, "https$1"),
+    ],
+  ];
+  it.each(dead)(
+    "says %s, and what to check, when %s, and tells no secret of the address",
+    async (problem, _, start, code) => {
+      const { log, lines } = createLog();
+      const origin = await start();
+      const keys = createKeySet({ jwksUrl: `${origin}/c2VjcmV0/jwks?token=c2VjcmV0`, log });
+      await keys.ready();
+      expect(lines).toMatchObject([
+        [{ kind: "jwks_not_fetched", origin, problem }, expect.stringContaining(fetchAdvice[problem])],
+      ]);
+      if (code !== undefined) expect(lines[0]![0]).toMatchObject({ code });
+      expect(JSON.stringify(lines)).not.toContain("c2VjcmV0");
+      expect(keys.stats()).toMatchObject({ refreshFailed: 1, refreshProblem: problem });
+    },
+  );
+
+  it("lets keys go stale if they cannot be fetched for too long, but not those given", async () => {
+    const jwks = { keys: [publicJwk("remote")] };
+    const { url, answer } = await startJwksServer(send(jwks));
+    const { log, lines } = createLog();
+    const keys = createKeySet({
+      keys: [publicJwk("local")],
+      jwksUrl: url,
+      refreshMs: 100,
+      timeoutMs: 1_000,
+      maxStaleMs: 60_000,
+      log,
+    });
+    await keys.ready();
+    answer((_, response) => void response.writeHead(503).end());
+    await until(() => keys.stats().refreshFailed > 0);
+    expect(keys.find("remote")).toBeDefined();
+    const now = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 60_000);
+    expect(keys.find("remote")).toBeUndefined();
+    expect(keys.find("local")).toBeDefined();
+    expect(keys.isStale()).toBe(true);
+    expect(keys.stats()).toMatchObject({ keys: 1, stale: true });
+    const failed = keys.stats().refreshFailed;
+    await until(() => keys.stats().refreshFailed > failed);
+    expect(lines.at(-1)).toMatchObject([
+      { kind: "jwks_stale", problem: "wrong_status", status: 503 },
+      expect.stringContaining("no longer hold"),
+    ]);
+    answer(send(jwks));
+    await until(() => keys.find("remote") !== undefined);
+    expect(keys.stats()).toMatchObject({ keys: 2, stale: false });
+    now.mockRestore();
   });
 
   it("finds keys at once while the server hangs, and is ready when it has given up", async () => {

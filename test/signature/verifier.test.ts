@@ -69,6 +69,14 @@ describe("createSessionVerifier", () => {
     }
   });
 
+  it("says of a key that it does not find whether the keys are too old to tell", async () => {
+    const signature = await createSessionSigner({ key: privateKeys[0], audience }).sign(mark);
+    const verifierWith = (isStale: boolean) =>
+      createSessionVerifier({ keys: { ...keys, find: () => undefined, isStale: () => isStale }, audience });
+    expect(await verifierWith(false).verify(mark, signature)).toBe("key_unknown");
+    expect(await verifierWith(true).verify(mark, signature)).toBe("key_stale");
+  });
+
   const texts = "a text, or several in an array, none of them empty";
   const wrong: [Record<string, unknown>, string, string][] = [
     [{ keys: publicKeys }, "keys", "keys must be a SessionKeySet, which createSessionKeySet makes, got an array"],

@@ -136,7 +136,7 @@ export type SessionActivityEvent = Message<"sessionactivity.v1.SessionActivityEv
 
   /**
    * What is wrong with the session context: empty (nothing), `missing` (a method that must be tracked came without a mark),
-   * `too_large`, `signature_missing`, `signature_invalid`, `signature_expired` or `key_unknown`.
+   * `too_large`, `signature_missing`, `signature_invalid`, `signature_expired`, `key_unknown` or `key_stale`.
    *
    * @generated from field: string context_problem = 16;
    */
