@@ -2,6 +2,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type SessionContext, SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { wrongValue } from "../base/options.js";
+import { cutToBytes } from "../base/text.js";
 import { defaultMaxContextBytes, maxContextBytesOption } from "./bounds.js";
 
 /**
@@ -54,7 +55,7 @@ export function encodeSessionContext(
   const { $typeName: _, $unknown: __, signals, ...texts } = message;
   for (const [field, value] of Object.entries(texts)) requireText(field, value);
   for (const value of Object.values(signals)) requireText("signals", value);
-  message.userAgent = cut(message.userAgent);
+  message.userAgent = cutToBytes(message.userAgent, maxUserAgentBytes);
   const encoded = Buffer.from(toBinary(SessionContextSchema, message)).toString("base64");
   if (encoded === "") throw new TypeError("a session context must have at least one field that is set");
   if (encoded.length > maxBytes) throw tooLong(encoded.length, maxBytes);
@@ -105,17 +106,6 @@ function requireText(field: string, value: unknown): void {
 function nameType(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
-/** Cuts a text to its bound, never inside a character. */
-function cut(userAgent: string): string {
-  if (userAgent.length * 3 <= maxUserAgentBytes) return userAgent;
-  // No character takes less than a byte, so the rest need not be encoded, however long it is.
-  const bytes = Buffer.from(userAgent.slice(0, maxUserAgentBytes + 1));
-  if (bytes.length <= maxUserAgentBytes) return userAgent;
-  let end = maxUserAgentBytes;
-  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.toString("utf8", 0, end);
 }
 
 function tooLong(length: number, maxBytes: number): RangeError {
