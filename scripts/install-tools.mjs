@@ -21,6 +21,7 @@ const tools = [
   ["python3 -mpip", ["python3-pip"]],
   // Debian keeps PostgreSQL's servers off the PATH.
   ["ls /usr/lib/postgresql/*/bin/postgres", ["postgresql"]],
+  ["pgbouncer --version || /usr/sbin/pgbouncer --version", ["pgbouncer"]],
 ];
 
 function runs(command) {

@@ -1,7 +1,7 @@
 import type { TroubleLog } from "../base/log.js";
 import { pause } from "../base/timing.js";
+import { reasonOf } from "../history/database-failure.js";
 import type { CliTrouble } from "./cli-troubles.js";
-import { reasonOf } from "./database-failure.js";
 
 /** Counts of a compactor. */
 export interface CompactorStats {

@@ -4,6 +4,7 @@ import { missingOption } from "../base/option-error.js";
 import { readOptions } from "../base/options.js";
 import { pause, resolvesWithin } from "../base/timing.js";
 import { databaseTable } from "../history/database.js";
+import { isRefusal, reasonOf } from "../history/database-failure.js";
 import {
   createSignalHistory,
   type OpenSignalDatabase,
@@ -24,7 +25,6 @@ import {
 } from "../kafka/index.js";
 import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
-import { isRefusal, reasonOf } from "./database-failure.js";
 import { type Health, startHealth } from "./health.js";
 import { watchDatabase } from "./watched-database.js";
 import { type HistoryWorkerOptions, type WorkerSettings, workerFromEnv, workerTable } from "./worker-options.js";

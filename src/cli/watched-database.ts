@@ -1,7 +1,7 @@
 import type { TroubleLog } from "../base/log.js";
+import { reasonOf } from "../history/database-failure.js";
 import type { SignalDatabase } from "../history/index.js";
 import type { CliTrouble } from "./cli-troubles.js";
-import { reasonOf } from "./database-failure.js";
 
 /** A database of which it is known whether it works. */
 export interface WatchedDatabase extends SignalDatabase {

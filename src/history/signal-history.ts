@@ -1,6 +1,8 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { withFailure } from "../base/failure.js";
 import type { TroubleLog } from "../base/log.js";
 import { wrongOption } from "../base/option-error.js";
+import { classified } from "./database-failure.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
 import type { HistoryTrouble } from "./history-troubles.js";
 import { createQueries, type SignalChange, type SignalQueries, toldChanges } from "./queries.js";
@@ -78,8 +80,9 @@ const compactedAtOnce = 5_000;
 /**
  * Creates a signal history. It connects to the database when it is first needed.
  *
- * Throws a TypeError for options that are wrong. Its methods reject if the database does; try again then, as a consumer
- * does for its handler.
+ * Throws a TypeError for options that are wrong. Its methods reject if the database does. The error is the database's,
+ * and its property `failure` says what it calls for: `passing` (try again), `permanent` (somebody has to act), or `poison` (an
+ * event in the batch cannot be recorded, and the others can). A consumer's handler may throw it as it is.
  */
 export function createSignalHistory(options: SignalHistoryOptions = {}): SignalHistory {
   const settings = historySettings(options);
@@ -147,14 +150,16 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
   }
 
   return {
-    ...createQueries(ask, schema),
-    async migrate() {
-      await database.query(migrateStatement(schema));
-    },
-    record: (event) => recordBatch([event]),
-    recordBatch,
-    compact: () => compact(ask, settings),
-    forget: (request) => forget(ask, settings, request),
+    ...classified({
+      ...createQueries(ask, schema),
+      async migrate(): Promise<void> {
+        await database.query(migrateStatement(schema));
+      },
+      record: (event: SessionActivityEvent) => recordBatch([event]),
+      recordBatch,
+      compact: () => compact(ask, settings),
+      forget: (request: ForgetRequest) => forget(ask, settings, request),
+    }),
     stats: () => ({ ...counts, late: { ...late }, notRecorded: { ...notRecorded } }),
     close: settings.close,
   };
@@ -184,8 +189,9 @@ async function forget(
 ): Promise<{ readonly sessions: number; readonly changes: number }> {
   const [kind, id] = readRequest(request);
   if (tombstones === undefined) {
-    throw new Error(
-      "forget needs the option tombstoneKey: without it, a replay of the topic would bring everything back",
+    throw withFailure(
+      new Error("forget needs the option tombstoneKey: without it, a replay of the topic would bring everything back"),
+      "permanent",
     );
   }
   const user = kind === "userId" ? id : null;

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { expect } from "vitest";
+import { failureOf } from "../../src/base/failure.js";
 import {
   createSignalHistory,
   type OpenSignalDatabase,
@@ -102,6 +103,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<Error & { code
     (reason: unknown) => reason,
   );
   if (!(error instanceof Error)) throw new Error("it was to fail, and did not");
+  expect(failureOf(error)).toBeDefined();
   expect(inspect(error, { depth: Infinity, showHidden: true, maxStringLength: Infinity })).not.toMatch(sessionData);
   return error;
 }

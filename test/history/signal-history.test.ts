@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -36,6 +37,7 @@ async function newHistory(options: Parameters<typeof createSignalHistory>[0] = {
   return history;
 }
 
+const tombstoneKey = "a key of at least 16 bytes";
 const hour = 3_600_000;
 /** Ten o'clock. */
 const ten = Date.UTC(2026, 0, 5, 10);
@@ -414,7 +416,6 @@ describe("compact", () => {
 });
 
 describe("forget", () => {
-  const tombstoneKey = "a key of at least 16 bytes";
   const told: Told[] = [
     { id: "a", at: ten, session: "ada-1", user: "ada", country: "DE" },
     { id: "b", at: ten + 1, session: "ada-2", user: "ada", country: "DE" },
@@ -687,6 +688,52 @@ describe("an update of the package", () => {
       marks: [],
     };
   }
+});
+
+describe("what goes wrong says what it calls for", () => {
+  const event = eventOf({ id: "a", at: ten, country: "DE" });
+  const reasonOf = (work: Promise<unknown>): Promise<unknown> =>
+    work.then(
+      () => expect.unreachable("it was to fail"),
+      (reason: unknown) => reason,
+    );
+
+  it.each([
+    ["22P02", "poison"],
+    ["57P01", "passing"],
+    ["28P01", "permanent"],
+  ])("%s: %s, on the database's own error", async (code, failure) => {
+    const error = Object.assign(new Error("from the database"), { code });
+    const history = createSignalHistory({ database: { query: () => Promise.reject(error) }, tombstoneKey, log: false });
+    for (const work of [
+      () => history.migrate(),
+      () => history.record(event),
+      () => history.recordBatch([event]),
+      () => history.compact(),
+      () => history.forget({ userId: "a" }),
+      () => history.history("a"),
+      () => history.current("a"),
+      () => history.changes(),
+      () => history.triggeredBy("a"),
+    ]) {
+      const rejected = await reasonOf(work());
+      expect(rejected).toBe(error);
+      expect(rejected).toMatchObject({ failure });
+    }
+  });
+
+  it("a schema that is not there, and a wrong argument, are permanent", async () => {
+    const history = createSignalHistory({ database, schema: "not_there", log: false });
+    expect(await reasonOf(history.record(event))).toMatchObject({ failure: "permanent" });
+    expect(await reasonOf(history.changes({ limit: 0 }))).toMatchObject({ failure: "permanent" });
+    expect(await reasonOf(history.forget({ userId: "a" }))).toMatchObject({ failure: "permanent" });
+  });
+
+  it("and holds nothing of what was to be recorded", async () => {
+    const history = createSignalHistory({ database, schema: "not_there", log: false });
+    const error = await reasonOf(history.record(event));
+    expect(inspect(error, { depth: Infinity, showHidden: true, maxStringLength: Infinity })).not.toContain("session-1");
+  });
 });
 
 describe("the options", () => {
