@@ -59,7 +59,7 @@ function print(text: string): number {
 }
 
 function version(): string {
-  const manifest: { readonly version: string } = createRequire(import.meta.url)(
+  const manifest: { readonly version: string } = createRequire(import.meta.url ?? __filename)(
     "connect-session-activity/package.json",
   );
   return manifest.version;

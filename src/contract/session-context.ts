@@ -1,22 +1,25 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import type { ContextKey } from "@connectrpc/connect";
 import { type SessionContext, SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { wrongValue } from "../base/options.js";
 import { cutToBytes } from "../base/text.js";
 import { defaultMaxContextBytes, maxContextBytesOption } from "./bounds.js";
+import { createSharedKey } from "./shared-key.js";
 
 /**
  * Whether the session context of the call was verified, for handlers: `context.values.get(sessionContextVerifiedKey)`. False if
  * the service does not verify marks, and for a context that came without a mark.
  */
-export const sessionContextVerifiedKey: ContextKey<boolean> = createContextKey<boolean>(false, {
-  description: "whether the session context was verified",
-});
+export const sessionContextVerifiedKey: ContextKey<boolean> = createSharedKey<boolean>(
+  "whether the session context was verified",
+  false,
+);
 
 /** The encoded session context of the call, for handlers: `ctx.values.get(sessionContextKey)`. */
-export const sessionContextKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
-  description: "the encoded session context",
-});
+export const sessionContextKey: ContextKey<string | undefined> = createSharedKey<string | undefined>(
+  "the encoded session context",
+  undefined,
+);
 
 /** Options of {@link encodeSessionContext} and {@link decodeSessionContext}. */
 export interface SessionContextOptions {

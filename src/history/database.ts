@@ -9,14 +9,20 @@ import {
   refuse,
   variablesOf,
 } from "../base/environment.js";
+import { errorCode, errorMessage } from "../base/errors.js";
 import { milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
+import { packageManagerOf } from "../base/package-manager.js";
 import { lockFolder } from "./folder-lock.js";
 
 /** What the names of the history's variables begin with. */
 export const historyPrefix = "SESSION_HISTORY_";
 
-/** Both packages are optional, so they are loaded when they are needed. */
-const require = createRequire(import.meta.url);
+/**
+ * Both packages are optional, so they are loaded when they are needed: by a literal name, which bundlers and file tracing know,
+ * and each in a `try`, by which bundlers know that it may be missing. In CommonJS that esbuild makes of this, there is no
+ * `import.meta.url`.
+ */
+const require = createRequire(import.meta.url ?? __filename);
 
 /**
  * A PostgreSQL database, 13 or newer: a `Pool` or `Client` of `pg`, a PGlite, or anything else with this method. Each call is
@@ -112,7 +118,7 @@ export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSig
 }
 
 function openServer(connectionString: string, max: number, timeoutMs: number): OpenSignalDatabase {
-  const { Pool } = load<typeof Pg>("pg", () => require("pg"));
+  const { Pool } = loadPg();
   const pool = new Pool({
     connectionString,
     max,
@@ -140,7 +146,7 @@ interface EmbeddedModule {
 }
 
 function openEmbedded(folder: string | undefined): OpenSignalDatabase {
-  const { PGlite } = load<EmbeddedModule>("@electric-sql/pglite", () => require("@electric-sql/pglite"));
+  const { PGlite } = loadPglite();
   let opening: Promise<OpenSignalDatabase> | undefined;
   let closed: Promise<void> | undefined;
 
@@ -178,10 +184,26 @@ function openEmbedded(folder: string | undefined): OpenSignalDatabase {
   };
 }
 
-function load<Module>(name: string, loadModule: () => Module): Module {
+function loadPg(): typeof Pg {
   try {
-    return loadModule();
+    return require("pg");
   } catch (cause) {
-    throw new Error(`${name} cannot be loaded. Run: npm install ${name}`, { cause });
+    throw loadError("pg", cause);
   }
+}
+
+function loadPglite(): EmbeddedModule {
+  try {
+    return require("@electric-sql/pglite");
+  } catch (cause) {
+    throw loadError("@electric-sql/pglite", cause);
+  }
+}
+
+function loadError(name: string, cause: unknown): Error {
+  if (errorCode(cause) === "MODULE_NOT_FOUND" && errorMessage(cause).includes(`'${name}'`)) {
+    const manager = packageManagerOf(import.meta.filename ?? __filename);
+    return new Error(`${name} is not installed. Run: ${manager.install(name)}`, { cause });
+  }
+  return new Error(`${name} cannot be loaded: ${errorMessage(cause)}`, { cause });
 }

@@ -43,7 +43,7 @@ export interface EmbeddedKafka {
  *
  * It is librdkafka's mock cluster. Topics have 4 partitions that keep their last 5 MiB each; there is no TLS, no SASL, no topic administration and no transaction isolation.
  *
- * Rejects with a `TypeError` for wrong options, and with an `Error` if the Kafka client cannot be loaded.
+ * Rejects with a `TypeError` for wrong options, and with a `KafkaClientError` if the Kafka client cannot be used.
  */
 export async function startEmbeddedKafka(options: EmbeddedKafkaOptions = {}): Promise<EmbeddedKafka> {
   const { brokers: count, topics } = readOptions("startEmbeddedKafka", embeddedTable, options);

@@ -1,4 +1,5 @@
 export type { SessionTracking, SessionTrackingStats } from "../service/tracking.js";
+export type { KafkaClientError, KafkaClientErrorCode } from "./client/client-error.js";
 export type { OAuthToken, OAuthTokenProvider } from "./client/oauth-token.js";
 export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumer/consumed-record.js";
 export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer/consumer.js";

@@ -1,10 +1,11 @@
 import { onTopOfEnvironment } from "../base/environment.js";
 import { createTroubleLog } from "../base/log.js";
 import { readOptions } from "../base/options.js";
-import type { Publisher, PublisherStats } from "../publishing/publisher.js";
+import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
 import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
 import { createTracking, type SessionTracking } from "../service/tracking.js";
+import { isKafkaClientError } from "./client/client-error.js";
 import type { KafkaTrouble } from "./client/kafka-troubles.js";
 import { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
@@ -13,18 +14,14 @@ import { type SessionTrackingOptions, type TrackingSettings, trackingTable } fro
 /**
  * Starts session tracking. What is not given comes from the environment, then from the defaults.
  *
- * Never waits: if the broker is down, events queue. If no brokers are configured, calls run, one warning says so, and events are
- * counted as dropped. The Kafka client need not even be installed then.
+ * Never waits: if the broker is down, events queue. If no brokers are configured, or if the Kafka client cannot be used, calls
+ * run, one line in the log says so and what to do, and events are counted as dropped. See `ready`.
  *
- * Throws an `OptionError` for wrong options or variables, and an Error if brokers are configured and the Kafka client cannot be
- * loaded.
+ * Throws an `OptionError` for wrong options or variables, and an Error if librdkafka refuses a property.
  */
 export function startSessionTracking(options: SessionTrackingOptions = {}): SessionTracking {
   const { kafka: kafkaSettings, drainTimeoutMs, ...settings } = trackingSettings(options);
-  const { service, log } = settings;
-  const { brokers, clientId = service, ...kafka } = kafkaSettings;
-  const publisher =
-    brokers === "" ? createNoPublisher(service, log) : createKafkaPublisher({ ...kafka, clientId, brokers, log });
+  const publisher = publisherOf(kafkaSettings, settings);
   const shutdown = new Shutdown(settings);
   const interceptor = buildInterceptor({ ...settings, publisher }, shutdown);
   return createTracking({
@@ -32,7 +29,7 @@ export function startSessionTracking(options: SessionTrackingOptions = {}): Sess
     publisher,
     shutdown,
     drainTimeoutMs: drainTimeoutMs ?? settings.settleTimeoutMs,
-    log,
+    log: settings.log,
   });
 }
 
@@ -41,26 +38,41 @@ function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
   return readOptions("startSessionTracking", trackingTable, onTopOfEnvironment(options, sessionTrackingFromEnv));
 }
 
-/** What stands for a publisher if no brokers are configured: it counts. */
-function createNoPublisher(service: string, log: SessionTrackingOptions["log"]): Publisher {
-  createTroubleLog<KafkaTrouble>(log).warn(
-    "no_brokers",
-    { service },
-    "no Kafka brokers are configured: session activity is not recorded",
-  );
+/** The Kafka publisher, or what stands for it. */
+function publisherOf(
+  { brokers, clientId, ...kafka }: TrackingSettings["kafka"],
+  { service, log }: Pick<TrackingSettings, "service" | "log">,
+): Publisher {
+  const trouble = createTroubleLog<KafkaTrouble>(log);
+  if (brokers === "") {
+    trouble.warn("no_brokers", { service }, "no Kafka brokers are configured: session activity is not recorded");
+    return createNoPublisher("no_brokers");
+  }
+  try {
+    return createKafkaPublisher({ ...kafka, clientId: clientId ?? service, brokers, log });
+  } catch (error) {
+    if (!isKafkaClientError(error)) throw error;
+    const { code, message } = error;
+    trouble.error("no_client", { service, code }, `session activity is not recorded. ${message}`);
+    return createNoPublisher("no_client");
+  }
+}
+
+/** What stands for a publisher if there can be none: it counts. */
+function createNoPublisher(reason: DropReason & PublisherProblem): Publisher {
   let offered = 0;
   const stats = (): PublisherStats => ({
     offered,
     delivered: 0,
-    dropped: offered > 0 ? { no_brokers: offered } : {},
+    dropped: offered > 0 ? { [reason]: offered } : {},
     queued: 0,
   });
   return {
     publish(_, settled) {
       offered += 1;
-      settled?.("no_brokers");
+      settled?.(reason);
     },
-    problem: () => "no_brokers",
+    problem: () => reason,
     stats,
     close: () => Promise.resolve(stats()),
   };

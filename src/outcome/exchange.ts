@@ -44,7 +44,10 @@ export interface Exchange {
   onChange(listener: () => void): void;
 }
 
-/** Where the interceptor's `contextValues` leaves the exchange for the interceptor. Private to this package. */
+/**
+ * Where the interceptor's `contextValues` leaves the exchange for the interceptor. Private to this copy of the package: the
+ * interceptor of another one has an exchange of its own, and counts by it.
+ */
 export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Exchange | undefined>(undefined, {
   description: "connect-session-activity: HTTP exchange",
 });

@@ -1,6 +1,7 @@
-import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
+import type { ContextKey, ContextValues } from "@connectrpc/connect";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../base/log.js";
+import { createSharedKey } from "../contract/shared-key.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 
 const maxAttributes = 8;
@@ -14,12 +15,10 @@ export interface AnnotatedCall {
   readonly openEvent: SessionActivityEvent | undefined;
 }
 
-/** Where the tracked call is found. Private to this package. */
-export const trackedCallKey: ContextKey<AnnotatedCall | undefined> = createContextKey<AnnotatedCall | undefined>(
+/** Where the tracked call is found. Private to the copies of this package. */
+export const trackedCallKey: ContextKey<AnnotatedCall | undefined> = createSharedKey<AnnotatedCall | undefined>(
+  "tracked call",
   undefined,
-  {
-    description: "connect-session-activity: tracked call",
-  },
 );
 
 /**

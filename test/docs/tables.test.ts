@@ -172,6 +172,11 @@ describe("docs/operations.md", () => {
     expect(namesUnder(page, "Errors at the start")).toEqual(unionOf("OptionErrorCode"));
   });
 
+  it("has each code of errors of the Kafka client", () => {
+    expect(unionOf("KafkaClientErrorCode").length).toBeGreaterThan(1);
+    expect(namesUnder(page, "Errors of the Kafka client")).toEqual(unionOf("KafkaClientErrorCode"));
+  });
+
   it("has each kind of log line", () => {
     const headings = ["a service", "a gateway", "publisher and consumer", "a consumer only", "history and worker"];
     const documented = headings.flatMap((heading) => namesUnder(page, `From ${heading}`));

@@ -1,10 +1,14 @@
 import { createRequire } from "node:module";
-import { errorCode, errorMessage, isError } from "../../base/errors.js";
+import { isMainThread } from "node:worker_threads";
+import { errorMessage, isError } from "../../base/errors.js";
+import { packageManagerOf } from "../../base/package-manager.js";
+import { loadError, workerThreadError } from "./client-error.js";
 
-/** The package that speaks to Kafka: an optional peer, loaded when it is first needed and never on import. */
-const packageName = "@confluentinc/kafka-javascript";
-/** The client is CommonJS whose named exports an `import` does not see. Bundlers know a `require` of a literal name. */
-const require = createRequire(import.meta.url);
+/**
+ * The client is CommonJS, whose named exports an `import` does not see. Bundlers and file tracing know a `require` of a literal
+ * name. In CommonJS that esbuild makes of this, there is no `import.meta.url`.
+ */
+const require = createRequire(import.meta.url ?? __filename);
 
 /** A librdkafka configuration: its properties by name, and callbacks under the names that the client knows. */
 export type NativeProperties = Readonly<Record<string, unknown>>;
@@ -168,10 +172,12 @@ interface ClientModule {
 }
 
 /**
- * Loads the Kafka client. Throws an `Error` that says what to do if the package is not installed, or if its native part cannot
- * be loaded.
+ * Loads the Kafka client, an optional peer: when it is first needed, and never on import.
+ *
+ * Throws a `KafkaClientError` that says what to do if it cannot be used.
  */
 export function loadKafkaClient(): KafkaClient {
+  if (!isMainThread) throw workerThreadError();
   const client = loadModule();
   let names: Map<number, string> | undefined;
   return {
@@ -188,19 +194,11 @@ function loadModule(): ClientModule {
   try {
     return require("@confluentinc/kafka-javascript");
   } catch (cause) {
-    throw new Error(loadFailure(cause), { cause });
+    throw loadError(cause, packageManagerOf(here()));
   }
 }
 
-/** What to do about an error of loading the client. */
-export function loadFailure(cause: unknown): string {
-  const message = errorMessage(cause);
-  if (errorCode(cause) === "MODULE_NOT_FOUND" && message.includes(`'${packageName}'`)) {
-    return `The Kafka client is not installed. Run: npm install ${packageName}`;
-  }
-  return [
-    `The native part of ${packageName} cannot be loaded (${message.split("\n", 1)[0]}).`,
-    `Its install script fetches or builds it, and npm 12 runs install scripts only if they are approved: run "npm approve-scripts ${packageName}", then "npm rebuild ${packageName}".`,
-    `If no prebuilt binary can be fetched, "CKJS_LINKING=dynamic npm rebuild ${packageName}" builds it from what the machine has: g++, make and python3 are needed.`,
-  ].join(" ");
+/** Where this file is: the same in CommonJS and in ESM. */
+function here(): string {
+  return import.meta.filename ?? __filename;
 }

@@ -23,6 +23,7 @@ export const kafkaTroubles = [
   "kafka_client_other",
   // Publishing.
   "no_brokers",
+  "no_client",
   "producer_not_started",
   "producer_replaced",
   "producer_not_replaced",

@@ -41,7 +41,8 @@ export interface SessionActivityConsumer {
  * Creates a consumer that hands each event to a handler at least once, and begins at once. It waits for no broker: with none
  * up, it begins when one appears.
  *
- * Throws a `TypeError` for a wrong option, and an `Error` if the Kafka client cannot be loaded or refuses a property.
+ * Throws a `TypeError` for a wrong option, a `KafkaClientError` if the Kafka client cannot be used, and an `Error` if it refuses
+ * a property.
  */
 export function createSessionActivityConsumer(options: SessionActivityConsumerOptions): SessionActivityConsumer {
   const settings = consumerSettings(options);

@@ -23,8 +23,8 @@ import { createRecordEncoder, type EventRecord } from "./record-encoder.js";
  * Call `close()` before the process ends: it goes on delivering for `closeTimeoutMs`, counts the rest as dropped, and always
  * resolves. Without it the process does not end by itself.
  *
- * Throws a `TypeError` for a wrong option, and an `Error` if librdkafka refuses a property or the Kafka client
- * (`@confluentinc/kafka-javascript`) is not installed or cannot be loaded. `publish` never throws.
+ * Throws a `TypeError` for a wrong option, a `KafkaClientError` if the Kafka client (`@confluentinc/kafka-javascript`) cannot be
+ * used, as in a worker thread, and an `Error` if librdkafka refuses a property. `publish` never throws.
  */
 export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher {
   const settings = publisherSettings(options);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { asNativeError, loadFailure, loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
+import { asNativeError, loadKafkaClient } from "../../../src/kafka/client/kafka-client.js";
 import { dropReason, mappedErrorNames } from "../../../src/kafka/publisher/drop-reason.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -59,9 +59,24 @@ describe("in a process of its own", () => {
   });
 
   test("a publisher with brokers says at once what to install", () => {
-    expect(run('try { kafka.createKafkaPublisher({ brokers: "b:9092" }) } catch (e) { console.log(e.message) }')).toBe(
-      "The Kafka client is not installed. Run: npm install @confluentinc/kafka-javascript\n",
+    expect(
+      run('try { kafka.createKafkaPublisher({ brokers: "b:9092" }) } catch (e) { console.log(e.code, e.message) }'),
+    ).toBe(
+      "ERR_KAFKA_CLIENT_MISSING The Kafka client is not installed. Run: npm install @confluentinc/kafka-javascript\n",
     );
+  });
+
+  test("session tracking starts all the same, says once what to install, and counts", () => {
+    const printed = run(`
+      const tracking = kafka.startSessionTracking({ service: "s", kafka: { brokers: "b:9092" } });
+      for (let i = 0; i < 3; i++) tracking.publisher.publish({}, (outcome) => console.log(outcome));
+      console.log(JSON.stringify([tracking.ready().problems, await tracking.close()]));`);
+    expect(printed).toContain(
+      '[["not_watched","no_client"],{"offered":3,"delivered":0,"dropped":{"no_client":3},"queued":0}]',
+    );
+    expect(printed.match(/^no_client$/gm)).toHaveLength(3);
+    expect(printed.match(/npm install @confluentinc/g)).toHaveLength(1);
+    expect(printed).toContain("connect-session-activity error no_client: session activity is not recorded.");
   });
 
   test("a wrong option is told before that", () => {
@@ -81,14 +96,15 @@ describe("in a process of its own", () => {
       cpSync(join(packages, client, part), join(installed, part), { recursive: true });
     }
     const message = run(
-      'try { kafka.createKafkaPublisher({ brokers: "b:9092" }) } catch (e) { console.log(e.message) }',
+      'try { kafka.createKafkaPublisher({ brokers: "b:9092" }) } catch (e) { console.log(e.code, e.message) }',
     );
     rmSync(join(folder, "node_modules/@confluentinc"), { recursive: true });
     expect(message).toContain(
-      "The native part of @confluentinc/kafka-javascript cannot be loaded (Could not locate the bindings",
+      "ERR_KAFKA_CLIENT_NOT_BUILT The native part of @confluentinc/kafka-javascript is missing",
     );
-    expect(message).toContain("npm approve-scripts @confluentinc/kafka-javascript");
-    expect(message).toContain("CKJS_LINKING=dynamic npm rebuild");
+    expect(message).not.toContain("Tried:");
+    expect(message).toContain(`Run "npm approve-scripts ${client}", then "npm rebuild ${client}"`);
+    expect(message).toContain("CKJS_LINKING=dynamic");
     expect(message).toContain("g++, make and python3");
   });
 });
@@ -126,11 +142,5 @@ describe("the client's errors", () => {
     expect(asNativeError(Object.assign(new Error("full"), { code: -184 }))).toEqual({ message: "full", code: -184 });
     expect(asNativeError(new Error("odd"))).toEqual({ message: "odd", code: -1 });
     expect(asNativeError("text")).toEqual({ message: "text", code: -1 });
-  });
-
-  test("a load error that is not about the package counts as one of its native part", () => {
-    const text = "libssl.so.3: cannot open shared object file\nmore";
-    const message = loadFailure(Object.assign(new Error(text), { code: "ERR_DLOPEN_FAILED" }));
-    expect(message).toContain("cannot be loaded (libssl.so.3: cannot open shared object file).");
   });
 });
