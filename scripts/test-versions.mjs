@@ -48,7 +48,6 @@ const endTests = [
   "test/contract",
   "test/gateway",
   "test/kafka/consumer/consumer.test.ts",
-  "test/kafka/publisher/event-encoder.test.ts",
   "test/kafka/publisher/kafka-publisher.test.ts",
   "test/outcome/completion.test.ts",
   "test/outcome/matrix/matrix.test.ts",

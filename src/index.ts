@@ -26,8 +26,16 @@ export {
   type SessionGuardStats,
 } from "./gateway/guard.js";
 export type { NodeRequest } from "./outcome/exchange.js";
+export { createEventRecord, type EventRecord } from "./publishing/event-record.js";
 export { createMemoryPublisher, type MemoryPublisher } from "./publishing/memory-publisher.js";
-export type { DropReason, LossReason, Publisher, PublisherProblem, PublisherStats } from "./publishing/publisher.js";
+export type {
+  DropReason,
+  LossReason,
+  Publisher,
+  PublisherProblem,
+  PublisherStats,
+  Settled,
+} from "./publishing/publisher.js";
 export type { AdapterOptions, AnyAdapterOptions } from "./service/adapter-options.js";
 export { annotateSessionActivity } from "./service/annotation.js";
 export {

@@ -68,9 +68,9 @@ function createNoPublisher(reason: DropReason & PublisherProblem): Publisher {
     queued: 0,
   });
   return {
-    publish(_, settled) {
+    publish(record, settled) {
       offered += 1;
-      settled?.(reason);
+      settled?.(reason, record);
     },
     problem: () => reason,
     stats,

@@ -19,10 +19,10 @@ export function createMemoryPublisher(): MemoryPublisher {
   });
   return {
     events,
-    publish(event, settled) {
+    publish(record, settled) {
       if (closed) refused += 1;
-      else events.push(event);
-      settled?.(closed ? "closed" : "delivered");
+      else events.push(record.decode());
+      settled?.(closed ? "closed" : "delivered", record);
     },
     stats,
     close() {

@@ -1,4 +1,4 @@
-import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { EventRecord } from "./event-record.js";
 
 /**
  * Why an event was not delivered.
@@ -18,7 +18,7 @@ import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_
  * - `fatal`: in flight when the producer failed for good; it may have arrived all the same
  * - `closed`: published after close
  * - `close_timeout`: still undelivered when the time given to close was over; it may have arrived all the same
- * - `invalid_event`: the event could not be encoded
+ * - `invalid_event`: what was published is not an `EventRecord`
  * - `error`: anything else; the log says what
  */
 export type DropReason =
@@ -59,18 +59,45 @@ export interface PublisherStats {
  */
 export type PublisherProblem = "no_brokers" | "no_client" | "queue_full" | "failed";
 
-/** Takes finished events to where they are read. Neither method throws, and `publish` never waits. */
+/** Told what became of a record. One function serves all records, so asking costs no closure for each. It must not throw. */
+export type Settled = (outcome: "delivered" | DropReason, record: EventRecord) => void;
+
+/**
+ * The seam between the calls of a service and the place where their events are read. The interceptor hands over records, in
+ * this order for each call:
+ *
+ * 1. `begin`, if the publisher has it: the event as it is known at the start. It has no status, and its sequence is 0.
+ * 2. `publish`: the event at its end, with the same event id. If a drain cuts the call short, this comes while `begin` still
+ *    waits. It never comes if `begin` answered `"refuse"` before.
+ *
+ * **A record is final.** The interceptor gives an event its number and encodes it in the same moment as it publishes it, so
+ * the number stands in the bytes, and a run's records come in the order of their numbers, each once. A publisher that stores
+ * records thus writes a number and its record in one step. If it passes a record on only when that is done, then the highest
+ * number in the store is at least the highest that anybody saw. Whoever recovers the run goes on from there.
+ *
+ * No method may throw, and `publish` never waits. What breaks this contract is counted as `publisher_error`.
+ *
+ * @example
+ * // Tells of what happens at night, and hands all events on. `decode()` costs something only for those.
+ * const publisher: Publisher = {
+ *   publish(record, settled) {
+ *     if (isNight(record.startedAtMs)) alarm(record.decode().action);
+ *     kafka.publish(record, settled);
+ *   },
+ *   flush: (timeoutMs) => kafka.flush?.(timeoutMs) ?? Promise.resolve(),
+ *   problem: () => kafka.problem?.(),
+ *   stats: () => kafka.stats(),
+ *   close: () => kafka.close(),
+ * };
+ */
 export interface Publisher {
+  /** Takes the record of an event. If `settled` is given, it is called once with what became of it, at once or later. */
+  publish(record: EventRecord, settled?: Settled): void;
   /**
-   * Takes one event. Where `settled` is given, it is called once with what became of the event.
+   * Durable publishers note here that a call starts, so that the event survives a crash inside the call: the handler runs when
+   * this has resolved. The answer `"refuse"` makes the interceptor end the call with RESOURCE_EXHAUSTED before that.
    */
-  publish(event: SessionActivityEvent, settled?: (outcome: "delivered" | DropReason) => void): void;
-  /**
-   * Durable publishers note here that a call starts, so that the event survives a crash inside the call. The event's
-   * sequence is still 0. The answer `"refuse"` makes the interceptor end the call with RESOURCE_EXHAUSTED before the
-   * handler runs.
-   */
-  begin?(event: SessionActivityEvent): void | "refuse" | Promise<void | "refuse">;
+  begin?(start: EventRecord): void | "refuse" | Promise<void | "refuse">;
   /** Waits until nothing is queued, or the time is over. Always resolves. Absent if nothing is ever queued. */
   flush?(timeoutMs: number): Promise<void>;
   /** Why events are being dropped at this moment, if they are. */

@@ -1,7 +1,7 @@
 import type { ContextKey, ContextValues } from "@connectrpc/connect";
-import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../base/log.js";
 import { createSharedKey } from "../contract/shared-key.js";
+import type { OpenEvent } from "./event.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 
 const maxAttributes = 8;
@@ -12,7 +12,7 @@ export interface AnnotatedCall {
   readonly header: Headers;
   readonly log: TroubleLog<ServiceTrouble>;
   /** The event, as long as it may change: not after it is published, and not if the call has none. */
-  readonly openEvent: SessionActivityEvent | undefined;
+  readonly openEvent: OpenEvent | undefined;
 }
 
 /** Where the tracked call is found. Private to the copies of this package. */
@@ -37,6 +37,7 @@ export function annotateSessionActivity(values: ContextValues, attributes: Reado
   if (call === undefined || event === undefined) return;
   let complete: boolean;
   try {
+    event.attributes ??= {};
     complete = addAll(event.attributes, attributes);
   } catch {
     complete = false;

@@ -1,7 +1,9 @@
-import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { swallow, type TroubleLog } from "../base/log.js";
 import type { Call } from "../outcome/caller.js";
-import type { LossReason, Publisher } from "../publishing/publisher.js";
+import type { EventRecord } from "../publishing/event-record.js";
+import type { LossReason, Settled } from "../publishing/publisher.js";
+import type { OpenEvent } from "./event.js";
+import { encodeEvent } from "./event-encoder.js";
 import type { InterceptorSettings } from "./interceptor-options.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import type { SkippedCalls } from "./skipped-calls.js";
@@ -16,12 +18,10 @@ export interface GuardedPublisher {
   /** Events that were dropped because there is no publisher. */
   readonly dropped: number;
   /** Tells the publisher that a call begins. Resolves to its answer, which is counted by the caller. Never rejects. */
-  begin(event: SessionActivityEvent, call: Call): Promise<"accepted" | "refused">;
-  /** Gives the event its number and hands it to the publisher. Must be called once for each event. Never throws. */
-  publish(event: SessionActivityEvent, call: Call): void;
+  begin(event: OpenEvent, call: Call): Promise<"accepted" | "refused">;
+  /** Numbers and encodes the event, and hands it to the publisher. Must be called once for each event. Never throws. */
+  publish(event: OpenEvent, call: Call): void;
 }
-
-type Settled = NonNullable<Parameters<Publisher["publish"]>[1]>;
 
 /** What is guarded. */
 type Guarded = Pick<InterceptorSettings, "publisher" | "onDrop">;
@@ -37,22 +37,21 @@ export function createGuardedPublisher(
 
   const warnOfCallback = (): void => log.warn("on_drop", {}, "onDrop failed: it is called again for the next event");
 
-  function tellDrop(reason: LossReason, event: SessionActivityEvent): void {
-    if (onDrop !== undefined && !swallow(() => onDrop(reason, event), warnOfCallback)) warnOfCallback();
+  function tellDrop(reason: LossReason, record: EventRecord): void {
+    if (onDrop !== undefined && !swallow(() => onDrop(reason, record.decode()), warnOfCallback)) warnOfCallback();
   }
 
-  function lose(event: SessionActivityEvent, call: Call): void {
+  function lose(record: EventRecord, call: Call): void {
     skipped.add("publisher_error", call, "the publisher threw, against its contract: the event is lost");
-    tellDrop("publisher_error", event);
+    tellDrop("publisher_error", record);
   }
 
   /** Asking for the outcome costs the Kafka publisher something for each event, so it is only asked for if somebody listens. */
-  function settledOf(event: SessionActivityEvent): Settled | undefined {
-    if (onDrop === undefined) return undefined;
-    return (outcome) => {
-      if (outcome !== "delivered") tellDrop(outcome, event);
-    };
-  }
+  const settled: Settled | undefined =
+    onDrop &&
+    ((outcome, record) => {
+      if (outcome !== "delivered") tellDrop(outcome, record);
+    });
 
   return {
     get notesStarts() {
@@ -63,7 +62,7 @@ export function createGuardedPublisher(
     },
     async begin(event, call) {
       try {
-        return (await publisher?.begin?.(event)) === "refuse" ? "refused" : "accepted";
+        return (await publisher?.begin?.(encodeEvent(event, 0n))) === "refuse" ? "refused" : "accepted";
       } catch {
         skipped.add("publisher_error", call, "the publisher threw at the start of a call, against its contract");
         return "accepted";
@@ -71,18 +70,18 @@ export function createGuardedPublisher(
     },
     publish(event, call) {
       sequence += 1n;
-      event.sequence = sequence;
+      const record = encodeEvent(event, sequence);
       if (publisher === undefined) {
         dropped += 1;
-        tellDrop("no_publisher", event);
+        tellDrop("no_publisher", record);
         return;
       }
       try {
         // Some are async in spite of the type: a rejection must not end the process.
-        const result: unknown = publisher.publish(event, settledOf(event));
-        if (result instanceof Promise) result.catch(() => lose(event, call));
+        const result: unknown = publisher.publish(record, settled);
+        if (result instanceof Promise) result.catch(() => lose(record, call));
       } catch {
-        lose(event, call);
+        lose(record, call);
       }
     },
   };

@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { TroubleLog } from "../base/log.js";
 import type { Mark } from "../contract/mark.js";
 import type { ActivityStatus } from "../contract/status.js";
@@ -8,7 +7,7 @@ import type { Completion } from "../outcome/completion.js";
 import type { Exchange } from "../outcome/exchange.js";
 import { type ObservedCall, type ObserverOptions, observeCall } from "../outcome/observer.js";
 import { type AnnotatedCall, trackedCallKey } from "./annotation.js";
-import { completeEvent, type EventSource, startEvent } from "./event.js";
+import { completeEvent, type EventSource, type OpenEvent, startEvent } from "./event.js";
 import type { GuardedPublisher } from "./guarded-publisher.js";
 import type { Judgement, PendingJudgement } from "./judge.js";
 import type { OpenCall, OpenCalls, OpenEntry } from "./open-calls.js";
@@ -65,7 +64,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
   readonly #entry: OpenEntry;
   #state: State = "judging";
   #pending: PendingJudgement | undefined;
-  #event: SessionActivityEvent | undefined;
+  #event: OpenEvent | undefined;
 
   constructor(tracking: Tracking, call: Call, exchange: Exchange | undefined, mark: Mark) {
     this.#tracking = tracking;
@@ -86,7 +85,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
   }
 
   /** The event, as long as it may change. */
-  get openEvent(): SessionActivityEvent | undefined {
+  get openEvent(): OpenEvent | undefined {
     return this.#state === "running" ? this.#event : undefined;
   }
 
@@ -112,14 +111,14 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     return this.#tracking.publisher.notesStarts ? this.#runIfAccepted(next, event) : this.#observed.run(next);
   }
 
-  async #runIfAccepted(next: Next, event: SessionActivityEvent): Promise<Answer> {
+  async #runIfAccepted(next: Next, event: OpenEvent): Promise<Answer> {
     const answer = await this.#tracking.publisher.begin(event, this.#call);
     if (answer === "refused") return this.#refuse();
     return this.#state === "ended" ? next(this.#call) : this.#observed.run(next);
   }
 
   /** Starts the event, or gives undefined if the call has none. */
-  #admit(judgement: Judgement): SessionActivityEvent | undefined {
+  #admit(judgement: Judgement): OpenEvent | undefined {
     const { source, skipped } = this.#tracking;
     if (judgement.kind === "doubted" && !judgement.admitted) {
       this.#close();

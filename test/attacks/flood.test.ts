@@ -1,13 +1,7 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
-import {
-  createSessionActivityInterceptor,
-  type Publisher,
-  type SessionActivityEvent,
-  SessionActivityEventSchema,
-} from "../../src/index.js";
+import { createSessionActivityInterceptor, type Publisher, type SessionActivityEvent } from "../../src/index.js";
 import type { RawHeader } from "./raw-http1.js";
 import { defences, genuineMark, procedures, startTarget } from "./target.js";
 
@@ -26,11 +20,11 @@ function createStalledPublisher() {
     queued: queue.length,
   });
   const publisher: Publisher = {
-    publish(event, settled) {
-      if (queue.length < queueLength) queue.push(event);
+    publish(record, settled) {
+      if (queue.length < queueLength) queue.push(record.decode());
       else {
         dropped += 1;
-        settled?.("queue_full");
+        settled?.("queue_full", record);
       }
     },
     stats,
@@ -120,8 +114,8 @@ describe("a flood of the largest forged marks that events hold, all through an o
     const { publisher } = createStalledPublisher();
     const counting: Publisher = {
       ...publisher,
-      publish(event) {
-        bytes += toBinary(SessionActivityEventSchema, event).length;
+      publish(record) {
+        bytes += record.bytes.length;
       },
     };
     const options = { ...defences.verify().options, maxUnverifiedPerMinute, log: false } as const;

@@ -32,7 +32,11 @@ function createCheckingPublisher() {
     if (event.status !== "OK" || event.contextProblem !== "") wrong.push(`${context}: ${event.status}`);
   }
   const stats = () => ({ offered, delivered: offered, dropped: {}, queued: 0 });
-  const publisher: Publisher = { publish: check, stats, close: () => Promise.resolve(stats()) };
+  const publisher: Publisher = {
+    publish: (record) => check(record.decode()),
+    stats,
+    close: () => Promise.resolve(stats()),
+  };
   return { publisher, expected, wrong, verified: () => verified };
 }
 

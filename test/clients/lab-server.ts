@@ -44,8 +44,8 @@ let published = 0;
 const publisher: Publisher = {
   publish(event, settled) {
     published += 1;
-    write(eventLine(event));
-    settled?.("delivered");
+    write(eventLine(event.decode()));
+    settled?.("delivered", event);
   },
   stats: () => ({ offered: published, delivered: published, dropped: {}, queued: 0 }),
   close: () => Promise.resolve(publisher.stats()),

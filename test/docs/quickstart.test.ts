@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
+import { createEventRecord } from "../../src/index.js";
 import { createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
 import { eventOf } from "../history/history-fixtures.js";
 import { marks } from "../support/account-server.js";
@@ -55,8 +56,8 @@ it("the signal history as a process", { timeout: 90_000 }, async () => {
   });
   // One key, so one partition: they come in their order.
   const publisher = createKafkaPublisher({ brokers, key: () => "session-1" });
-  publisher.publish(eventOf({ id: "a", at: 1_000, country: "DE" }));
-  publisher.publish(eventOf({ id: "b", at: 2_000, country: "FR" }));
+  publisher.publish(createEventRecord(eventOf({ id: "a", at: 1_000, country: "DE" })));
+  publisher.publish(createEventRecord(eventOf({ id: "b", at: 2_000, country: "FR" })));
   await publisher.close();
   await until(() => reader.output().includes("action-b changed country from DE to FR"), reader.output, 60_000);
   expect(reader.output()).toContain("action-a changed country from nothing to DE");

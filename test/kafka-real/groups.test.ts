@@ -11,7 +11,7 @@ import { watchGroup } from "../../src/kafka/consumer/group-progress.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";
 import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
-import { eventIds, eventOf } from "../kafka/kafka-fixtures.js";
+import { eventIds, recordOf } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
 import { bytesOfEvent, publishEvents, startTarget, type Target } from "./kafka-target.js";
 
@@ -91,7 +91,7 @@ describe.each(["classic", "consumer"])("group protocol %s", (protocol) => {
     const timer = setInterval(() => {
       for (let count = 0; count < 5; count += 1) {
         published += 1;
-        publisher.publish(eventOf(published));
+        publisher.publish(recordOf(published));
       }
     }, 5);
     try {

@@ -4,7 +4,7 @@ import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session
 import { loadKafkaClient, type NativeMessage } from "../../src/kafka/client/kafka-client.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
 import type { PublisherStats } from "../../src/publishing/publisher.js";
-import { eventOf } from "../kafka/kafka-fixtures.js";
+import { eventOf, recordOf } from "../kafka/kafka-fixtures.js";
 import { type Admin, adminOf } from "./admin.js";
 import { type Cluster, startCluster } from "./cluster.js";
 import { readTopic } from "./read-topic.js";
@@ -68,7 +68,7 @@ export async function publishEvents(
   [from, to]: readonly [number, number],
 ): Promise<PublisherStats> {
   const publisher = createKafkaPublisher({ log: false, ...options });
-  for (let number = from; number <= to; number += 1) publisher.publish(eventOf(number));
+  for (let number = from; number <= to; number += 1) publisher.publish(recordOf(number));
   return publisher.close();
 }
 

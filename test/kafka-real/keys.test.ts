@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf } from "../kafka/kafka-fixtures.js";
+import { recordOf } from "../kafka/kafka-fixtures.js";
 import { startTarget, type Target } from "./kafka-target.js";
 import { runKafkaTool } from "./kafka-tool.js";
 
@@ -45,7 +45,7 @@ test("keys land on the partitions where Kafka's own Java producer puts them", as
   expect(new Set(keys).size).toBeGreaterThan(200);
   const [ours, theirs] = await Promise.all([target.topic(7), target.topic(7)]);
   const publisher = createKafkaPublisher({ brokers: target.brokers, topic: ours, key: ({ action }) => action });
-  for (const [index, key] of keys.entries()) publisher.publish(eventOf(index, { action: key }));
+  for (const [index, key] of keys.entries()) publisher.publish(recordOf(index, { action: key }));
   expect((await publisher.close()).delivered).toBe(keys.length);
   const properties = ["parse.key=true", "key.separator=|"].flatMap((property) => ["--reader-property", property]);
   await runKafkaTool(
@@ -62,7 +62,7 @@ test("keys land on the partitions where Kafka's own Java producer puts them", as
 test("an empty key is one, too: all its events share the partition that Java chooses", async () => {
   const [ours, theirs] = await Promise.all([target.topic(7), target.topic(7)]);
   const publisher = createKafkaPublisher({ brokers: target.brokers, topic: ours, key: () => "" });
-  for (let number = 1; number <= 50; number += 1) publisher.publish(eventOf(number));
+  for (let number = 1; number <= 50; number += 1) publisher.publish(recordOf(number));
   expect((await publisher.close()).delivered).toBe(50);
   const properties = ["parse.key=true", "key.separator=|"].flatMap((property) => ["--reader-property", property]);
   await runKafkaTool(

@@ -3,6 +3,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { createEventRecord } from "../../src/index.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
 
 const [, , brokers = "", topic = ""] = process.argv;
@@ -14,6 +15,7 @@ const publisher = createKafkaPublisher({
   log: { debug() {}, info() {}, warn: keep, error: keep },
 });
 for (let number = 1; number <= 10; number += 1) {
-  publisher.publish(create(SessionActivityEventSchema, { eventId: `event-${number}`, startedAt: timestampNow() }));
+  const event = create(SessionActivityEventSchema, { eventId: `event-${number}`, startedAt: timestampNow() });
+  publisher.publish(createEventRecord(event));
 }
 process.stdout.write(JSON.stringify({ clockMs: Date.now(), stats: await publisher.close(), lines }));

@@ -9,6 +9,7 @@ import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { createEventRecord } from "../../src/index.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
 import { root } from "../support/root.js";
 import { until } from "../support/until.js";
@@ -59,7 +60,7 @@ async function publishAll(more: Partial<KafkaPublisherOptions> = {}): Promise<st
     key: ({ sequence }) => `k${sequence}`,
     ...more,
   });
-  for (const event of events) publisher.publish(event);
+  for (const event of events) publisher.publish(createEventRecord(event));
   expect((await publisher.close()).delivered).toBe(events.length);
   return topic;
 }
@@ -149,7 +150,7 @@ describe("a value turns into the right fields", () => {
   async function published(): Promise<Uint8Array> {
     const topic = await target.topic(1);
     const publisher = createKafkaPublisher({ brokers: target.brokers, topic });
-    publisher.publish(fullEvent(65));
+    publisher.publish(createEventRecord(fullEvent(65)));
     expect((await publisher.close()).delivered).toBe(1);
     const [record] = await target.read(topic);
     return record!.value!;

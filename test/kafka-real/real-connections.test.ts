@@ -3,7 +3,7 @@ import { connectWithoutBroker } from "../../src/kafka/client/connect.js";
 import { connectionProperties } from "../../src/kafka/client/connection-properties.js";
 import { loadKafkaClient, type NativeClient, type NativeMetadata } from "../../src/kafka/client/kafka-client.js";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf, expectIdentity } from "../kafka/kafka-fixtures.js";
+import { expectIdentity, recordOf } from "../kafka/kafka-fixtures.js";
 import { loseAcknowledgements, shutProxies, startProxy } from "../kafka/proxy.js";
 import { until } from "../support/until.js";
 import { type Cluster, startCluster } from "./cluster.js";
@@ -90,11 +90,11 @@ test.each([
     log: false,
     properties: { "enable.idempotence": isIdempotent },
   });
-  publisher.publish(eventOf(0));
+  publisher.publish(recordOf(0));
   await until(() => publisher.stats().queued === 0);
   proxy.fault = loseAcknowledgements(5);
   for (let batch = 0; batch < 10; batch += 1) {
-    for (let number = 1; number <= 100; number += 1) publisher.publish(eventOf(batch * 100 + number));
+    for (let number = 1; number <= 100; number += 1) publisher.publish(recordOf(batch * 100 + number));
     await until(() => publisher.stats().queued === 0);
   }
   expectIdentity(publisher.stats());

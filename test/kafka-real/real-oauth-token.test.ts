@@ -7,7 +7,7 @@ import {
   startSessionTracking,
 } from "../../src/kafka/index.js";
 import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
-import { eventIds, eventOf, publishRange, recordingLogger } from "../kafka/kafka-fixtures.js";
+import { eventIds, publishRange, recordingLogger, recordOf } from "../kafka/kafka-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { until } from "../support/until.js";
 import { type SecureBroker, startSecureBroker } from "./secure-broker.js";
@@ -164,7 +164,7 @@ test("credentials change without a restart: those of before lose all rights, and
   let published = 0;
   const timer = setInterval(() => {
     published += 1;
-    publisher.publish(eventOf(published));
+    publisher.publish(recordOf(published));
   }, 20);
   onTestFinished(() => clearInterval(timer));
   await until(
@@ -199,7 +199,7 @@ test("dead letters log in with tokens, too", async () => {
     ["write", "topic", deadLetterTopic],
   );
   const publisher = startPublisher(async () => tokenFor("writer", 60_000));
-  publisher.publish(eventOf(1, { eventId: "" }));
+  publisher.publish(recordOf(1, { eventId: "" }));
   expect((await publisher.close()).delivered).toBe(1);
   const consumer = startConsumer({
     brokers: broker.address("OAUTH"),

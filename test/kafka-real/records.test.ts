@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKafkaPublisher } from "../../src/kafka/index.js";
-import { eventOf, recordingLogger } from "../kafka/kafka-fixtures.js";
+import { recordingLogger, recordOf } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
 import { bytesOfEvent, publishEvents, startTarget, type Target } from "./kafka-target.js";
 
@@ -37,7 +37,7 @@ describe("records", () => {
     const topic = await target.topic(1);
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const publisher = createKafkaPublisher({ brokers: target.brokers, topic, cloudEvents: true });
-    publisher.publish(eventOf(1, { traceparent }));
+    publisher.publish(recordOf(1, { traceparent }));
     expect((await publisher.close()).delivered).toBe(1);
     const [record] = await target.read(topic);
     const headers = Object.assign({}, ...(record?.headers ?? [])) as Record<string, Uint8Array>;
@@ -61,9 +61,9 @@ describe("records", () => {
       log,
       properties: { "compression.type": "none" },
     });
-    publisher.publish(eventOf(1, { encodedSessionContext: "c".repeat(5_000) }));
+    publisher.publish(recordOf(1, { encodedSessionContext: "c".repeat(5_000) }));
     await until(() => publisher.stats().queued === 0);
-    publisher.publish(eventOf(2));
+    publisher.publish(recordOf(2));
     expect(await publisher.close()).toEqual({ offered: 2, delivered: 1, dropped: { too_large: 1 }, queued: 0 });
     expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
     await expectEvents(topic, 2, 2);
@@ -112,14 +112,14 @@ describe("a topic that does not exist", () => {
       "topic.metadata.refresh.interval.ms": 1_000,
     };
     const publisher = createKafkaPublisher({ brokers: target.brokers, topic, log, properties });
-    publisher.publish(eventOf(1));
+    publisher.publish(recordOf(1));
     await until(() => (publisher.stats().dropped.unknown_topic ?? 0) > 0);
     expect(publisher.stats()).toEqual({ offered: 1, delivered: 0, dropped: { unknown_topic: 1 }, queued: 0 });
     await target.admin.createTopic(topic, 1);
     let number = 1;
     while (publisher.stats().delivered === 0) {
       number += 1;
-      publisher.publish(eventOf(number));
+      publisher.publish(recordOf(number));
       await until(() => publisher.stats().queued === 0);
     }
     await publisher.close();

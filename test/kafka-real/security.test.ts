@@ -8,7 +8,7 @@ import {
 } from "../../src/kafka/index.js";
 import type { SessionTrackingKafkaOptions } from "../../src/kafka/tracking-options.js";
 import { startConsumer } from "../kafka/consumer/consumer-fixtures.js";
-import { eventOf, expectIdentity, publishRange, recordingLogger } from "../kafka/kafka-fixtures.js";
+import { expectIdentity, publishRange, recordingLogger, recordOf } from "../kafka/kafka-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { until } from "../support/until.js";
 import { type SecureBroker, startSecureBroker } from "./secure-broker.js";
@@ -388,7 +388,7 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
     await broker.allow("reader", ["read", "topic", topic], ["read", "group", groupId]);
     const log = recordingLogger();
     const publisher = createKafkaPublisher({ brokers: broker.cluster.brokers, topic });
-    publisher.publish(eventOf(1, { eventId: "" }));
+    publisher.publish(recordOf(1, { eventId: "" }));
     await publisher.close();
     const consumer = startConsumer({
       brokers: broker.address("SASL"),

@@ -3,11 +3,9 @@
 import { createHash } from "node:crypto";
 import { openSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
-import { toBinary } from "@bufbuild/protobuf";
 import { type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
-import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../src/kafka/index.js";
 import type { Publisher, PublisherStats } from "../../src/publishing/publisher.js";
 import { createSessionActivityInterceptor } from "../../src/service/interceptor.js";
@@ -70,12 +68,12 @@ function write(): void {
 }
 
 const noting: Publisher = {
-  publish(event) {
-    const hash = createHash("sha256").update(toBinary(SessionActivityEventSchema, event)).digest("base64");
-    const { eventId, instanceId, sequence } = event;
+  publish(record) {
+    const { bytes, eventId, instanceId, sequence } = record;
+    const hash = createHash("sha256").update(bytes).digest("base64");
     note({ eventId, instanceId, sequence: Number(sequence), hash });
-    if (asksOutcomes) publisher.publish(event, (outcome) => note({ eventId, outcome, at: Date.now() }));
-    else publisher.publish(event);
+    if (asksOutcomes) publisher.publish(record, (outcome) => note({ eventId, outcome, at: Date.now() }));
+    else publisher.publish(record);
   },
   stats: () => publisher.stats(),
   close: () => publisher.close(),

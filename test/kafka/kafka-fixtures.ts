@@ -7,6 +7,7 @@ import {
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { Logger } from "../../src/base/log.js";
 import { loadKafkaClient, type NativeMessage } from "../../src/kafka/client/kafka-client.js";
+import { createEventRecord, type EventRecord } from "../../src/publishing/event-record.js";
 import type { Publisher, PublisherStats } from "../../src/publishing/publisher.js";
 
 /** An event as the interceptor makes it; about 250 bytes. */
@@ -27,9 +28,14 @@ export function eventOf(
   });
 }
 
+/** The record of such an event. */
+export function recordOf(number: number, more?: MessageInitShape<typeof SessionActivityEventSchema>): EventRecord {
+  return createEventRecord(eventOf(number, more));
+}
+
 /** Publishes events numbered from..to. */
 export function publishRange(publisher: Publisher, from: number, to: number): void {
-  for (let number = from; number <= to; number += 1) publisher.publish(eventOf(number));
+  for (let number = from; number <= to; number += 1) publisher.publish(recordOf(number));
 }
 
 /** What the publisher is for: every event offered is delivered, dropped for a reason, or queued. */

@@ -27,7 +27,7 @@ export const kafkaTroubles = [
   "producer_not_started",
   "producer_replaced",
   "producer_not_replaced",
-  "event_not_encoded",
+  "not_a_record",
   "key_failed",
   "callback_failed",
   "drop_no_brokers",

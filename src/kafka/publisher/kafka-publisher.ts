@@ -1,16 +1,16 @@
-import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
-import { errorMessage, errorName } from "../../base/errors.js";
+import { errorMessage } from "../../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
-import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../../publishing/publisher.js";
+import { type EventRecord, isEventRecord } from "../../publishing/event-record.js";
+import type { DropReason, Publisher, PublisherProblem, PublisherStats, Settled } from "../../publishing/publisher.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type KafkaRecord, type LinkObserver, ProducerLink } from "../client/producer-link.js";
 import { dropReason, meansFatal } from "./drop-reason.js";
-import { createLedger, type Ledger, type Settled } from "./ledger.js";
+import { createKafkaRecords } from "./kafka-record.js";
+import { type Asker, createLedger, type Ledger } from "./ledger.js";
 import { producerProperties } from "./producer-properties.js";
 import { type KafkaPublisherOptions, type PublisherSettings, publisherSettings } from "./publisher-options.js";
-import { createRecordEncoder, type EventRecord } from "./record-encoder.js";
 
 /**
  * Creates a publisher that writes events to Kafka: the value is the event's binary form, and the header `content-type` is
@@ -34,24 +34,13 @@ export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher 
 /** How long a producer may take to stop, once it was told to drop what it holds. */
 const stopTimeoutMs = 2_000;
 
-/** An event is not taken. */
-interface Refusal {
-  readonly kind: "refused";
-  readonly reason: DropReason;
-}
-
-// One of each for all events: in an outage there are many.
-const closed: Refusal = { kind: "refused", reason: "closed" };
-const queueFull: Refusal = { kind: "refused", reason: "queue_full" };
-const invalidEvent: Refusal = { kind: "refused", reason: "invalid_event" };
-
 class KafkaPublisher implements Publisher {
   readonly #client: KafkaClient;
   readonly #settings: PublisherSettings;
   readonly #log: TroubleLog<KafkaTrouble>;
   readonly #ledger: Ledger;
-  readonly #encode: (event: SessionActivityEvent) => EventRecord;
-  #link: ProducerLink<Settled>;
+  readonly #kafkaRecordOf: (record: EventRecord) => KafkaRecord;
+  #link: ProducerLink<Asker>;
   #idempotent = true;
   #closing: Promise<PublisherStats> | undefined;
 
@@ -60,7 +49,7 @@ class KafkaPublisher implements Publisher {
     this.#settings = settings;
     this.#log = createTroubleLog(settings.log);
     this.#ledger = createLedger({ topic: settings.topic }, this.#log);
-    this.#encode = createRecordEncoder(settings, this.#log);
+    this.#kafkaRecordOf = createKafkaRecords(settings, this.#log);
     try {
       this.#link = this.#connect();
     } catch (cause) {
@@ -68,13 +57,19 @@ class KafkaPublisher implements Publisher {
     }
   }
 
-  publish(event: SessionActivityEvent, settled?: Settled): void {
-    const admission = this.#admit(event);
-    if (admission.kind === "refused") {
-      this.#ledger.refuse(admission.reason, settled);
+  publish(record: EventRecord, settled?: Settled): void {
+    const asker = settled && { record, settled };
+    const refusal = this.#refusalOf(record);
+    if (refusal !== undefined) {
+      this.#ledger.refuse(refusal, asker);
+      return;
+    }
+    const kafkaRecord = this.#kafkaRecordOf(record);
+    if (this.#ledger.queuedBytes + kafkaRecord.bytes > this.#settings.maxQueuedBytes) {
+      this.#ledger.refuse("queue_full", asker);
     } else {
-      this.#ledger.accept(admission.bytes);
-      this.#send(admission, settled);
+      this.#ledger.accept(kafkaRecord.bytes);
+      this.#send(kafkaRecord, asker);
     }
   }
 
@@ -99,51 +94,46 @@ class KafkaPublisher implements Publisher {
     return this.#closing;
   }
 
-  /** The event's record, or why it is not taken. */
-  #admit(event: SessionActivityEvent): EventRecord | Refusal {
-    const { maxQueuedEvents, maxQueuedBytes } = this.#settings;
-    if (this.#closing !== undefined) return closed;
-    if (this.#ledger.queued >= maxQueuedEvents) return queueFull;
-    try {
-      const record = this.#encode(event);
-      return this.#ledger.queuedBytes + record.bytes > maxQueuedBytes ? queueFull : record;
-    } catch (error) {
-      // Its message may quote the event, so only its name is told.
-      this.#log.warn("event_not_encoded", { error: errorName(error) }, "An event could not be encoded");
-      return invalidEvent;
-    }
+  /** Why a record is not taken, whatever its size. */
+  #refusalOf(record: unknown): DropReason | undefined {
+    if (this.#closing !== undefined) return "closed";
+    if (this.#ledger.queued >= this.#settings.maxQueuedEvents) return "queue_full";
+    if (isEventRecord(record)) return undefined;
+    const message = "publish() was given something that is not an EventRecord: see createEventRecord";
+    this.#log.warn("not_a_record", { got: typeof record }, message);
+    return "invalid_event";
   }
 
-  #connect(): ProducerLink<Settled> {
+  #connect(): ProducerLink<Asker> {
     const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
-    const observer: LinkObserver<Settled> = {
+    const observer: LinkObserver<Asker> = {
       failed: ({ message }) =>
         this.#log.error(
           "producer_not_started",
           { error: message },
           "The Kafka producer cannot start, all events are dropped: check its properties and the files that they name",
         ),
-      reported: (error, bytes, settled) => this.#reported(error, bytes, settled),
-      presumed: (bytes, settled) => this.#presumed(bytes, settled),
-      resend: (record, settled) => this.#send(record, settled),
+      reported: (error, bytes, asker) => this.#reported(error, bytes, asker),
+      presumed: (bytes, asker) => this.#presumed(bytes, asker),
+      resend: (record, asker) => this.#send(record, asker),
     };
     return new ProducerLink(producer, this.#log, observer, this.#settings.oauthToken);
   }
 
   /** Hands a record that is counted as queued to the producer. */
-  #send(record: KafkaRecord, settled: Settled | undefined): void {
-    const error = this.#link.send(this.#settings.topic, record, settled);
+  #send(record: KafkaRecord, asker: Asker | undefined): void {
+    const error = this.#link.send(this.#settings.topic, record, asker);
     if (error === undefined) return;
     // A producer that failed for good has not taken the record: its successor does.
-    if (this.#isFatal(error) && this.#replaceLink()) this.#send(record, settled);
-    else this.#drop(error, record.bytes, settled);
+    if (this.#isFatal(error) && this.#replaceLink()) this.#send(record, asker);
+    else this.#drop(error, record.bytes, asker);
   }
 
-  #reported(error: NativeError | null, bytes: number, settled: Settled | undefined): void {
+  #reported(error: NativeError | null, bytes: number, asker: Asker | undefined): void {
     if (error === null) {
-      this.#ledger.deliver(bytes, settled);
+      this.#ledger.deliver(bytes, asker);
     } else {
-      this.#drop(error, bytes, settled);
+      this.#drop(error, bytes, asker);
       if (this.#isFatal(error)) this.#replaceLink();
     }
   }
@@ -154,15 +144,15 @@ class KafkaPublisher implements Publisher {
    * a batch may never have arrived. Nothing but the missing offset tells. Without idempotence it means nothing: with `acks` of
    * 0 no record has one.
    */
-  #presumed(bytes: number, settled: Settled | undefined): void {
+  #presumed(bytes: number, asker: Asker | undefined): void {
     if (this.#idempotent && isOn(this.#settings.properties["enable.idempotence"] ?? true))
-      this.#ledger.drop("unconfirmed", bytes, settled);
-    else this.#ledger.deliver(bytes, settled);
+      this.#ledger.drop("unconfirmed", bytes, asker);
+    else this.#ledger.deliver(bytes, asker);
   }
 
-  #drop(error: NativeError, bytes: number, settled: Settled | undefined): void {
+  #drop(error: NativeError, bytes: number, asker: Asker | undefined): void {
     const name = this.#client.codeName(error.code);
-    this.#ledger.drop(dropReason(name), bytes, settled, { error: name ?? error.code, message: error.message });
+    this.#ledger.drop(dropReason(name), bytes, asker, { error: name ?? error.code, message: error.message });
   }
 
   #isFatal(error: NativeError): boolean {

@@ -1,11 +1,15 @@
 import { swallow, type TroubleLog } from "../../base/log.js";
-import type { DropReason, PublisherStats } from "../../publishing/publisher.js";
+import type { EventRecord } from "../../publishing/event-record.js";
+import type { DropReason, PublisherStats, Settled } from "../../publishing/publisher.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { LostRecords } from "../client/producer-link.js";
 import { advice } from "./drop-reason.js";
 
-/** Told once what became of an event. */
-export type Settled = (outcome: "delivered" | DropReason) => void;
+/** Who asked what becomes of a record. */
+export interface Asker {
+  readonly record: EventRecord;
+  readonly settled: Settled;
+}
 
 /**
  * Counts what becomes of events. Each method moves one event or more from one count to another at one stroke, so that
@@ -17,13 +21,13 @@ export interface Ledger {
   /** An event came and waits for delivery. */
   accept(bytes: number): void;
   /** An event came and is dropped at once. */
-  refuse(reason: DropReason, settled: Settled | undefined): void;
+  refuse(reason: DropReason, asker: Asker | undefined): void;
   /** A waiting event arrived. */
-  deliver(bytes: number, settled: Settled | undefined): void;
+  deliver(bytes: number, asker: Asker | undefined): void;
   /** A waiting event is given up. */
-  drop(reason: DropReason, bytes: number, settled: Settled | undefined, details?: object): void;
+  drop(reason: DropReason, bytes: number, asker: Asker | undefined, details?: object): void;
   /** Several waiting events are given up together. */
-  dropAll(reason: DropReason, lost: LostRecords<Settled>): void;
+  dropAll(reason: DropReason, lost: LostRecords<Asker>): void;
   stats(): PublisherStats;
 }
 
@@ -44,8 +48,8 @@ export function createLedger(common: object, log: TroubleLog<KafkaTrouble>): Led
   const warnOfCallback = (): void => log.warn("callback_failed", {}, "A callback given to publish() threw");
 
   // Whoever is told may throw, and that would end the process, since the client's thread reports.
-  function tell(settled: Settled | undefined, outcome: "delivered" | DropReason): void {
-    if (settled !== undefined && !swallow(() => settled(outcome), warnOfCallback)) warnOfCallback();
+  function tell(asker: Asker | undefined, outcome: "delivered" | DropReason): void {
+    if (asker !== undefined && !swallow(() => asker.settled(outcome, asker.record), warnOfCallback)) warnOfCallback();
   }
 
   return {
@@ -60,29 +64,29 @@ export function createLedger(common: object, log: TroubleLog<KafkaTrouble>): Led
       queued += 1;
       queuedBytes += bytes;
     },
-    refuse(reason, settled) {
+    refuse(reason, asker) {
       offered += 1;
       count(reason, 1, undefined);
-      tell(settled, reason);
+      tell(asker, reason);
     },
-    deliver(bytes, settled) {
+    deliver(bytes, asker) {
       queued -= 1;
       queuedBytes -= bytes;
       delivered += 1;
-      if (settled !== undefined) tell(settled, "delivered");
+      tell(asker, "delivered");
     },
-    drop(reason, bytes, settled, details) {
+    drop(reason, bytes, asker, details) {
       queued -= 1;
       queuedBytes -= bytes;
       count(reason, 1, details);
-      tell(settled, reason);
+      tell(asker, reason);
     },
     dropAll(reason, lost) {
       if (lost.count === 0) return;
       queued -= lost.count;
       queuedBytes -= lost.bytes;
       count(reason, lost.count, undefined);
-      for (const settled of lost.notes) tell(settled, reason);
+      for (const asker of lost.notes) tell(asker, reason);
     },
     stats: () => ({ offered, delivered, dropped: { ...dropped }, queued }),
   };

@@ -8,7 +8,7 @@ import { createTokenKeeper } from "../../../src/kafka/client/token-keeper.js";
 import { createKafkaPublisher, createSessionActivityConsumer, type OAuthToken } from "../../../src/kafka/index.js";
 import { publisherSettings } from "../../../src/kafka/publisher/publisher-options.js";
 import { refusalOf } from "../../support/refusal.js";
-import { eventOf, recordingLogger } from "../kafka-fixtures.js";
+import { recordingLogger, recordOf } from "../kafka-fixtures.js";
 
 // What brokers say to tokens is seen in test/kafka-real/oauth-token.test.ts.
 const brokers = "127.0.0.1:1";
@@ -273,7 +273,7 @@ test("without a token events queue, close() is in time, and the provider is aske
     return Promise.reject(new Error(secret));
   };
   const publisher = createKafkaPublisher({ brokers, oauthToken: provider, log, closeTimeoutMs: 100 });
-  publisher.publish(eventOf(1));
+  publisher.publish(recordOf(1));
   await vi.waitFor(() => expect(log.lines).toHaveLength(1), { timeout: 10_000 });
   expect(publisher.stats()).toEqual({ offered: 1, delivered: 0, dropped: {}, queued: 1 });
   expect(await publisher.close()).toEqual({ offered: 1, delivered: 0, dropped: { close_timeout: 1 }, queued: 0 });

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { SessionActivityEvent } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createKafkaPublisher, type KafkaPublisherOptions } from "../../../src/kafka/index.js";
+import type { EventRecord } from "../../../src/publishing/event-record.js";
 import type { DropReason } from "../../../src/publishing/publisher.js";
 import { pause, until } from "../../support/until.js";
 import { killBrokers, startBroker } from "../broker.js";
 import { gate } from "../consumer/consumer-fixtures.js";
-import { eventIds, eventOf, expectIdentity, publishRange, readEventIds, recordingLogger } from "../kafka-fixtures.js";
+import { eventIds, expectIdentity, publishRange, readEventIds, recordingLogger, recordOf } from "../kafka-fixtures.js";
 import { api, type Fault, failInitProducerId, failProduce, shutProxies, startProxy } from "../proxy.js";
 
 const topic = "session-activities";
@@ -27,13 +27,13 @@ async function started(options: Partial<KafkaPublisherOptions> = {}) {
       () => publisher.stats().queued === 0,
       () => publisher.stats(),
     );
-  publisher.publish(eventOf(0));
+  publisher.publish(recordOf(0));
   await settled();
   return { broker, proxy, publisher, log, settled };
 }
 
-function largeEvent(number: number, bytes: number): SessionActivityEvent {
-  return eventOf(number, { encodedSessionContext: "c".repeat(bytes) });
+function largeRecord(number: number, bytes: number): EventRecord {
+  return recordOf(number, { encodedSessionContext: "c".repeat(bytes) });
 }
 
 describe("bounds", () => {
@@ -42,7 +42,7 @@ describe("bounds", () => {
     await proxy.shut();
     const outcomes: string[] = [];
     publishRange(publisher, 1, 250);
-    publisher.publish(eventOf(251), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(251), (outcome) => void outcomes.push(outcome));
     expect(publisher.stats()).toEqual({ offered: 252, delivered: 1, dropped: { queue_full: 151 }, queued: 100 });
     expect(outcomes).toEqual(["queue_full"]);
     expect(log.lines.filter(({ message }) => message.includes("maxQueuedEvents"))).toHaveLength(1);
@@ -61,13 +61,13 @@ describe("bounds", () => {
       key: () => "k".repeat(10_000),
     });
     await proxy.shut();
-    for (let number = 1; number <= 20; number += 1) publisher.publish(largeEvent(number, 30_000));
+    for (let number = 1; number <= 20; number += 1) publisher.publish(largeRecord(number, 30_000));
     // 40,000 and some for each: four fit in.
     expect(publisher.stats()).toEqual({ offered: 21, delivered: 1, dropped: { queue_full: 16 }, queued: 4 });
 
     await proxy.open(broker.address);
     await settled();
-    for (let number = 21; number <= 40; number += 1) publisher.publish(largeEvent(number, 30_000));
+    for (let number = 21; number <= 40; number += 1) publisher.publish(largeRecord(number, 30_000));
     expect(publisher.stats()).toEqual({ offered: 41, delivered: 5, dropped: { queue_full: 32 }, queued: 4 });
     expect((await publisher.close()).delivered).toBe(9);
   });
@@ -87,12 +87,12 @@ describe("bounds", () => {
 
   test("a message that is too large is dropped as such, whether client or broker refuses it", async () => {
     const { proxy, publisher, settled } = await started();
-    publisher.publish(largeEvent(1, 1_500_000));
+    publisher.publish(largeRecord(1, 1_500_000));
     expect(publisher.stats().dropped).toEqual({ too_large: 1 });
     proxy.fault = failProduce(topic, 10, 1);
-    publisher.publish(eventOf(2));
+    publisher.publish(recordOf(2));
     await settled();
-    publisher.publish(eventOf(3));
+    publisher.publish(recordOf(3));
     expect(await publisher.close()).toEqual({ offered: 4, delivered: 2, dropped: { too_large: 2 }, queued: 0 });
   });
 });
@@ -111,7 +111,7 @@ describe("errors of the broker", () => {
     proxy.fault = failProduce(topic, code);
     const outcomes: string[] = [];
     publishRange(publisher, 1, 4);
-    publisher.publish(eventOf(5), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(5), (outcome) => void outcomes.push(outcome));
     await settled();
     expect(publisher.stats()).toEqual({ offered: 6, delivered: 1, dropped: { [reason]: 5 }, queued: 0 });
     expect(outcomes).toEqual([reason]);
@@ -122,7 +122,7 @@ describe("errors of the broker", () => {
     proxy.fault = undefined;
     await until(
       () => {
-        publisher.publish(eventOf(6));
+        publisher.publish(recordOf(6));
         return publisher.stats().delivered > 1;
       },
       () => publisher.stats(),
@@ -148,7 +148,7 @@ describe("errors of the broker", () => {
       return all.opened;
     };
     const outcomes: string[] = [];
-    for (const number of [1, 2, 3]) publisher.publish(eventOf(number), (outcome) => void outcomes.push(outcome));
+    for (const number of [1, 2, 3]) publisher.publish(recordOf(number), (outcome) => void outcomes.push(outcome));
     await settled();
     expect(outcomes.sort()).toEqual(["delivered", "delivered", "unconfirmed"]);
     expect(await publisher.close()).toEqual({ offered: 4, delivered: 3, dropped: { unconfirmed: 1 }, queued: 0 });
@@ -177,7 +177,7 @@ describe("errors of the broker", () => {
     proxy.fault = undefined;
     await until(
       () => {
-        publisher.publish(eventOf(6));
+        publisher.publish(recordOf(6));
         expectIdentity(publisher.stats());
         return publisher.stats().delivered > 0;
       },
@@ -205,7 +205,7 @@ describe("errors of the broker", () => {
       return answer.opened;
     };
     const outcomes: string[] = [];
-    publisher.publish(eventOf(1), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(1), (outcome) => void outcomes.push(outcome));
     await until(() => told("partition count changed from 4 to 0").length === 1);
     await pause(100);
     answer.open();
@@ -231,13 +231,13 @@ describe("a producer that failed for good", () => {
     // An error that desynchronizes an idempotent producer.
     proxy.fault = failProduce(topic, 45, 1);
     const outcomes: string[] = [];
-    publisher.publish(eventOf(1), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(1), (outcome) => void outcomes.push(outcome));
     await settled();
     expect(publisher.stats().dropped).toEqual({ fatal: 1 });
     expect(outcomes).toEqual(["fatal"]);
 
     publishRange(publisher, 2, 100);
-    publisher.publish(eventOf(101), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(101), (outcome) => void outcomes.push(outcome));
     await settled();
     expect(publisher.stats()).toEqual({ offered: 102, delivered: 101, dropped: { fatal: 1 }, queued: 0 });
     expect(outcomes).toEqual(["fatal", "delivered"]);
@@ -277,7 +277,7 @@ test("the counts add up at any moment of a run full of faults", async () => {
   const burst = (): void => {
     for (let count = 0; count < 60; count += 1) {
       number += 1;
-      publisher.publish(number % 97 === 0 ? largeEvent(number, 1_200_000) : eventOf(number), told);
+      publisher.publish(number % 97 === 0 ? largeRecord(number, 1_200_000) : recordOf(number), told);
       if (number % 7 === 0) expectIdentity(publisher.stats());
     }
   };

@@ -6,7 +6,7 @@ import { createKafkaPublisher, type KafkaPublisherOptions } from "../../../src/k
 import type { Publisher } from "../../../src/publishing/publisher.js";
 import { pause, until } from "../../support/until.js";
 import { killBrokers, startBroker } from "../broker.js";
-import { eventIds, eventOf, expectIdentity, publishRange, readEventIds } from "../kafka-fixtures.js";
+import { eventIds, expectIdentity, publishRange, readEventIds, recordOf } from "../kafka-fixtures.js";
 import { loseAcknowledgements, shutProxies, startProxy } from "../proxy.js";
 
 const topic = "session-activities";
@@ -159,8 +159,8 @@ describe("an outage", () => {
     const [broker, proxy] = await Promise.all([startBroker(), startProxy()]);
     const publisher = publisherOn(proxy.address, { deliveryTimeoutMs: 300 });
     const outcomes: string[] = [];
-    publisher.publish(eventOf(1), (outcome) => void outcomes.push(outcome));
-    publisher.publish(eventOf(2));
+    publisher.publish(recordOf(1), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(2));
     await settledAll(publisher);
     expect(publisher.stats().dropped).toEqual({ expired: 2 });
     expect(outcomes).toEqual(["expired"]);
@@ -168,7 +168,7 @@ describe("an outage", () => {
     await proxy.open(broker.address);
     await until(
       () => {
-        publisher.publish(eventOf(3));
+        publisher.publish(recordOf(3));
         return publisher.stats().delivered > 0;
       },
       () => publisher.stats(),
@@ -184,7 +184,7 @@ describe("close", () => {
     const publisher = publisherOn(proxy.address, { closeTimeoutMs: 200 });
     const outcomes: string[] = [];
     publishRange(publisher, 1, 99);
-    publisher.publish(eventOf(100), (outcome) => void outcomes.push(outcome));
+    publisher.publish(recordOf(100), (outcome) => void outcomes.push(outcome));
     expect(await publisher.close()).toEqual({ offered: 100, delivered: 0, dropped: { close_timeout: 100 }, queued: 0 });
     expect(outcomes).toEqual(["close_timeout"]);
   });

@@ -1,49 +1,36 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import {
-  type SessionActivityEvent,
-  SessionActivityEventSchema,
-} from "../../../gen/sessionactivity/v1/session_activity_pb.js";
+import { SessionActivityEventSchema } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import { errorName } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
+import type { EventRecord } from "../../publishing/event-record.js";
 import type { NativeHeader } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
-import { encodeEvent } from "./event-encoder.js";
 import type { PublisherSettings } from "./publisher-options.js";
-
-/** What is sent for one event. */
-export interface EventRecord extends KafkaRecord {
-  readonly kind: "record";
-}
 
 const contentType: NativeHeader = { "content-type": "application/protobuf" };
 const plainHeaders: readonly NativeHeader[] = [contentType];
 
 /**
- * Makes the function that turns events into records. It throws if an event cannot be encoded.
+ * Makes the function that gives an event its key and headers.
  *
- * Every header value is a string, whatever the event holds: with any other, the client's `produce` throws and still sends.
+ * Every header value is a string, as `isEventRecord` makes sure: with any other, the client's `produce` throws and still sends.
  */
-export function createRecordEncoder(
+export function createKafkaRecords(
   settings: Pick<PublisherSettings, "key" | "cloudEvents">,
   log: TroubleLog<KafkaTrouble>,
-): (event: SessionActivityEvent) => EventRecord {
+): (event: EventRecord) => KafkaRecord {
   const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
   const { key: userKey } = settings;
   return (event) => {
-    const value = encodeEvent(event);
+    const value = event.bytes;
     const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
     const bytes = key === undefined ? value.length : value.length + key.length;
-    return { kind: "record", value, key, headers: headersOf(event), bytes };
+    return { value, key, headers: headersOf(event), bytes };
   };
 }
 
-function defaultHeaders({ traceparent }: SessionActivityEvent): readonly NativeHeader[] {
-  return hasText(traceparent) ? [contentType, { traceparent }] : plainHeaders;
-}
-
-function hasText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
+function defaultHeaders({ traceparent }: EventRecord): readonly NativeHeader[] {
+  return traceparent === "" ? plainHeaders : [contentType, { traceparent }];
 }
 
 const cloudEventConstants: readonly NativeHeader[] = [
@@ -52,13 +39,13 @@ const cloudEventConstants: readonly NativeHeader[] = [
 ];
 
 /** CloudEvents 1.0, Kafka binding, binary mode. Its time is the call's beginning: the one that every event has. */
-function cloudEventHeaders(event: SessionActivityEvent): readonly NativeHeader[] {
+function cloudEventHeaders(event: EventRecord): readonly NativeHeader[] {
   const source = `/${encodeURIComponent(wellFormed(event.service))}`;
   const headers = [...defaultHeaders(event), ...cloudEventConstants, { ce_source: source }];
-  if (hasText(event.eventId)) headers.push({ ce_id: event.eventId });
-  const time = event.startedAt && timestampDate(event.startedAt);
+  if (event.eventId !== "") headers.push({ ce_id: event.eventId });
+  const time = new Date(event.startedAtMs ?? Number.NaN);
   // No moment that a Date can hold: then without.
-  if (time !== undefined && !Number.isNaN(time.getTime())) headers.push({ ce_time: time.toISOString() });
+  if (!Number.isNaN(time.getTime())) headers.push({ ce_time: time.toISOString() });
   return headers;
 }
 
@@ -68,12 +55,12 @@ function wellFormed(text: string): string {
 }
 
 function keyOf(
-  userKey: (event: SessionActivityEvent) => unknown,
-  event: SessionActivityEvent,
+  userKey: NonNullable<PublisherSettings["key"]>,
+  event: EventRecord,
   log: TroubleLog<KafkaTrouble>,
 ): RecordKey | undefined {
   try {
-    const key = userKey(event);
+    const key: unknown = userKey(event.decode());
     // Bytes, since the client cuts a string at its first NUL.
     if (typeof key === "string") return key === "" ? "" : Buffer.from(key);
     if (key instanceof Promise) key.catch(() => {});
