@@ -95,6 +95,7 @@ export function isRefusal(error: unknown): boolean {
   return classifyFailure(error) !== "passing";
 }
 
-function isSqlState(code: string): boolean {
-  return /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
+/** Whether this is a code of PostgreSQL, and not of Node. */
+export function isSqlState(code: string | undefined): code is string {
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code);
 }

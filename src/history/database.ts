@@ -10,8 +10,9 @@ import {
   variablesOf,
 } from "../base/environment.js";
 import { errorCode, errorMessage } from "../base/errors.js";
-import { milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
+import { maxInt32, milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
 import { packageManagerOf } from "../base/package-manager.js";
+import { isSqlState } from "./database-failure.js";
 import { lockFolder } from "./folder-lock.js";
 
 /** What the names of the history's variables begin with. */
@@ -90,7 +91,10 @@ export interface SignalDatabaseOptions {
   url?: string | undefined;
   /** How many connections to a server there may be. By default, 4. */
   maxConnections?: number | undefined;
-  /** How long a connection or a statement may take. By default, 30,000 ms. */
+  /**
+   * How long a connection or a statement may take. By default, 30,000 ms. The server ends a statement that takes longer; each
+   * runs in a transaction that says so, which also works through a pooler such as PgBouncer.
+   */
   timeoutMs?: number | undefined;
   /**
    * The environment variables that stand beneath the options. `false` ignores the environment.
@@ -117,27 +121,60 @@ export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSig
   return openEmbedded(url);
 }
 
+/** So much later than the server the client gives up: the server's own words say more, and leave the connection usable. */
+const clientPatienceMs = 1_000;
+
 function openServer(connectionString: string, max: number, timeoutMs: number): OpenSignalDatabase {
   const { Pool } = loadPg();
   const pool = new Pool({
     connectionString,
     max,
     connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-    statement_timeout: timeoutMs,
+    query_timeout: timeoutMs === 0 ? 0 : Math.min(maxInt32, timeoutMs + clientPatienceMs),
     keepAlive: true,
     application_name: "session-activity",
   });
   // The pool replaces a connection that was cut while nobody used it; without a listener, the process would end.
-  pool.on("error", () => {});
+  pool.on("error", ignore);
+  // Not for the connection: a pooler refuses that, and another client of its would inherit it.
+  const begin = `begin; set local statement_timeout = ${Math.ceil(timeoutMs)}`;
   let closed: Promise<void> | undefined;
   return {
-    query: (text, values) => pool.query(text, values),
+    async query(text, values) {
+      const client = await pool.connect();
+      client.on("error", ignore);
+      let isUsable = false;
+      try {
+        await client.query(begin);
+        const result = await client.query(text, values);
+        await client.query("commit");
+        isUsable = true;
+        return result;
+      } catch (error) {
+        // Whether the client gave up or the connection is gone: the server ends what it was doing.
+        if (isSqlState(errorCode(error))) isUsable = await rollBack(client);
+        throw error;
+      } finally {
+        client.off("error", ignore);
+        client.release(!isUsable);
+      }
+    },
     close() {
       closed ??= pool.end();
       return closed;
     },
   };
+}
+
+function rollBack(client: Pg.PoolClient): Promise<boolean> {
+  return client.query("rollback").then(
+    () => true,
+    () => false,
+  );
+}
+
+function ignore(): void {
+  // Whoever asks next is told.
 }
 
 /** The part of PGlite that is used: its own declarations need those of browsers. */

@@ -55,13 +55,15 @@ export interface Wire {
   readonly port: number;
   /** Resets all connections, now. */
   cut(): void;
+  /** So many answers are handed on first, if there are some to lose. Counts down. */
+  answersToPass: number;
   /** Resets a connection when the next answer of the server has come, instead of handing it on. Counts down. */
   answersToLose: number;
   /** Cuts that hit a connection. */
   readonly cuts: number;
 }
 
-/** Whether an answer ends here: with ReadyForQuery, after the commit. A long one begins before. */
+/** Whether an answer ends here: with ReadyForQuery. A long one begins before. */
 function isEnd(data: Buffer): boolean {
   return data.at(-6) === "Z".charCodeAt(0);
 }
@@ -89,8 +91,10 @@ export async function startWire(target: number): Promise<Wire> {
     }
     client.on("data", (data) => upstream.write(data));
     upstream.on("data", (data) => {
-      if (wire.answersToLose === 0) client.write(data);
-      else if (isEnd(data)) {
+      if (wire.answersToLose === 0 || wire.answersToPass > 0) {
+        client.write(data);
+        if (wire.answersToLose > 0 && isEnd(data)) wire.answersToPass -= 1;
+      } else if (isEnd(data)) {
         wire.answersToLose -= 1;
         reset(pair);
       }
@@ -102,6 +106,7 @@ export async function startWire(target: number): Promise<Wire> {
     cut() {
       for (const pair of pairs) reset(pair);
     },
+    answersToPass: 0,
     answersToLose: 0,
     get cuts() {
       return cuts;
