@@ -42,7 +42,8 @@ const maxUserAgentBytes = 512;
  * added, and that came in by {@link decodeSessionContext}, are kept.
  *
  * Throws a RangeError if the result is larger than `maxBytes`. Throws a TypeError if a field is not a string, if no field is
- * set, or if `maxBytes` is not a whole number from 1 upward. The messages name fields and sizes, never values.
+ * set, if `signals` has a field's name with another value than the field, or if `maxBytes` is not a whole number from 1
+ * upward. The messages name fields and sizes, never values.
  *
  * @example encodeSessionContext({ sessionId: "s-1", userId: "u-1", country: "DE" });
  */
@@ -58,6 +59,12 @@ export function encodeSessionContext(
   const { $typeName: _, $unknown: __, signals, ...texts } = message;
   for (const [field, value] of Object.entries(texts)) requireText(field, value);
   for (const value of Object.values(signals)) requireText("signals", value);
+  const [twice] = ambiguousSignals(message);
+  if (twice !== undefined) {
+    throw new TypeError(
+      `the session context says ${twice} twice, as a field and in signals, with different values: give it once, as the field`,
+    );
+  }
   message.userAgent = cutToBytes(message.userAgent, maxUserAgentBytes);
   const encoded = Buffer.from(toBinary(SessionContextSchema, message)).toString("base64");
   if (encoded === "") throw new TypeError("a session context must have at least one field that is set");
@@ -103,6 +110,17 @@ function requireText(field: string, value: unknown): void {
   if (typeof value !== "string") {
     throw new TypeError(`the session context's ${field} must be text, got ${nameType(value)}`);
   }
+}
+
+/** The names of fields that `signals` has as well, with another value. A field that is empty says nothing. */
+export function ambiguousSignals(context: SessionContext): string[] {
+  return SessionContextSchema.fields
+    .filter(({ name, localName }) => {
+      const field: unknown = Reflect.get(context, localName);
+      const signal = Object.hasOwn(context.signals, name) ? context.signals[name] : "";
+      return typeof field === "string" && field !== "" && signal !== "" && signal !== field;
+    })
+    .map(({ name }) => name);
 }
 
 /** Names the type and not the value, which could be a user's. */

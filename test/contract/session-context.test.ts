@@ -63,6 +63,28 @@ describe("encodeSessionContext and decodeSessionContext", () => {
     expect(decodeSessionContext(again.toString("base64")).country).toBe("FR");
   });
 
+  it("give back a signal with the name of a field that is empty, or that says the same", () => {
+    const signals = { device_id: "d1", country: "DE", user_agent: "" };
+    expect(
+      decodeSessionContext(encodeSessionContext({ sessionId: "s", country: "DE", userAgent: "x", signals })),
+    ).toMatchObject({
+      deviceId: "",
+      country: "DE",
+      signals,
+    });
+  });
+
+  it.each([
+    ["device_id", { deviceId: "d2" }],
+    ["session_id", {}],
+  ])("refuse one that says another thing than the field, without its value: %s", (name, fields) => {
+    expect(() => encodeSessionContext({ sessionId: "s", ...fields, signals: { [name]: "secret" } })).toThrow(
+      new TypeError(
+        `the session context says ${name} twice, as a field and in signals, with different values: give it once, as the field`,
+      ),
+    );
+  });
+
   it("leave the given message as it was", () => {
     const given = create(SessionContextSchema, { sessionId: "s", userAgent: "x".repeat(2_000) });
     encodeSessionContext(given);
