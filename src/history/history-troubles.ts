@@ -5,6 +5,7 @@ export const historyTroubles = [
   "event_ahead",
   "event_error",
   "event_invalid",
+  "signal_ambiguous",
 ] as const;
 
 /** A kind of trouble of src/history/. */

@@ -5,8 +5,9 @@ export {
   type SignalDatabaseOptions,
 } from "./database.js";
 export type { SignalHistoryOptions } from "./history-options.js";
-export type { SignalChange, SignalChangesQuery, SignalQueries } from "./queries.js";
+export type { SignalChange, SignalChangesQuery, SignalPageQuery, SignalQueries } from "./queries.js";
 export type { NotRecordedReason } from "./recorded-activity.js";
+export type { RecordToSetAside, RetriedRecords, SetAsideRecord } from "./set-aside.js";
 export {
   createSignalHistory,
   type ForgetRequest,

@@ -1,6 +1,8 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { cutText } from "../base/text.js";
 import type { HistorySettings } from "./history-options.js";
 import type { SessionSignals } from "./signals.js";
+import { idOf, nameOf } from "./stored-text.js";
 
 /** One event, as the database's function takes it. */
 export interface Activity {
@@ -13,6 +15,7 @@ export interface Activity {
   readonly action: string;
   readonly procedure: string;
   readonly status: string;
+  readonly status_inferred: boolean;
   readonly verified: boolean;
   readonly signals: Readonly<Record<string, string>>;
   /** By these it is told whether it was forgotten. */
@@ -25,74 +28,77 @@ export interface Activity {
  * - `not_accepted`: `accept` says no
  * - `no_session`: there is no session context in it, or none that says which session it is
  * - `no_signals`: it says nothing about its session
- * - `invalid`: it has no id or no start, or one that cannot be, or its ids are too long, or its signals too many
+ * - `invalid`: it has no id or no start, or a start that cannot be, or too many signals
  * - `error`: `accept`, `signals` or `normalize` threw, as the default does for a context that it cannot decode
  */
 export type NotRecordedReason = "not_accepted" | "no_session" | "no_signals" | "invalid" | "error";
 
-/** With these, what stands in an index fits into it, whatever the characters are. */
-const maxIdLength = 256;
+/** What is kept of an event, or why nothing is. */
+export type RecordedActivity =
+  | {
+      readonly kind: "activity";
+      readonly activity: Activity;
+      /** Whether it said a signal twice, with different values. */
+      readonly isAmbiguous: boolean;
+    }
+  | { readonly kind: "not_recorded"; readonly reason: NotRecordedReason };
+
 const maxSignals = 64;
-const maxNameLength = 128;
 /** More than a user agent may have. What is longer is cut. */
-const maxValueLength = 1_024;
+const maxValueCharacters = 1_024;
+/** Names of services and procedures are much shorter, and may come from a stranger all the same. */
+const maxTextCharacters = 1_024;
 
 /** What the history keeps of an event, or why nothing. Never throws, and keeps errors to itself: they may quote the context. */
-export async function activityOf(
-  event: SessionActivityEvent,
-  settings: HistorySettings,
-): Promise<Activity | NotRecordedReason> {
+export async function activityOf(event: SessionActivityEvent, settings: HistorySettings): Promise<RecordedActivity> {
   try {
-    if (settings.requireVerified && !event.contextVerified) return "not_accepted";
-    if (!settings.accept(event)) return "not_accepted";
+    if (settings.requireVerified && !event.contextVerified) return notRecorded("not_accepted");
+    if (!settings.accept(event)) return notRecorded("not_accepted");
     const given = await settings.signals(event);
-    return given === undefined ? "no_session" : build(event, given, settings);
+    return given === undefined ? notRecorded("no_session") : build(event, given, settings);
   } catch {
-    return "error";
+    return notRecorded("error");
   }
+}
+
+function notRecorded(reason: NotRecordedReason): RecordedActivity {
+  return { kind: "not_recorded", reason };
 }
 
 function build(
   event: SessionActivityEvent,
-  { sessionId, userId, signals }: SessionSignals,
+  { sessionId, userId, signals, ambiguous = [] }: SessionSignals,
   { normalize, tombstones }: HistorySettings,
-): Activity | NotRecordedReason {
+): RecordedActivity {
   const startedAt = timeOf(event.startedAt);
   const completedAt = timeOf(event.completedAt) ?? startedAt;
-  if (!isId(event.eventId) || !isId(sessionId) || startedAt === undefined || completedAt === undefined)
-    return "invalid";
-  const user = userId ? userId : undefined;
-  if (user !== undefined && !isId(user)) return "invalid";
-  const entries: [string, string][] = [];
+  if (event.eventId === "" || sessionId === "" || startedAt === undefined || completedAt === undefined)
+    return notRecorded("invalid");
+  const session = idOf(sessionId);
+  const user = userId ? idOf(userId) : undefined;
+  const values = new Map<string, string>();
   for (const [name, value] of Object.entries(signals)) {
-    const normal = value ? storable(normalize(name, value)).slice(0, maxValueLength) : "";
-    if (normal !== "") entries.push([storable(name), normal]);
+    const normal = value ? cutText(normalize(name, value), maxValueCharacters) : "";
+    if (normal !== "") values.set(nameOf(name), normal);
+    if (values.size > maxSignals) return notRecorded("invalid");
   }
-  if (entries.length === 0) return "no_signals";
-  if (entries.length > maxSignals || entries.some(([name]) => name.length > maxNameLength)) return "invalid";
-  return {
-    event_id: event.eventId,
-    session_id: sessionId,
+  if (values.size === 0) return notRecorded("no_signals");
+  const activity: Activity = {
+    event_id: idOf(event.eventId),
+    session_id: session,
     user_id: user,
     started_at: startedAt,
     completed_at: completedAt,
-    service: storable(event.service),
-    action: storable(event.action),
-    procedure: storable(event.procedure),
-    status: storable(event.status),
+    service: cutText(event.service, maxTextCharacters),
+    action: cutText(event.action, maxTextCharacters),
+    procedure: cutText(event.procedure, maxTextCharacters),
+    status: cutText(event.status, maxTextCharacters),
+    status_inferred: event.statusInferred,
     verified: event.contextVerified,
-    signals: Object.fromEntries(entries),
-    marks: tombstones?.marksOf([sessionId], user) ?? [],
+    signals: Object.fromEntries(values),
+    marks: tombstones?.marksOf([session], user) ?? [],
   };
-}
-
-function isId(id: string): boolean {
-  return id !== "" && id.length <= maxIdLength && storable(id) === id;
-}
-
-/** PostgreSQL's text holds neither NUL nor half a surrogate pair. */
-function storable(text: string): string {
-  return text.replace(/[\0\p{Surrogate}]/gu, "\uFFFD");
+  return { kind: "activity", activity, isAmbiguous: ambiguous.length > 0 };
 }
 
 /** To the microsecond, as PostgreSQL has it. Undefined for what protobuf's Timestamp does not allow. */

@@ -1,7 +1,8 @@
 import { compactFunction } from "./sql/compact.js";
-import { forgetFunction } from "./sql/forget.js";
+import { forgetFunction, forgetSliceFunction } from "./sql/forget.js";
 import { recordAndTellFunction, recordFunction } from "./sql/record.js";
-import { tables } from "./sql/tables.js";
+import { setAsideFunction } from "./sql/set-aside.js";
+import { furtherTables, tables } from "./sql/tables.js";
 
 /**
  * The migrations in their order: each brings the schema to its place in the list, counted from 1. One that was released never
@@ -11,7 +12,16 @@ import { tables } from "./sql/tables.js";
 const migrations: readonly ((schema: string) => string)[] = [
   (schema) => [tables(schema), recordFunction(schema), compactFunction(schema), forgetFunction(schema)].join("\n"),
   // Recording answers with the changes. The function of version 1 stays for processes that still run it.
-  recordAndTellFunction,
+  (schema) => recordAndTellFunction(schema, 2, []),
+  // Changes say whether their status is inferred, pages of one session are found by indexes, and what cannot be recorded is
+  // set aside. What version 2 runs goes on, and its forget erases what is new as well.
+  (schema) =>
+    [
+      furtherTables(schema),
+      recordAndTellFunction(schema, 3, ["status_inferred"]),
+      forgetSliceFunction(schema),
+      setAsideFunction(schema),
+    ].join("\n"),
 ];
 
 /** The version that this package works with. */
@@ -33,6 +43,9 @@ export function migrateStatement(schema: string, version: number = schemaVersion
 declare
   present int;
 begin
+  if current_setting('server_encoding') <> 'UTF8' then
+    raise exception 'a signal history needs a database with the encoding UTF8, not %', current_setting('server_encoding');
+  end if;
   perform pg_advisory_xact_lock(hashtextextended('${schema}.migration', 0));
   -- Not "if not exists": that needs the right to create what is there already, and who only records has none.
   if to_regnamespace('${schema}') is null then

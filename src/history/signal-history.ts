@@ -1,14 +1,17 @@
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { errorCode } from "../base/errors.js";
 import { withFailure } from "../base/failure.js";
 import type { TroubleLog } from "../base/log.js";
 import { wrongOption } from "../base/option-error.js";
 import { classified } from "./database-failure.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
 import type { HistoryTrouble } from "./history-troubles.js";
-import { createQueries, type SignalChange, type SignalQueries, toldChanges } from "./queries.js";
+import { createQueries, type SignalChange, type SignalPageQuery, type SignalQueries, toldChanges } from "./queries.js";
 import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";
 import { migrateStatement } from "./schema.js";
+import { createSetAsideTable, type RecordToSetAside, type RetriedRecords, type SetAsideRecord } from "./set-aside.js";
 import { type Ask, createAsk, type Row } from "./statement.js";
+import { idOf } from "./stored-text.js";
 
 /**
  * Why an event was set aside, into the table `late_activity`.
@@ -32,6 +35,10 @@ export interface SignalHistoryStats {
   readonly late: Readonly<Partial<Record<LateReason, number>>>;
   /** Events of sessions or users that were forgotten. */
   readonly forgotten: number;
+  /** Events recorded that say a signal twice, with different values. */
+  readonly ambiguous: number;
+  /** Records set aside, into the table `set_aside`. */
+  readonly setAside: number;
   /** Events that are not for the history, by reason. */
   readonly notRecorded: Readonly<Partial<Record<NotRecordedReason, number>>>;
 }
@@ -64,8 +71,28 @@ export interface SignalHistory extends SignalQueries {
   /**
    * Erases a session, or all sessions that a user was seen in, and sees to it that a replay of their events does not bring them
    * back. Answers with what was erased.
+   *
+   * This happens in slices, each a transaction of its own, so that nobody waits long meanwhile. If it rejects amid them, call
+   * it again: it goes on where it was.
    */
   forget(request: ForgetRequest): Promise<{ readonly sessions: number; readonly changes: number }>;
+  /**
+   * Sets a record aside that cannot be recorded, so that whoever reads the topic can go on. Setting the same record aside again
+   * changes nothing. `reason` must not quote the event.
+   *
+   * The record's bytes are kept if the history can tell whose they are, so that `forget` reaches them, and up to 1 MiB.
+   */
+  setAside(record: RecordToSetAside, reason: string): Promise<void>;
+  /** What was set aside, in the order in which it was. */
+  listSetAside(page?: SignalPageQuery): Promise<SetAsideRecord[]>;
+  /**
+   * Tries to record again what was set aside, a page of it. What is recorded is set aside no more.
+   *
+   * @example
+   * let cursor: string | undefined;
+   * do ({ cursor } = await history.retrySetAside({ after: cursor })); while (cursor !== undefined);
+   */
+  retrySetAside(page?: SignalPageQuery): Promise<RetriedRecords>;
   /** The counts at this moment. */
   stats(): SignalHistoryStats;
   /** Closes the embedded database, if that is used. One that was given stays open. */
@@ -74,8 +101,12 @@ export interface SignalHistory extends SignalQueries {
 
 /** So many at once: enough to be fast, few enough for PostgreSQL's table of locks with eight writers. */
 const batchSize = 500;
+const uniqueViolation = "23505";
 /** Nobody records while these are compacted. */
 const compactedAtOnce = 5_000;
+/** Nor while these are forgotten. */
+const rowsAtOnce = 5_000;
+const sessionsAtOnce = 500;
 
 /**
  * Creates a signal history. It connects to the database when it is first needed.
@@ -89,9 +120,10 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
   const { database, schema, tombstones } = settings;
   const log: TroubleLog<HistoryTrouble> = settings.log;
   const ask = createAsk(database, schema);
-  const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0 };
+  const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0, ambiguous: 0, setAside: 0 };
   const late: Partial<Record<LateReason, number>> = {};
   const notRecorded: Partial<Record<NotRecordedReason, number>> = {};
+  const asideTable = createSetAsideTable(ask, settings, (event) => recordBatch([event]));
 
   async function recordBatch(events: readonly SessionActivityEvent[]): Promise<readonly SignalChange[]> {
     const told: string[] = [];
@@ -106,22 +138,31 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
   /** Answers with the changes as JSON, if there are any. */
   async function recordSome(events: readonly SessionActivityEvent[]): Promise<string[]> {
     const found = await Promise.all(events.map((event) => activityOf(event, settings)));
-    const activities = found.filter((one) => typeof one !== "string");
+    const activities = found.flatMap((one) => (one.kind === "activity" ? [one.activity] : []));
     const byId = new Map(activities.toReversed().map((activity) => [activity.event_id, activity]));
     const stored = byId.size > 0 ? await store([...byId.values()]) : undefined;
     if (stored !== undefined) count(stored, activities.length - byId.size);
     // Counted last: a batch that failed comes again.
-    for (const reason of found) if (typeof reason === "string") skip(reason);
+    for (const one of found) {
+      if (one.kind === "not_recorded") skip(one.reason);
+      else if (one.isAmbiguous) noteAmbiguous();
+    }
     const changes = stored?.["changes"];
     return typeof changes === "string" ? [changes] : [];
   }
 
   async function store(activities: readonly Activity[]): Promise<Row> {
-    // As a text, since clients differ in what they make of JSON.
-    const statement = `select r.recorded, r.changed, r.duplicate, r.forgotten, r.late, r.conflicting, r.ahead,
-      r.changes::text as changes from ${schema}.record_activities_2($1::text::jsonb, $2) r`;
-    const [row = {}] = await ask(statement, [JSON.stringify(activities), tombstones?.keyId ?? null]);
-    return row;
+    // As texts: what clients make of numbers and JSON differs, and is for their users to set.
+    const columns = ["recorded", "changed", "duplicate", "forgotten", "late", "conflicting", "ahead", "changes"];
+    const statement = `select ${columns.map((name) => `r.${name}::text as ${name}`).join(", ")}
+      from ${schema}.record_activities_3($1::text::jsonb, $2) r`;
+    const values = [JSON.stringify(activities), tombstones?.keyId ?? null];
+    const rows = await ask(statement, values).catch((error: unknown) => {
+      if (errorCode(error) !== uniqueViolation) throw error;
+      // An event with the same id came at the same time in another session: by now it is known.
+      return ask(statement, values);
+    });
+    return rows[0] ?? {};
   }
 
   function count(stored: Row, twice: number): void {
@@ -139,6 +180,21 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
         `events could not be placed: they are in ${schema}.late_activity`,
       );
     }
+  }
+
+  async function setAside(record: RecordToSetAside, reason: string): Promise<void> {
+    const outcome = await asideTable.add(record, reason);
+    if (outcome === "set_aside") counts.setAside += 1;
+    if (outcome === "forgotten") counts.forgotten += 1;
+  }
+
+  function noteAmbiguous(): void {
+    counts.ambiguous += 1;
+    log.warn(
+      "signal_ambiguous",
+      {},
+      "a session context says a signal twice, as a field and in its signals, with different values: the field counts",
+    );
   }
 
   function skip(reason: NotRecordedReason): void {
@@ -159,6 +215,9 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
       recordBatch,
       compact: () => compact(ask, settings),
       forget: (request: ForgetRequest) => forget(ask, settings, request),
+      setAside,
+      listSetAside: async (page?: SignalPageQuery) => asideTable.list(page),
+      retrySetAside: (page?: SignalPageQuery) => asideTable.retry(page),
     }),
     stats: () => ({ ...counts, late: { ...late }, notRecorded: { ...notRecorded } }),
     close: settings.close,
@@ -173,12 +232,13 @@ function compareStarts(a: SessionActivityEvent, b: SessionActivityEvent): number
 
 async function compact(ask: Ask, { schema, latenessMs }: HistorySettings): Promise<number> {
   // Not a text such as "3456000000 milliseconds": before PostgreSQL 15, its number must fit into 32 bits.
-  const statement = `select removed, is_done from ${schema}.compact(make_interval(secs => $1::float8), $2)`;
+  const statement = `select removed::text as removed, is_done::text as is_done
+    from ${schema}.compact(make_interval(secs => $1::float8), $2)`;
   let removed = 0;
   for (;;) {
     const [step] = await ask(statement, [latenessMs / 1_000, compactedAtOnce]);
     removed += Number(step?.["removed"]);
-    if (step?.["is_done"] !== false) return removed;
+    if (step?.["is_done"] !== "false") return removed;
   }
 }
 
@@ -194,18 +254,20 @@ async function forget(
       "permanent",
     );
   }
-  const user = kind === "userId" ? id : null;
-  const statement = `select changes, to_json(further_sessions)::text as further from ${schema}.forget($1, $2, $3, $4)`;
+  const user = kind === "userId" ? idOf(id) : null;
+  const statement = `select f.changes::text as changes, f.is_done::text as is_done, to_json(f.further_sessions)::text as further
+    from ${schema}.forget_slice($1, $2, $3, $4, $5, $6) f`;
   const total = { sessions: 0, changes: 0 };
-  let sessions = user === null ? [id] : [];
-  do {
+  let sessions = user === null ? [idOf(id)] : [];
+  for (;;) {
     const marks = tombstones.marksOf(sessions, user);
-    const [step] = await ask(statement, [sessions, user, marks, tombstones.keyId]);
-    total.sessions += sessions.length;
+    const [step] = await ask(statement, [sessions, user, marks, tombstones.keyId, rowsAtOnce, sessionsAtOnce]);
     total.changes += Number(step?.["changes"]);
+    if (step?.["is_done"] === "false") continue;
+    total.sessions += sessions.length;
     sessions = JSON.parse(String(step?.["further"]));
-  } while (sessions.length > 0);
-  return total;
+    if (sessions.length === 0) return total;
+  }
 }
 
 function readRequest(request: ForgetRequest): ["sessionId" | "userId", string] {

@@ -1,5 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { RecordToSetAside } from "../../src/history/index.js";
 import { encodeSessionContext, type SessionActivityEvent, SessionActivityEventSchema } from "../../src/index.js";
 
 /** What a test says of an event. Times are milliseconds since 1970. */
@@ -31,4 +32,13 @@ export function eventOf({ id, at, until, session, user, country, device }: Told)
       deviceId: device ?? "",
     }),
   });
+}
+
+let offsets = 0;
+
+/** The record that an event came in, each time another one. */
+export function recordOf(event: SessionActivityEvent): RecordToSetAside {
+  offsets += 1;
+  const value = toBinary(SessionActivityEventSchema, event);
+  return { topic: "session-activities", partition: 3, offset: offsets, value };
 }

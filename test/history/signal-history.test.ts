@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { sample } from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   createSignalHistory,
@@ -7,13 +8,15 @@ import {
   type SignalChange,
   type SignalChangesQuery,
   type SignalHistory,
+  type SignalPageQuery,
 } from "../../src/history/index.js";
 import { migrateStatement } from "../../src/history/schema.js";
-import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
+import { encodeSessionContext, SessionActivityEventSchema, SessionContextSchema } from "../../src/index.js";
 import { createRandom } from "../support/random.js";
 import { refusalOf, rejectionOf } from "../support/refusal.js";
-import { eventOf, type Told } from "./history-fixtures.js";
+import { eventOf, recordOf, type Told } from "./history-fixtures.js";
 import { type Histories, historiesOf, linesOf, naiveHistories, wrongAmong } from "./model.js";
+import { oddEvents } from "./odd-events.js";
 import {
   arrivalsOf,
   batchesOf,
@@ -69,11 +72,12 @@ describe("a session's history", () => {
       action: "action-c",
       procedure: "/example.account.v1.AccountService/Login",
       status: "OK",
+      statusInferred: false,
       verified: false,
     });
     expect((await history.current("session-1")).map(({ signal, value }) => [signal, value])).toEqual([
-      ["device_id", "phone"],
       ["country", "FR"],
+      ["device_id", "phone"],
     ]);
     expect(history.stats()).toMatchObject({ recorded: 3, changed: 3, duplicates: 0 });
   });
@@ -231,10 +235,10 @@ describe("what is taken", () => {
     anonymous.encodedSessionContext = encodeSessionContext({ country: "DE" });
     const empty = create(SessionActivityEventSchema, { eventId: "empty", status: "OK" });
     const silent = eventOf({ id: "silent", at: ten });
-    const long = eventOf({ id: "long", at: ten, session: "s".repeat(257), country: "DE" });
+    const nameless = eventOf({ id: "", at: ten, country: "DE" });
     const far = eventOf({ id: "far", at: ten, country: "DE" });
     if (far.startedAt) far.startedAt.seconds = 10n ** 15n;
-    await history.recordBatch([noTime, garbage, anonymous, empty, silent, long, far, plain]);
+    await history.recordBatch([noTime, garbage, anonymous, empty, silent, nameless, far, plain]);
     expect(await linesOf(history, "session-1")).toEqual(["country=FR by plain"]);
     expect(history.stats().notRecorded).toEqual({ invalid: 3, error: 1, no_session: 2, no_signals: 1 });
     expect(lines).toHaveLength(2);
@@ -259,23 +263,129 @@ describe("what is taken", () => {
     expect(await linesOf(history, "own")).toEqual(["Plan=pro by 1", "Plan=free by 3"]);
   });
 
-  it("holds what is as long as allowed, in characters of three bytes, and refuses what is longer", async () => {
+  it("holds what is as long as allowed, in characters of four bytes, and refuses more signals than that", async () => {
+    // Nothing that repeats, and so could be made shorter.
     const long = (length: number, seed: number): string =>
-      Array.from({ length }, (_, n) => String.fromCharCode(0x4e00 + ((n * 7_919 + seed * 104_729) % 20_000))).join("");
+      Array.from({ length }, (_, n) => String.fromCodePoint(0x20000 + ((n * 7_919 + seed * 104_729) % 40_000))).join(
+        "",
+      );
     const signals = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [long(128, n), long(1_024, n)]));
-    let userLength = 256;
     const history = await newHistory({
-      signals: () => ({ sessionId: long(256, 1), userId: long(userLength, 2), signals }),
+      signals: () => ({ sessionId: long(256, 1), userId: long(256, 2), signals }),
     });
     const id = long(256, 3);
     await history.record(eventOf({ id, at: ten }));
-    expect(await history.triggeredBy(id)).toHaveLength(64);
-    userLength = 257;
-    await history.record(eventOf({ id: "user-too-long", at: ten }));
+    const changes = await history.triggeredBy(id);
+    expect(changes).toHaveLength(64);
+    expect(changes).toMatchObject(changes.map(({ signal }) => ({ sessionId: long(256, 1), value: signals[signal] })));
     signals["one more"] = "x";
-    userLength = 256;
     await history.record(eventOf({ id: "signals-too-many", at: ten }));
-    expect(history.stats()).toMatchObject({ recorded: 1, notRecorded: { invalid: 2 } });
+    expect(history.stats()).toMatchObject({ recorded: 1, notRecorded: { invalid: 1 } });
+  });
+
+  it.each([
+    ["too long", "s".repeat(257)],
+    ["too long at its last character", `${"s".repeat(256)}😀`],
+    ["with NUL", "a\0b"],
+    ["of half a pair", "\ud83d"],
+    ["very long, of pairs", "💾".repeat(10_000)],
+  ])("takes any text as an id or a name, tells it from others, and finds it again: %s", async (_, text) => {
+    const history = await newHistory({
+      tombstoneKey,
+      signals: ({ eventId }) => ({
+        sessionId: text,
+        userId: text,
+        signals: { [text]: `${eventId.length}`, [`${text}!`]: "x" },
+      }),
+    });
+    const other = `${text}?`;
+    await history.record(eventOf({ id: text, at: ten }));
+    await history.record(eventOf({ id: other, at: ten + 1 }));
+    await history.record(eventOf({ id: other, at: ten + 1 }));
+    expect(history.stats()).toMatchObject({ recorded: 2, duplicates: 1, notRecorded: {} });
+    const changes = await history.history(text);
+    expect(changes).toHaveLength(3);
+    const [{ sessionId, signal, eventId }] = (await history.changes({ signal: text })) as [SignalChange, SignalChange];
+    expect(await history.history(sessionId)).toEqual(changes);
+    expect(await history.history(other)).toEqual([]);
+    expect(await history.triggeredBy(other)).toEqual(changes.slice(2));
+    expect(await history.triggeredBy(eventId)).toHaveLength(2);
+    expect(await history.changes({ signal })).toEqual(await history.changes({ signal: text }));
+    for (const id of [sessionId, eventId]) expect([...id].length).toBeLessThanOrEqual(256);
+    expect([...signal].length).toBeLessThanOrEqual(128);
+    expect(await history.forget({ userId: text })).toEqual({ sessions: 1, changes: 3 });
+    await history.record(eventOf({ id: text, at: ten }));
+    expect(history.stats().forgotten).toBe(1);
+  });
+
+  it.each([
+    [`${"a".repeat(1_023)}😀`, `${"a".repeat(1_023)}😀`],
+    [`${"a".repeat(1_024)}😀`, "a".repeat(1_024)],
+    [`${"a".repeat(1_022)}😀😀😀`, `${"a".repeat(1_022)}😀😀`],
+    ["😀".repeat(5_000), "😀".repeat(1_024)],
+    [`${"a".repeat(1_023)}\ud83dx`, `${"a".repeat(1_023)}\ufffd`],
+    [`${"a".repeat(1_022)}\ud83d\ud83d\ude00`, `${"a".repeat(1_022)}\ufffd😀`],
+    ["\0".repeat(2_000), "\ufffd".repeat(1_024)],
+  ])("cuts a text to 1,024 whole characters, case %#", async (value, expected) => {
+    const history = await newHistory({ signals: () => ({ sessionId: "cut", signals: { value } }) });
+    const event = eventOf({ id: "cut", at: ten });
+    Object.assign(event, { service: value, action: value, procedure: value });
+    expect(await history.record(event)).toMatchObject([
+      { value: expected, service: expected, action: expected, procedure: expected },
+    ]);
+  });
+
+  it("is events of any times, numbers and texts: recorded, set aside or counted, and never a rejection", {
+    timeout: 120_000,
+  }, async () => {
+    const history = await newHistory({ accept: () => true });
+    const batch = sample(oddEvents, { seed: 1, numRuns: 2_000 });
+    await history.recordBatch(batch.map(({ event }) => event));
+    const { recorded, duplicates, late, notRecorded } = history.stats();
+    const counts = [recorded, duplicates, ...Object.values(late), ...Object.values(notRecorded)];
+    expect(counts.reduce((sum, one) => sum + one, 0)).toBe(batch.length);
+    // What has an id, a session, signals and a time in this millennium is there.
+    const good = batch.filter(({ isGood }) => isGood);
+    expect(good.length).toBeGreaterThan(300);
+    for (const { event } of good) {
+      expect(await history.record(event)).toEqual(await history.triggeredBy(event.eventId));
+    }
+    expect(history.stats().recorded).toBe(recorded);
+  });
+
+  it("counts events that say a signal twice, with different values, and takes the field", async () => {
+    const history = await newHistory();
+    const event = eventOf({ id: "twice", at: ten });
+    const context = create(SessionContextSchema, {
+      sessionId: "s",
+      country: "DE",
+      signals: { country: "XX", plan: "pro" },
+    });
+    event.encodedSessionContext = Buffer.from(toBinary(SessionContextSchema, context)).toString("base64");
+    await history.record(event);
+    expect(await linesOf(history, "s")).toEqual(["country=DE by twice", "plan=pro by twice"]);
+    expect(history.stats()).toMatchObject({ recorded: 1, ambiguous: 1 });
+  });
+
+  it("keeps whether the status is inferred, and shows it where it shows the status", async () => {
+    const history = await newHistory({ accept: () => true });
+    const inferred = eventOf({ id: "inferred", at: ten, country: "DE" });
+    Object.assign(inferred, { status: "CANCELLED", statusInferred: true });
+    const sure = eventOf({ id: "sure", at: ten + 1, country: "FR" });
+    const told = await history.recordBatch([inferred, sure]);
+    expect(told.map(({ statusInferred }) => statusInferred)).toEqual([true, false]);
+    expect(await history.recordBatch([inferred, sure])).toEqual(told);
+    expect(await history.history("session-1")).toEqual(told);
+    expect(await history.changes()).toEqual(told);
+    expect(await history.triggeredBy("inferred")).toEqual(told.slice(0, 1));
+    expect(await history.current("session-1")).toEqual(told.slice(1));
+    const { rows } = await database.query(
+      `select event_id, status_inferred from history_${schemas}.change order by started_at`,
+    );
+    expect(rows).toEqual([
+      { event_id: "inferred", status_inferred: true },
+      { event_id: "sure", status_inferred: false },
+    ]);
   });
 
   it("survives NUL and half surrogate pairs, which PostgreSQL cannot hold", async () => {
@@ -494,6 +604,50 @@ describe("forget", () => {
   );
 });
 
+describe("pages", () => {
+  it("of a session's history and of its signals hold all of it, whatever the limit", async () => {
+    const history = await newHistory();
+    const events = Array.from({ length: 30 }, (_, n) => {
+      const event = eventOf({ id: `e${n}`, at: ten + Math.floor(n / 3) });
+      const signals = { [`b${n % 7}`]: `${n}`, a: `${n % 5}`, [`é${n}`]: "x" };
+      event.encodedSessionContext = encodeSessionContext({ sessionId: "s", signals });
+      return event;
+    });
+    await history.recordBatch(events);
+    const all = await history.history("s");
+    expect(all).toEqual(await history.changes());
+    const current = await history.current("s");
+    const last = new Map(all.map((change) => [change.signal, change]));
+    const bySignal = (a: SignalChange, b: SignalChange): number =>
+      Buffer.compare(Buffer.from(a.signal), Buffer.from(b.signal));
+    expect(current).toEqual([...last.values()].toSorted(bySignal));
+    for (const limit of [1, 2, 7, 100]) {
+      for (const [ask, whole] of [
+        [history.history, all],
+        [history.current, current],
+      ] as const) {
+        const paged: SignalChange[] = [];
+        for (let page = await ask("s", { limit }); page.length > 0; ) {
+          expect(page.length).toBeLessThanOrEqual(limit);
+          paged.push(...page);
+          page = await ask("s", { limit, after: page.at(-1)?.cursor });
+        }
+        expect(paged).toEqual(whole);
+      }
+    }
+  });
+
+  it.each<[unknown, string]>([
+    [{ limit: 10_001 }, "limit must be a whole number of changes from 1 to 10000, got 10001"],
+    [{ after: "nonsense" }, 'after must be the cursor of a change, got "nonsense"'],
+    [{ since: new Date(0) }, "since is not an option of"],
+  ])("refuse %j", async (page, message) => {
+    const history = createSignalHistory({ database, log: false });
+    expect((await rejectionOf(history.history("s", page as SignalPageQuery))).message).toContain(message);
+    expect((await rejectionOf(history.current("s", page as SignalPageQuery))).message).toContain(message);
+  });
+});
+
 describe("changes", () => {
   let history: SignalHistory;
   beforeAll(async () => {
@@ -647,34 +801,63 @@ describe("migrate", () => {
     await Promise.all([history.migrate(), history.migrate()]);
     await history.migrate();
     const { rows } = await database.query("select version from migrated.migration");
-    expect(rows).toEqual([{ version: 1 }, { version: 2 }]);
+    expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);
     await database.query("insert into migrated.migration (version) values (99)");
-    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 2: update the package/);
+    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 3: update the package/);
   });
 });
 
 describe("an update of the package", () => {
-  it("goes on with a history of version 1, beside processes that still record by it", async () => {
-    const schema = "updated";
-    const history = createSignalHistory({ database, schema, log: false });
-    await database.query(migrateStatement(schema, 1));
-    const recordAsBefore = (event: Told): Promise<{ rows: unknown[] }> =>
-      database.query(`select * from ${schema}.record_activities($1::text::jsonb, null)`, [
-        JSON.stringify([toldAs(event)]),
-      ]);
+  it.each([1, 2])("goes on with a history of version %i, beside processes that still work by it", async (version) => {
+    const schema = `updated_${version}`;
+    const history = createSignalHistory({ database, schema, tombstoneKey, log: false });
+    await database.query(migrateStatement(schema, version));
+    const recordAsBefore = async (...told: Told[]): Promise<unknown[]> => {
+      const name = version === 1 ? "record_activities" : "record_activities_2";
+      const values = [JSON.stringify(told.map(toldAs)), null];
+      return (await database.query(`select * from ${schema}.${name}($1::text::jsonb, $2)`, values)).rows;
+    };
     const a = { id: "a", at: ten, country: "DE" };
     const b = { id: "b", at: ten + 1, country: "FR" };
     const c = { id: "c", at: ten + 2, country: "DE" };
     await recordAsBefore(a);
-    await expect(history.record(eventOf(b))).rejects.toThrow("or an older one: call migrate()");
+    for (const work of [() => history.record(eventOf(b)), () => history.history("session-1")]) {
+      await expect(work()).rejects.toThrow("or an older one: call migrate()");
+    }
     await history.migrate();
-    expect(await history.record(eventOf(b))).toMatchObject([{ previousValue: "DE", value: "FR" }]);
-    const { rows } = await recordAsBefore(c);
-    expect(rows).toMatchObject([{ recorded: 1, changed: 1 }]);
+    const inferred = eventOf(b);
+    inferred.statusInferred = true;
+    expect(await history.record(inferred)).toMatchObject([{ previousValue: "DE", value: "FR", statusInferred: true }]);
+    // A process of the old version records, and is told again of what others recorded.
+    const [answer] = await recordAsBefore(c, b);
+    expect(answer).toMatchObject({ recorded: 1, changed: 1, duplicate: 1 });
+    if (version === 2) {
+      expect((answer as { changes: object[] }).changes).toMatchObject([
+        { event_id: "c", previous_value: "FR", verified: false },
+        { event_id: "b", status: "OK", verified: false },
+      ]);
+    }
     expect(await linesOf(history, "session-1")).toEqual(["country=DE by a", "country=FR by b", "country=DE by c"]);
+    expect((await history.history("session-1")).map(({ statusInferred }) => statusInferred)).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    await database.query(`select * from ${schema}.compact('1 second', 10)`);
+    // And its forget erases what is new, too.
+    await history.setAside(recordOf(eventOf({ id: "d", at: ten, user: "ada", country: "DE" })), "rejected");
+    await database.query(`select * from ${schema}.forget($1, $2, $3, $4)`, [
+      ["session-1"],
+      "ada",
+      [],
+      "no key of ours",
+    ]);
+    for (const table of ["activity", "observation", "set_aside", "session_user"]) {
+      expect((await database.query(`select * from ${schema}.${table}`)).rows).toEqual([]);
+    }
   });
 
-  /** As version 1 of the function takes an event. */
+  /** As the first versions of the function take an event. */
   function toldAs({ id, at, country }: Told): object {
     const time = new Date(at).toISOString();
     const text = { service: "s", action: "a", procedure: "/a.B/C", status: "OK", verified: false };

@@ -9,7 +9,7 @@ export function previousValueOf(schema: string, change: string): string {
       order by p.started_at desc, p.event_id desc limit 1)`;
 }
 
-/** What a change is told with, by name: columns of an observation and of its activity. */
+/** What version 2 tells of a change, by name: columns of an observation and of its activity. */
 function columnsOf(observation: string, activity: string, previousValue: string): [string, string][] {
   return [
     ["session_id", `${observation}.session_id`],
@@ -27,15 +27,26 @@ function columnsOf(observation: string, activity: string, previousValue: string)
   ];
 }
 
-/** The columns of a query for changes. */
+/** The columns of a query for changes, as texts: what clients make of other types is for their users to set. */
 export function changeColumns(schema: string, change: string): string {
-  return columnsOf(change, change, previousValueOf(schema, change))
-    .map(([name, column]) => `${column} as ${name}`)
+  return [
+    ...columnsOf(change, change, previousValueOf(schema, change)),
+    ["status_inferred", `${change}.status_inferred`],
+  ]
+    .map(([name, column]) => `(${column})::text as ${name}`)
     .join(", ");
 }
 
-/** The same as one JSON value. */
-export function changeAsJson(observation: string, activity: string, previousValue: string): string {
-  const entries = columnsOf(observation, activity, previousValue).map(([name, column]) => `'${name}', ${column}`);
+/** The same as one JSON value. `further` are columns of the activity that version 2 does not have. */
+export function changeAsJson(
+  observation: string,
+  activity: string,
+  previousValue: string,
+  further: readonly string[],
+): string {
+  const entries = [
+    ...columnsOf(observation, activity, previousValue),
+    ...further.map((name) => [name, `${activity}.${name}`]),
+  ].map(([name, column]) => `'${name}', ${column}`);
   return `jsonb_build_object(${entries.join(", ")})`;
 }

@@ -25,7 +25,7 @@ declare
 begin
   ${lockSessions(schema)}
   return query
-  ${placeActivities(schema)}
+  ${placeActivities(schema, [])}
   select
     ${counted}
   from judged j;
@@ -36,14 +36,15 @@ $record$;
 
 /**
  * The same function, which also answers with the changes that the batch made, as JSON. They are what it has computed anyway,
- * so only a batch with changes costs more, and only by making that text.
+ * so only a batch with changes costs more, and only by making that text. `further` are flags of an activity that its version
+ * takes and tells beyond those of the first.
  *
  * An event that was recorded before may come because its reader ended before it could act on the changes. So its changes are
  * looked up, which costs an index lookup for each such event.
  */
-export function recordAndTellFunction(schema: string): string {
+export function recordAndTellFunction(schema: string, version: number, further: readonly string[]): string {
   return `
-create function ${schema}.record_activities_2(batch jsonb, key_id text)
+create function ${schema}.record_activities_${version}(batch jsonb, key_id text)
 returns table (${counts}, changes jsonb)
 language plpgsql
 ${planned}
@@ -54,17 +55,18 @@ declare
   known_events text[];
 begin
   ${lockSessions(schema)}
-  ${placeActivities(schema)}
+  ${placeActivities(schema, further)}
   select
     ${counted},
-    (select jsonb_agg(${changeAsJson("p", "j", "p.previous_value")})
+    (select jsonb_agg(${changeAsJson("p", "j", "p.previous_value", further)})
       from placed p join judged j using (event_id) where p.is_change),
     array_agg(j.event_id) filter (where j.verdict = 'duplicate' and j.is_known)
   into recorded, changed, duplicate, forgotten, late, conflicting, ahead, changes, known_events
   from judged j;
   if known_events is not null then
     -- "offset 0" keeps each of these an index lookup for each event, here by the index of events.
-    select coalesce(changes, '[]') || coalesce(jsonb_agg(${changeAsJson("o", "a", previousValueOf(schema, "o"))}), '[]')
+    select coalesce(changes, '[]')
+      || coalesce(jsonb_agg(${changeAsJson("o", "a", previousValueOf(schema, "o"), further)}), '[]')
     into changes
     from unnest(known_events) as k(event_id)
     cross join lateral (select o.* from ${schema}.observation o where o.event_id = k.event_id offset 0) o
@@ -88,7 +90,8 @@ const counted = `count(*) filter (where j.verdict = 'placed'),
     count(*) filter (where j.verdict = 'conflicting'),
     count(*) filter (where j.verdict = 'ahead')`;
 
-function lockSessions(schema: string): string {
+/** Shares the history's lock with others who write, and learns what is closed and forgotten. */
+export function lockHistory(schema: string): string {
   return `
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'a signal history is recorded at the isolation level read committed, not at %',
@@ -103,6 +106,12 @@ function lockSessions(schema: string): string {
   if known_key is distinct from key_id and known_key is not null then
     raise exception 'somebody was forgotten in this signal history: it needs the tombstoneKey of that time';
   end if;
+`;
+}
+
+function lockSessions(schema: string): string {
+  return `
+  ${lockHistory(schema)}
   -- In one order, so that two batches never wait for each other.
   perform pg_advisory_xact_lock(s.lock) from (
     select distinct ${sessionLock(schema, "e.session_id")} as lock
@@ -111,8 +120,24 @@ function lockSessions(schema: string): string {
 `;
 }
 
+/** What the first version keeps of an activity. */
+const activityColumns = [
+  "event_id",
+  "session_id",
+  "started_at",
+  "completed_at",
+  "service",
+  "action",
+  "procedure",
+  "status",
+  "verified",
+];
+
 /** Places the activities, up to the last step, which counts what became of them. */
-function placeActivities(schema: string): string {
+function placeActivities(schema: string, further: readonly string[]): string {
+  const kept = [...activityColumns, ...further];
+  const columns = kept.join(", ");
+  const values = kept.map((name) => `j.${name}`).join(", ");
   return `
   with event as materialized (
     -- "offset 0" keeps each of these an index lookup for each event.
@@ -124,6 +149,7 @@ function placeActivities(schema: string): string {
       event_id text collate "C", session_id text collate "C", user_id text collate "C",
       started_at timestamptz, completed_at timestamptz,
       service text, action text, procedure text, status text, verified boolean, signals jsonb, marks text[]
+      ${further.map((name) => `, ${name} boolean`).join("")}
     )
   ), judged as materialized (
     -- One row for each event, with its observations in arrays: of steps that are joined, PostgreSQL does not know the sizes.
@@ -196,15 +222,12 @@ function placeActivities(schema: string): string {
     update ${schema}.observation o set is_change = not o.is_change
     where o.ctid = any(array(select s.place from successor s where s.was_change <> s.is_change))
   ), add_activities as (
-    insert into ${schema}.activity
-      (event_id, session_id, started_at, completed_at, service, action, procedure, status, verified)
-    select j.event_id, j.session_id, j.started_at, j.completed_at, j.service, j.action, j.procedure, j.status, j.verified
+    insert into ${schema}.activity (${columns})
+    select ${values}
     from judged j where j.verdict = 'placed'
   ), add_late as (
-    insert into ${schema}.late_activity
-      (event_id, session_id, started_at, completed_at, service, action, procedure, status, verified, signals, reason)
-    select j.event_id, j.session_id, j.started_at, j.completed_at, j.service, j.action, j.procedure, j.status, j.verified,
-      j.signals, j.verdict
+    insert into ${schema}.late_activity (${columns}, signals, reason)
+    select ${values}, j.signals, j.verdict
     from judged j where j.verdict in ('ahead', 'late', 'conflicting')
   ), add_users as (
     insert into ${schema}.session_user (user_id, session_id)

@@ -1,3 +1,5 @@
+import { historyLock } from "./lock.js";
+
 /** What is kept of an activity, be it placed or too late. */
 const activityColumns = `event_id text collate "C" primary key,
   session_id text collate "C" not null,
@@ -76,5 +78,41 @@ create table ${schema}.tombstone (
   mark text collate "C" primary key,
   forgotten_at timestamptz not null default now()
 );
+`;
+}
+
+/** What version 3 adds. */
+export function furtherTables(schema: string): string {
+  return `
+-- Nobody records, compacts or forgets meanwhile, and the tables are locked in the order in which queries lock them.
+perform pg_advisory_xact_lock(${historyLock(schema)});
+lock table ${schema}.change in access exclusive mode;
+
+alter table ${schema}.activity add column status_inferred boolean not null default false;
+alter table ${schema}.late_activity add column status_inferred boolean not null default false;
+create or replace view ${schema}.change as
+  select o.session_id, o.signal, o.value, o.started_at, o.event_id,
+         a.completed_at, a.service, a.action, a.procedure, a.status, a.verified, a.status_inferred
+  from ${schema}.observation o join ${schema}.activity a using (event_id)
+  where o.is_change;
+
+-- A page of a session's changes, and the last change of each of its signals, whatever its past is.
+create index observation_session_change on ${schema}.observation (session_id, started_at, event_id, signal) where is_change;
+create index observation_signal_change on ${schema}.observation (session_id, signal, started_at, event_id) where is_change;
+
+-- Records that cannot be recorded. Their bytes are there if it is known whose they are, so that they can be forgotten.
+create table ${schema}.set_aside (
+  id bigint generated always as identity primary key,
+  topic text collate "C" not null,
+  partition int not null,
+  record_offset bigint not null,
+  event_id text collate "C" not null,
+  session_id text collate "C",
+  reason text not null,
+  record bytea,
+  set_aside_at timestamptz not null default now(),
+  unique (topic, partition, record_offset, event_id)
+);
+create index set_aside_session on ${schema}.set_aside (session_id);
 `;
 }
