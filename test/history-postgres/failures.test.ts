@@ -135,6 +135,20 @@ it("in a deadlock with somebody else's transaction, the batch that PostgreSQL en
   await set.retry();
 });
 
+it("an event that somebody else records at the same time in another session is a duplicate, and no failure", async () => {
+  const set = await scene("same_id");
+  const foreign = await holdRow(set);
+  const recording = set.history.recordBatch(set.batch);
+  await untilWaiting(server);
+  await foreign.query("commit");
+  await recording;
+  const [row] = await server.sql(
+    set.name,
+    `select session_id from signal_history.activity where event_id = '${set.fresh.id}'`,
+  );
+  expect(row).toEqual({ session_id: "other" });
+});
+
 it("an answer that is lost after the commit leads to no second record", async () => {
   const wire = await startWire(server.port);
   const set = await scene("lost_answer", { port: wire.port });

@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { createSignalHistory, openSignalDatabase, type SignalDatabase } from "../../src/history/index.js";
+import { eventOf, recordOf } from "../history/history-fixtures.js";
+import { notDurable, type PostgresServer, startPostgres } from "./postgres-server.js";
+
+const sessionCount = 100_000;
+const tombstoneKey = "a key of the tests";
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres({ settings: notDurable });
+});
+afterAll(() => server?.close());
+
+/** A user with many sessions of two activities each, and one session of a user with as many changes. */
+const fillSql = [
+  `insert into signal_history.activity
+    select 'e' || s || '/' || k, 's' || s, to_timestamp(s + k), to_timestamp(s + k), 'filled', 'login', '', 'OK', false
+    from generate_series(1, ${sessionCount}) s, generate_series(0, 1) k`,
+  `insert into signal_history.observation (session_id, signal, started_at, event_id, value, is_change)
+    select 's' || s, 'country', to_timestamp(s + k), 'e' || s || '/' || k, 'DE', k = 0
+    from generate_series(1, ${sessionCount}) s, generate_series(0, 1) k`,
+  `insert into signal_history.session_user select 'ada', 's' || s from generate_series(1, ${sessionCount}) s`,
+  `insert into signal_history.activity
+    select 'l' || n, 'long', to_timestamp(n), to_timestamp(n), 'filled', 'login', '', 'OK', false
+    from generate_series(1, ${sessionCount}) n`,
+  `insert into signal_history.observation (session_id, signal, started_at, event_id, value, is_change)
+    select 'long', signal, to_timestamp(n), 'l' || n, n || '', signal = 'country' or n = 1
+    from generate_series(1, ${sessionCount}) n, (values ('country'), ('device_id')) o(signal)`,
+  "insert into signal_history.session_user values ('bob', 'long')",
+];
+
+const tables = ["observation", "activity", "late_activity", "set_aside", "session_user"];
+
+async function rowsOf(database: SignalDatabase): Promise<number> {
+  const parts = tables.map((table) => `(select count(*) from signal_history.${table})`);
+  const { rows } = await database.query(`select (${parts.join(" + ")})::int as rows`);
+  return (rows as [{ rows: number }])[0].rows;
+}
+
+it(`forgets a user with ${sessionCount} sessions in slices, and goes on where it was interrupted`, {
+  timeout: 600_000,
+}, async () => {
+  const name = "forgetting";
+  const database = openSignalDatabase({ url: await server.createDatabase(name) });
+  onTestFinished(() => database.close());
+  let slices = 0;
+  let slicesLeft = 20;
+  let rows = 0;
+  const erased: number[] = [];
+  const watched: SignalDatabase = {
+    async query(text, values) {
+      if (!text.includes("forget_slice")) return database.query(text, values);
+      if (slicesLeft === 0) throw Object.assign(new Error("interrupted"), { code: "57P01" });
+      slices += 1;
+      slicesLeft -= 1;
+      const result = await database.query(text, values);
+      const before = rows;
+      // Each slice has committed.
+      rows = await rowsOf(database);
+      erased.push(before - rows);
+      return result;
+    },
+  };
+  const history = createSignalHistory({ database: watched, tombstoneKey, log: false });
+  await history.migrate();
+  await server.sql(name, ...fillSql, "analyze");
+  await history.setAside(recordOf(eventOf({ id: "aside", at: 1, session: "s7", user: "ada", country: "DE" })), "x");
+  const all = await rowsOf(database);
+  rows = all;
+
+  await expect(history.forget({ userId: "ada" })).rejects.toMatchObject({ failure: "passing" });
+  expect(slices).toBe(20);
+  expect(rows).toBeLessThan(all);
+  const left = rows;
+  // What is left is all of whole sessions or of some that are begun: nothing of the user is lost out of sight.
+  const [{ known, unknown }] = (
+    await database.query(`select count(*) filter (where u.user_id = 'ada')::int as known,
+        count(*) filter (where u.user_id is null)::int as unknown
+      from (select distinct session_id from signal_history.activity) a
+      left join signal_history.session_user u using (session_id)`)
+  ).rows as [{ known: number; unknown: number }];
+  expect(unknown).toBe(0);
+  expect(known).toBeGreaterThan(sessionCount / 2);
+  // And meanwhile nothing of the user's comes back.
+  await history.record(eventOf({ id: "new", at: 1, session: "s99999", user: "ada", country: "FR" }));
+  expect(history.stats()).toMatchObject({ forgotten: 1, recorded: 0 });
+
+  slicesLeft = Number.POSITIVE_INFINITY;
+  const again = await history.forget({ userId: "ada" });
+  expect(again.sessions).toBeGreaterThan(sessionCount / 2);
+  expect(again.sessions).toBeLessThan(sessionCount);
+  expect(rows).toBeLessThan(left);
+  expect(await history.forget({ userId: "ada" })).toEqual({ sessions: 0, changes: 0 });
+  const { rows: remaining } = await database.query(
+    "select distinct user_id, session_id from signal_history.session_user union select '', session_id from signal_history.set_aside",
+  );
+  expect(remaining).toEqual([{ user_id: "bob", session_id: "long" }]);
+  expect(await history.history("s7")).toEqual([]);
+
+  // One session with a long past likewise.
+  expect(await history.forget({ sessionId: "long" })).toEqual({ sessions: 1, changes: sessionCount + 1 });
+  expect(await rowsOf(database)).toBe(0);
+  expect(Math.max(...erased)).toBeLessThanOrEqual(5_000);
+  const { rows: marks } = await database.query("select count(*)::int as marks from signal_history.tombstone");
+  expect(marks).toEqual([{ marks: sessionCount + 2 }]);
+});
+
+/** The rows that PostgreSQL read to run a statement, by its own count. */
+async function rowsRead(database: SignalDatabase, text: string, values: unknown[] = []): Promise<number> {
+  const { rows } = await database.query(`explain (analyze, format json) ${text}`, values);
+  interface Plan {
+    readonly "Actual Rows": number;
+    readonly "Actual Loops": number;
+    readonly "Rows Removed by Filter"?: number;
+    readonly Plans?: readonly Plan[];
+  }
+  const read = (plan: Plan): number =>
+    (plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0)) * plan["Actual Loops"] +
+    (plan.Plans ?? []).reduce((sum, one) => sum + read(one), 0);
+  const [{ "QUERY PLAN": plans }] = rows as [{ "QUERY PLAN": [{ Plan: Plan }] }];
+  return read(plans[0].Plan);
+}
+
+it(`a page of a session with ${sessionCount} changes is read without the others`, { timeout: 600_000 }, async () => {
+  const name = "pages";
+  const database = openSignalDatabase({ url: await server.createDatabase(name), maxConnections: 1 });
+  onTestFinished(() => database.close());
+  const asked: [string, unknown[] | undefined][] = [];
+  const watched: SignalDatabase = {
+    query(text, values) {
+      asked.push([text, values]);
+      return database.query(text, values);
+    },
+  };
+  const history = createSignalHistory({ database: watched, log: false });
+  await history.migrate();
+  await server.sql(name, ...fillSql, "analyze");
+  asked.length = 0;
+
+  const first = await history.history("long");
+  expect(first).toHaveLength(1_000);
+  const middle = JSON.stringify([`${60_000 * 1e6}`, "l60000", "country"]);
+  const page = await history.history("long", { after: middle, limit: 10 });
+  expect(page.map(({ value }) => value)).toEqual(Array.from({ length: 10 }, (_, n) => `${60_001 + n}`));
+  expect((await history.current("long")).map(({ signal, value }) => [signal, value])).toEqual([
+    ["country", `${sessionCount}`],
+    ["device_id", "1"],
+  ]);
+  expect(await history.triggeredBy("l77777")).toHaveLength(1);
+  expect(await history.changes({ limit: 10, after: middle })).toHaveLength(10);
+  expect(await history.changes({ limit: 10, after: middle, signal: "country" })).toHaveLength(10);
+  expect(await history.listSetAside()).toEqual([]);
+  expect(asked).toHaveLength(7);
+  for (const mode of ["force_custom_plan", "force_generic_plan"]) {
+    await database.query(`set plan_cache_mode = ${mode}`);
+    for (const [text, values] of asked) {
+      const isLarge = text === asked[0]![0] && values?.length === 1;
+      expect([mode, text, await rowsRead(database, text, values)]).toEqual([
+        mode,
+        text,
+        expect.toSatisfy((rows: number) => rows < (isLarge ? 10_000 : 200)),
+      ]);
+    }
+  }
+});
