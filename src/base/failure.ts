@@ -9,7 +9,12 @@ export type FailureClass = "passing" | "permanent" | "poison";
 
 const classes: readonly FailureClass[] = ["passing", "permanent", "poison"];
 
-/** Notes on an error what it calls for. Returns the error. */
+/**
+ * Notes on an error what it calls for. Returns the error.
+ *
+ * @example
+ * throw withFailure(new Error("there is no such account"), "poison");
+ */
 export function withFailure<E extends Error>(error: E, failure: FailureClass): E & { failure: FailureClass } {
   return Object.assign(error, { failure });
 }

@@ -1,10 +1,11 @@
+export { type FailureClass, withFailure } from "../base/failure.js";
 export type { SessionTracking, SessionTrackingStats } from "../service/tracking.js";
 export type { KafkaClientError, KafkaClientErrorCode } from "./client/client-error.js";
 export type { OAuthToken, OAuthTokenProvider } from "./client/oauth-token.js";
 export type { SessionActivityHeader, SessionActivityItem, SessionActivityRecord } from "./consumer/consumed-record.js";
 export { createSessionActivityConsumer, type SessionActivityConsumer } from "./consumer/consumer.js";
 export type { SessionActivityConsumerOptions, SessionActivityRetry } from "./consumer/consumer-options.js";
-export type { ConsumerStats, InvalidReason } from "./consumer/consumer-stats.js";
+export type { ConsumerProblem, ConsumerStats, InvalidReason } from "./consumer/consumer-stats.js";
 export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.js";
 export { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
 export { createKafkaPublisher } from "./publisher/kafka-publisher.js";

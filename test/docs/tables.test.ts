@@ -167,6 +167,11 @@ describe("docs/operations.md", () => {
     expect(namesUnder(page, "Readiness")).toEqual(unionOf("ReadinessProblem"));
   });
 
+  it("has each problem of a consumer", () => {
+    expect(unionOf("ConsumerProblem").length).toBeGreaterThan(3);
+    expect(namesUnder(page, "Problems of a consumer")).toEqual(unionOf("ConsumerProblem"));
+  });
+
   it("has each code of errors", () => {
     expect(unionOf("OptionErrorCode").length).toBeGreaterThan(1);
     expect(namesUnder(page, "Errors at the start")).toEqual(unionOf("OptionErrorCode"));

@@ -26,7 +26,8 @@ import type { InvalidReason } from "./consumer-stats.js";
 export interface SessionActivityRetry {
   /**
    * How often an event is handed to the handler before it is set aside. By default, `Infinity`: an outage behind the handler
-   * must not empty the topic into the dead letters, so the partition waits until the handler succeeds.
+   * must not empty the topic into the dead letters, so the partition waits until the handler succeeds. Errors that say that
+   * they are permanent do not count.
    */
   attempts?: number | undefined;
   /** The time before the second attempt; it doubles with each one after that. By default, 100 ms. */
@@ -50,11 +51,15 @@ export interface SessionActivityConsumerOptions {
    * Handles one event. The events of a partition come one after another; those of different partitions may overlap if the
    * handler is asynchronous. An event can come more than once (after a crash, a failed attempt, or when partitions move):
    * `eventId` tells. Exactly one of `handle` and `handleBatch` is needed.
+   *
+   * An error says by its property `failure` what it calls for; {@link withFailure} sets it. `"poison"`: this event can never
+   * be handled, and is set aside without another attempt. `"permanent"`: nothing can be handled until somebody acts; the
+   * event is tried again without limit, whatever `retry.attempts` says. `"passing"`, and any other error: it is tried again.
    */
   handle?: ((event: SessionActivityEvent, record: SessionActivityRecord) => void | Promise<unknown>) | undefined;
   /**
-   * Handles up to 100 events of one partition at once; they succeed or fail together. If `retry.attempts` is finite and a
-   * batch has used them up, its events are handed over one by one, so that only those which fail alone are set aside.
+   * Handles up to 100 events of one partition at once; they succeed or fail together. A batch that fails with poison, or as
+   * often as `retry.attempts` allows, is halved again and again, so that only events which fail alone are set aside.
    */
   handleBatch?: ((items: readonly SessionActivityItem[]) => void | Promise<unknown>) | undefined;
   /** Where a group begins that has no offsets yet. By default, `earliest`. */
@@ -62,14 +67,24 @@ export interface SessionActivityConsumerOptions {
   /** How a handler that fails is tried again. */
   retry?: SessionActivityRetry | undefined;
   /**
-   * Sets a record aside that holds no event, or whose handler failed `retry.attempts` times. If this fails, it is tried
-   * again without limit, and the partition waits. Exactly one of `onInvalid` and `deadLetterTopic` is needed.
+   * After what time a call of `handle`, `handleBatch` or `onInvalid` that has not settled is reported, once a minute, and a
+   * record that is still in hand counts as a standstill. Nothing is cut off.
+   *
+   * @default 60_000
+   */
+  stuckAfterMs?: number | undefined;
+  /**
+   * Sets a record aside that holds no event, or that the handler cannot handle. If this fails, it is tried again without
+   * limit, and the partition waits: going on would lose the record. An error with the `failure` `"poison"` says that this
+   * record can be kept nowhere: it is counted as `lost`, logged with its place, and passed over. Exactly one of `onInvalid`
+   * and `deadLetterTopic` is needed.
    */
   onInvalid?: ((record: SessionActivityRecord, reason: InvalidReason) => void | Promise<void>) | undefined;
   /**
    * The topic that such records go to: value, key and headers as they were, and the headers `dead-letter-reason`,
-   * `dead-letter-origin-topic`, `dead-letter-origin-partition` and `dead-letter-origin-offset`. If it comes from the
-   * environment, `onInvalid` in code wins.
+   * `dead-letter-origin-topic`, `dead-letter-origin-partition` and `dead-letter-origin-offset`. A record that the topic does
+   * not take for its size goes without its value, then without key and headers, too; `dead-letter-omitted` says what is
+   * left out. If the topic comes from the environment, `onInvalid` in code wins.
    */
   deadLetterTopic?: string | undefined;
   /**
@@ -109,6 +124,7 @@ export interface ConsumerSettings {
   readonly startAt: "earliest" | "latest";
   readonly retry: { readonly attempts: number; readonly backoffMs: number; readonly maxBackoffMs: number };
   readonly setAside: ((record: SessionActivityRecord, reason: InvalidReason) => unknown) | { readonly topic: string };
+  readonly stuckAfterMs: number;
   readonly closeTimeoutMs: number;
   readonly oauthToken: OAuthTokenProvider | undefined;
   readonly properties: KafkaProperties;
@@ -173,9 +189,15 @@ export const consumerTable: OptionsOf<GivenConsumerSettings> = {
     variable: "CONSUMER_START_AT",
   }),
   retry: group(retryTable, { meaning: "How a handler that fails is tried again" }),
+  stuckAfterMs: wholeNumber({
+    meaning: "After what time a handler that has not settled is reported",
+    unit: "milliseconds",
+    byDefault: 60_000,
+    variable: "CONSUMER_STUCK_AFTER_MS",
+  }),
   onInvalid: callback({ meaning: "Sets a record aside; either this or `deadLetterTopic` is needed" }),
   deadLetterTopic: topicOption({
-    meaning: "The topic for records that hold no event; `onInvalid` in code wins over the variable",
+    meaning: "The topic for records that cannot be handled; `onInvalid` in code wins over the variable",
     defaultText: "none",
     variable: "CONSUMER_DEAD_LETTER_TOPIC",
   }),

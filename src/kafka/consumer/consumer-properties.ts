@@ -45,6 +45,8 @@ export function deadLetterProperties(settings: ConsumerSettings): NativeProperti
     "linger.ms": 0,
     partitioner: "murmur2_random",
     "message.timeout.ms": 30_000,
+    // What the topic takes decides: by its own default, the client refuses records that were read from a topic as large.
+    "message.max.bytes": 67_108_864,
     ...Object.fromEntries(shared),
     "bootstrap.servers": settings.brokers,
     dr_cb: true,

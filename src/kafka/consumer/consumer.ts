@@ -6,16 +6,18 @@ import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings, SessionActivityConsumerOptions } from "./consumer-options.js";
 import { consumerSettings } from "./consumer-settings.js";
-import type { ConsumerStats, InvalidReason } from "./consumer-stats.js";
+import type { ConsumerProblem, ConsumerStats, InvalidReason } from "./consumer-stats.js";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.js";
 import { GroupMember } from "./group-member.js";
 import { createPacer } from "./pacer.js";
-import { type PartitionContext, PartitionWorker } from "./partition-worker.js";
+import { type PartitionContext, PartitionWorker, type Step } from "./partition-worker.js";
 
 /** How long the next records wait for the handlers of the last ones, before those that are slow are left behind. */
 const patienceMs = 20;
 /** How many records a partition may hold before no more of it are fetched. */
 const maxQueued = 1_000;
+/** How often it is looked for handlers that have not settled, at least: the log takes one line a minute. */
+const maxWatchMs = 15_000;
 /** How long committing offsets and leaving the group may take. */
 const leaveTimeoutMs = 4_000;
 
@@ -60,6 +62,8 @@ class Consumer {
   readonly #invalid: Partial<Record<InvalidReason, number>> = {};
   #handled = 0;
   #retried = 0;
+  #lost = 0;
+  readonly #watch: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
   #settle: (failure: Error | undefined) => void = () => {};
 
@@ -77,6 +81,8 @@ class Consumer {
       typeof setAside === "function" ? undefined : createDeadLetters(client, settings, setAside.topic, log);
     this.#member = this.#join(client, log);
     this.#context = this.#contextOf(log);
+    this.#watch = setInterval(() => this.#reportStuck(), Math.min(maxWatchMs, settings.stuckAfterMs));
+    this.#watch.unref();
   }
 
   stats(): ConsumerStats {
@@ -84,13 +90,31 @@ class Consumer {
     return {
       handled: this.#handled,
       invalid: { ...this.#invalid },
+      lost: this.#lost,
       retried: this.#retried,
       // If it is only some partitions that moved away, it is still a member.
       joined: workers.length > 0 || this.#member.joined,
       assigned: workers.length,
       retrying: workers.filter(({ retrying }) => retrying).length,
       queued: workers.reduce((sum, { queued }) => sum + queued, 0),
+      oldestInHandMs: Math.round(oldestOf(workers)),
+      problems: this.#problems(workers),
     };
+  }
+
+  #problems(workers: readonly PartitionWorker[]): ConsumerProblem[] {
+    const isBlocked = (step: Step): boolean => workers.some(({ blocked }) => blocked === step);
+    const problems: Readonly<Record<ConsumerProblem, boolean>> = {
+      read_blocked: this.#member.blocked,
+      handler_blocked: isBlocked("handler"),
+      set_aside_blocked: isBlocked("set_aside"),
+      standstill: oldestOf(workers) >= this.#settings.stuckAfterMs,
+    };
+    return problemNames.filter((name) => problems[name]);
+  }
+
+  #reportStuck(): void {
+    for (const worker of this.#workers.values()) worker.reportStuck(this.#settings.stuckAfterMs);
   }
 
   close(): Promise<void> {
@@ -104,6 +128,7 @@ class Consumer {
       this.#settings.closeTimeoutMs,
       Promise.allSettled([...this.#workers.values()].map((worker) => worker.stop())),
     );
+    clearInterval(this.#watch);
     await this.#member.leave(leaveTimeoutMs);
     await this.#deadLetters?.close();
     this.#workers.clear();
@@ -140,6 +165,9 @@ class Consumer {
       retried: () => {
         this.#retried += 1;
       },
+      lost: () => {
+        this.#lost += 1;
+      },
     };
   }
 
@@ -167,6 +195,12 @@ class Consumer {
     await resolvesWithin(patienceMs, Promise.all(workers.map(({ idle }) => idle)));
     for (const worker of workers) if (worker.queued >= maxQueued) worker.hold();
   }
+}
+
+const problemNames: readonly ConsumerProblem[] = ["read_blocked", "handler_blocked", "set_aside_blocked", "standstill"];
+
+function oldestOf(workers: readonly PartitionWorker[]): number {
+  return workers.reduce((oldest, { inHandMs }) => Math.max(oldest, inHandMs), 0);
 }
 
 function byPartition(messages: readonly NativeMessage[]): Map<number, NativeMessage[]> {

@@ -1,18 +1,24 @@
+import { withFailure } from "../../base/failure.js";
 import type { TroubleLog } from "../../base/log.js";
 import type { KafkaClient, NativeError } from "../client/kafka-client.js";
+import { kafkaFailure } from "../client/kafka-failure.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type KafkaRecord, ProducerLink } from "../client/producer-link.js";
 import type { SessionActivityRecord } from "./consumed-record.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { deadLetterProperties } from "./consumer-properties.js";
 import type { InvalidReason } from "./consumer-stats.js";
+import { formsOf } from "./dead-letter.js";
 
 /** How long the producer may take to stop. */
 const stopTimeoutMs = 1_000;
 
 /** The topic for records that cannot be handled. */
 export interface DeadLetters {
-  /** Resolves when the brokers have the record, and rejects if they do not take it. The first one starts the producer. */
+  /**
+   * Resolves when the brokers have the record, if need be without what is too large for them. The first one starts the
+   * producer. Rejects if they do not take it; the error says what that calls for.
+   */
   add(record: SessionActivityRecord, reason: InvalidReason): Promise<void>;
   /** Stops. Records that are under way may have arrived or not. Always resolves. */
   close(): Promise<void>;
@@ -56,41 +62,32 @@ export function createDeadLetters(
     if (error !== undefined) answer?.(error);
   }
 
+  function deliver(record: KafkaRecord): Promise<NativeError | null> {
+    link ??= start();
+    const to = link;
+    return new Promise((resolve) => {
+      send(to, record, resolve);
+    });
+  }
+
   return {
     async add(record, reason) {
-      // A handler that was left behind may fail after the end: a producer of its own would then keep the process alive.
-      if (closed) throw new Error("the consumer is closed");
-      link ??= start();
-      const to = link;
-      await new Promise<void>((resolve, reject) => {
-        const answer: Answer = (error) => (error === null ? resolve() : reject(new Error(error.message)));
-        send(to, recordOf(record, reason), answer);
-      });
+      let refusal: Error = new Error("there is no form of it");
+      for (const form of formsOf(record, reason)) {
+        // A handler that was left behind may fail after the end: a producer of its own would then keep the process alive.
+        if (closed) throw new Error("the consumer is closed");
+        const error = await deliver(form);
+        if (error === null) return;
+        const code = client.codeName(error.code);
+        const failure = kafkaFailure(code);
+        refusal = withFailure(Object.assign(new Error(error.message), { code }), failure);
+        if (failure !== "poison") break;
+      }
+      throw refusal;
     },
     async close() {
       closed = true;
       await link?.stop(stopTimeoutMs);
     },
   };
-}
-
-function recordOf({ key, value, ...rest }: SessionActivityRecord, reason: InvalidReason): KafkaRecord {
-  return {
-    value: value === undefined ? null : bufferOf(value),
-    // An empty key stays one.
-    key: key?.length === 0 ? "" : key && bufferOf(key),
-    headers: [
-      ...rest.headers.map((header) => ({ [header.key]: Buffer.from(header.value) })),
-      { "dead-letter-reason": reason },
-      { "dead-letter-origin-topic": rest.topic },
-      { "dead-letter-origin-partition": `${rest.partition}` },
-      { "dead-letter-origin-offset": `${rest.offset}` },
-    ],
-    bytes: (value?.length ?? 0) + (key?.length ?? 0),
-  };
-}
-
-/** The client takes Buffers only, and for a header of another kind it throws *and* sends. */
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

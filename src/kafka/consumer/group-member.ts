@@ -12,6 +12,7 @@ import {
   type NativeOffset,
   type NativePartition,
 } from "../client/kafka-client.js";
+import { kafkaFailure } from "../client/kafka-failure.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
 import type { ConsumerSettings } from "./consumer-options.js";
@@ -62,6 +63,7 @@ export class GroupMember {
   #ended = false;
   #cooperative = true;
   #joined = false;
+  #blocked = false;
   #hasStored = false;
   /** Whether records have come in since they were last asked for. */
   #arrived = false;
@@ -95,6 +97,11 @@ export class GroupMember {
   /** Whether the last that the group did was to give it partitions, be it none of them. */
   get joined(): boolean {
     return this.#joined && !this.#ended;
+  }
+
+  /** Whether Kafka has refused to give out records, and no record has come since. */
+  get blocked(): boolean {
+    return this.#blocked && !this.#ended;
   }
 
   /** Notes how far a partition is handled; the group knows within a second. */
@@ -199,12 +206,14 @@ export class GroupMember {
     this.#arrived = false;
     try {
       const messages = await this.#consume();
+      if (messages.length > 0) this.#blocked = false;
       if (messages.length > 0) await this.#observer.received(messages);
       else await this.#arrival();
     } catch (error) {
       const native = asNativeError(error);
       const name = this.#nameOf(native.code) ?? "";
       if (name === "ERR__FATAL") return this.#fail(`failed for good: ${native.message}`);
+      this.#blocked ||= kafkaFailure(name) === "permanent";
       const details = { topic: this.#topic, groupId: this.#groupId, error: native.message };
       const { kind, advice } = consumeTroubles[name] ?? { kind: "consume_failed", advice: "" };
       this.#log.warn(kind, details, `No records can be read for now${advice}`);
@@ -268,7 +277,10 @@ export class GroupMember {
     if (this.#cooperative) this.#consumer.incrementalAssign(partitions);
     else this.#consumer.assign(partitions);
     // One that was paused when it moved away comes back paused.
-    if (partitions.length > 0) this.#consumer.resume(partitions);
+    if (partitions.length > 0) {
+      this.#consumer.resume(partitions);
+      this.#blocked = false;
+    }
   }
 
   async #revoke(partitions: readonly NativePartition[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { describeFailure } from "../../base/errors.js";
+import { type FailureClass, failureOf } from "../../base/failure.js";
 import type { TroubleLog } from "../../base/log.js";
 import { pause } from "../../base/timing.js";
 import type { NativeMessage, NativeOffset } from "../client/kafka-client.js";
@@ -21,6 +22,35 @@ export interface PartitionContext {
   setPaused(partition: number, paused: boolean): void;
   handled(count: number): void;
   retried(): void;
+  /** A record could be set aside in no form. */
+  lost(): void;
+}
+
+/** What a worker calls and may have to call again: the user's handler, or what sets a record aside. */
+export type Step = "handler" | "set_aside";
+
+/** How the log calls what goes wrong with a step. */
+const wordings = {
+  handler: { failed: "handler_failed", blocked: "handler_blocked", stuck: "handler_stuck", what: "The handler" },
+  set_aside: {
+    failed: "set_aside_failed",
+    blocked: "set_aside_blocked",
+    stuck: "set_aside_stuck",
+    what: "Setting a record aside",
+  },
+} as const;
+
+/** How it ended: it worked; the worker was stopped; this input will never work; it has failed as often as it may. */
+type Outcome = "done" | "stopped" | "poison" | "exhausted";
+
+/** One thing to be done, however often it takes. */
+interface Task {
+  readonly step: Step;
+  /** Where it begins. */
+  readonly at: { readonly record: SessionActivityRecord; readonly event?: SessionActivityItem["event"] };
+  /** How often it may fail with what may pass. */
+  readonly attempts: number;
+  call(): unknown;
 }
 
 /** Handles the records of one partition, one after another. */
@@ -32,7 +62,12 @@ export class PartitionWorker {
   /** How far the partition is handled, if the group does not know yet. */
   #unstored: NativeOffset | undefined;
   #running: Promise<void> | undefined;
-  #retrying = false;
+  /** What the last attempt failed with, if it did. */
+  #failure: { readonly step: Step; readonly failure: FailureClass } | undefined;
+  /** What is called and has not settled. */
+  #open: { readonly task: Task; readonly sinceMs: number } | undefined;
+  /** Since when the first record has been in hand. */
+  #inHandSinceMs: number | undefined;
   #held = false;
   #paused = false;
 
@@ -48,7 +83,17 @@ export class PartitionWorker {
 
   /** Whether its last attempt failed. */
   get retrying(): boolean {
-    return this.#retrying;
+    return this.#failure !== undefined;
+  }
+
+  /** What fails until somebody acts. */
+  get blocked(): Step | undefined {
+    return this.#failure?.failure === "permanent" ? this.#failure.step : undefined;
+  }
+
+  /** How long its first record has been in hand. */
+  get inHandMs(): number {
+    return this.#inHandSinceMs === undefined ? 0 : performance.now() - this.#inHandSinceMs;
   }
 
   /** Whether nothing more of the partition is fetched for now. */
@@ -85,6 +130,16 @@ export class PartitionWorker {
     this.#pauseOrGoOn();
   }
 
+  /** Reports what was called and has not settled for that long. */
+  reportStuck(stuckAfterMs: number): void {
+    if (this.#open === undefined) return;
+    const { task, sinceMs } = this.#open;
+    const forMs = Math.round(performance.now() - sinceMs);
+    if (forMs < stuckAfterMs) return;
+    const { stuck, what } = wordings[task.step];
+    this.#context.log.warn(stuck, { ...this.#placeOf(task.at), forMs }, `${what} has not settled: its partition waits`);
+  }
+
   /** Finishes what the handler is at, and drops the rest; resolves when that is done. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -93,16 +148,21 @@ export class PartitionWorker {
   }
 
   async #run(): Promise<void> {
+    this.#inHandSinceMs = performance.now();
     while (this.#queue.length > 0 && !this.#isStopped()) {
       if (!(await this.#next())) break;
-      if (!this.#context.pacer.due()) continue;
-      this.#store();
-      await this.#context.pacer.turn();
+      if (this.#context.pacer.due()) await this.#takeTurn();
     }
     this.#store();
+    this.#inHandSinceMs = undefined;
     this.#held = false;
     this.#pauseOrGoOn();
     this.#running = undefined;
+  }
+
+  async #takeTurn(): Promise<void> {
+    this.#store();
+    await this.#context.pacer.turn();
   }
 
   /** Deals with what comes first. Answers false if it was stopped before that was done. */
@@ -118,25 +178,18 @@ export class PartitionWorker {
   }
 
   async #handle(items: readonly SessionActivityItem[]): Promise<boolean> {
+    const [first] = items;
+    if (first === undefined) return true;
     const { attempts } = this.#context.settings.retry;
-    for (let failures = 0; failures < attempts; ) {
-      try {
-        await this.#call(items);
-        this.#context.handled(items.length);
-        this.#done(items.length);
-        return true;
-      } catch (error) {
-        failures += 1;
-        this.#report(
-          items[0],
-          "handler_failed",
-          { attempt: failures, ...describeFailure(error) },
-          "The handler failed",
-        );
-        if (failures < attempts && !(await this.#backOff(failures))) return false;
-      }
+    const outcome = await this.#persist({ step: "handler", at: first, attempts, call: () => this.#call(items) });
+    if (outcome === "stopped") return false;
+    if (outcome === "done") {
+      this.#context.handled(items.length);
+      this.#done(items.length);
+      return true;
     }
-    return items.length === 1 ? this.#giveUp(items[0]) : this.#handleOneByOne(items);
+    if (items.length > 1) return this.#handleHalves(items);
+    return this.#setAside(first.record, outcome === "poison" ? "poison" : "handler_failed");
   }
 
   #call(items: readonly SessionActivityItem[]): unknown {
@@ -146,29 +199,61 @@ export class PartitionWorker {
     return result;
   }
 
-  async #handleOneByOne(items: readonly SessionActivityItem[]): Promise<boolean> {
-    for (const item of items) {
-      if (this.#isStopped() || !(await this.#handle([item]))) return false;
+  /** A batch fails for what is in one of its halves, or in both. */
+  async #handleHalves(items: readonly SessionActivityItem[]): Promise<boolean> {
+    const middle = Math.ceil(items.length / 2);
+    for (const half of [items.slice(0, middle), items.slice(middle)]) {
+      if (this.#context.pacer.due()) await this.#takeTurn();
+      if (this.#isStopped() || !(await this.#handle(half))) return false;
     }
     return true;
   }
 
-  async #giveUp(item: SessionActivityItem | undefined): Promise<boolean> {
-    return item === undefined || this.#setAside(item.record, "handler_failed");
-  }
-
   async #setAside(record: SessionActivityRecord, reason: InvalidReason): Promise<boolean> {
     this.#store();
-    for (let failures = 1; ; failures += 1) {
+    const outcome = await this.#persist({
+      step: "set_aside",
+      at: { record },
+      // Going on would lose it.
+      attempts: Number.POSITIVE_INFINITY,
+      call: () => this.#context.setAside(record, reason),
+    });
+    if (outcome === "stopped") return false;
+    if (outcome === "poison") this.#lose(record, reason);
+    this.#done(1);
+    return true;
+  }
+
+  #lose(record: SessionActivityRecord, reason: InvalidReason): void {
+    this.#context.lost();
+    const details = { ...this.#placeOf({ record }), reason };
+    this.#context.log.error("record_lost", details, "A record can be set aside in no form: it is passed over");
+  }
+
+  /** Calls until it works, or until its failures say otherwise. */
+  async #persist(task: Task): Promise<Outcome> {
+    for (let failures = 1, passing = 0; ; failures += 1) {
       try {
-        await this.#context.setAside(record, reason);
-        this.#done(1);
-        return true;
+        await this.#attempt(task);
+        return "done";
       } catch (error) {
-        const details = { reason, attempt: failures, ...describeFailure(error) };
-        this.#report({ record }, "set_aside_failed", details, "A record could not be set aside");
-        if (!(await this.#backOff(failures))) return false;
+        const failure = failureOf(error) ?? "passing";
+        this.#report(task, failure, { attempt: failures, ...describeFailure(error) });
+        if (failure === "poison") return "poison";
+        if (failure === "passing") passing += 1;
+        if (passing >= task.attempts) return "exhausted";
+        this.#failure = { step: task.step, failure };
+        if (!(await this.#backOff(failures))) return "stopped";
       }
+    }
+  }
+
+  async #attempt(task: Task): Promise<void> {
+    this.#open = { task, sinceMs: performance.now() };
+    try {
+      await task.call();
+    } finally {
+      this.#open = undefined;
     }
   }
 
@@ -177,7 +262,6 @@ export class PartitionWorker {
     const { backoffMs, maxBackoffMs } = this.#context.settings.retry;
     if (this.#isStopped()) return false;
     this.#context.retried();
-    this.#retrying = true;
     this.#pauseOrGoOn();
     this.#store();
     return pause(Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1)), this.#stopping.signal);
@@ -189,7 +273,8 @@ export class PartitionWorker {
       const { topic, partition, offset, leaderEpoch } = last;
       this.#unstored = { topic, partition, offset: offset + 1, leaderEpoch };
     }
-    this.#retrying = false;
+    this.#inHandSinceMs = performance.now();
+    this.#failure = undefined;
     this.#pauseOrGoOn();
   }
 
@@ -200,20 +285,23 @@ export class PartitionWorker {
   }
 
   #pauseOrGoOn(): void {
-    const paused = this.#retrying || this.#held;
+    const paused = this.retrying || this.#held;
     if (paused === this.#paused || this.#isStopped()) return;
     this.#paused = paused;
     this.#context.setPaused(this.#partition, paused);
   }
 
-  #report(item: Partial<SessionActivityItem> | undefined, kind: KafkaTrouble, details: object, message: string): void {
-    const { partition, offset } = item?.record ?? {};
-    const eventId = item?.event?.eventId;
-    this.#context.log.warn(
-      kind,
-      { topic: this.#context.settings.topic, partition, offset, eventId, ...details },
-      message,
-    );
+  #report({ step, at }: Task, failure: FailureClass, details: object): void {
+    const { log } = this.#context;
+    const { failed, blocked, what } = wordings[step];
+    const all = { ...this.#placeOf(at), failure, ...details };
+    if (failure === "permanent") log.error(blocked, all, `${what} fails until somebody acts: its partition waits`);
+    else log.warn(failed, all, `${what} failed`);
+  }
+
+  #placeOf({ record, event }: Task["at"]): object {
+    const { partition, offset } = record;
+    return { topic: this.#context.settings.topic, partition, offset, eventId: event?.eventId };
   }
 
   #isStopped(): boolean {

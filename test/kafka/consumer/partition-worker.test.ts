@@ -16,6 +16,7 @@ function worker(handle: PartitionContext["settings"]["handle"]) {
     setPaused() {},
     handled() {},
     retried() {},
+    lost() {},
   });
 }
 
