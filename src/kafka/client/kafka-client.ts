@@ -39,6 +39,11 @@ export interface NativeOffset extends NativePartition {
   readonly leaderEpoch?: number | undefined;
 }
 
+/** A partition, and where to begin in it if that is not what the group has committed. */
+export interface NativePlace extends NativePartition {
+  readonly offset?: number | undefined;
+}
+
 /** A record header: an object of exactly one key. A value that is neither string nor Buffer makes `produce` throw *and* send. */
 export type NativeHeader = Record<string, string | Uint8Array>;
 
@@ -141,13 +146,15 @@ export interface NativeConsumer extends NativeClient {
   commitSync(offsets?: readonly NativeOffset[]): unknown;
   committed(partitions: readonly NativePartition[] | null, timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
   queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<NativeWatermarks>): unknown;
+  /** Of an assigned partition, as the last answer of a broker had them. Negative if there was none. Throws. */
+  getWatermarkOffsets(topic: string, partition: number): NativeWatermarks;
   position(partitions?: readonly NativePartition[]): NativeOffset[];
   seek(offset: NativeOffset, timeoutMs: number | null, done: Callback): unknown;
   pause(partitions: readonly NativePartition[]): unknown;
   resume(partitions: readonly NativePartition[]): unknown;
-  assign(partitions: readonly NativePartition[]): unknown;
+  assign(partitions: readonly NativePlace[]): unknown;
   unassign(): unknown;
-  incrementalAssign(partitions: readonly NativePartition[]): unknown;
+  incrementalAssign(partitions: readonly NativePlace[]): unknown;
   incrementalUnassign(partitions: readonly NativePartition[]): unknown;
   assignments(): NativePartition[];
   rebalanceProtocol(): string;

@@ -59,6 +59,8 @@ export const kafkaTroubles = [
   "record_lost",
   "partition_not_paused",
   "rebalance_failed",
+  "offsets_unknown",
+  "offset_reset",
   "offset_not_stored",
   "offset_not_committed",
   "leave_timeout",

@@ -62,7 +62,11 @@ export interface SessionActivityConsumerOptions {
    * often as `retry.attempts` allows, is halved again and again, so that only events which fail alone are set aside.
    */
   handleBatch?: ((items: readonly SessionActivityItem[]) => void | Promise<unknown>) | undefined;
-  /** Where a group begins that has no offsets yet. By default, `earliest`. */
+  /**
+   * Where a group begins that has no offsets yet. A group that retention has overtaken goes on at the oldest record there is.
+   *
+   * @default "earliest"
+   */
   startAt?: "earliest" | "latest" | undefined;
   /** How a handler that fails is tried again. */
   retry?: SessionActivityRetry | undefined;

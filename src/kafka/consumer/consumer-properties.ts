@@ -5,7 +5,9 @@ import type { ConsumerSettings } from "./consumer-options.js";
 const connection: NativeProperties = { ...connectionProperties, "client.id": "connect-session-activity" };
 
 /** The librdkafka configuration of a consumer. */
-export function consumerProperties(settings: ConsumerSettings): NativeProperties {
+export function consumerProperties(
+  settings: Pick<ConsumerSettings, "brokers" | "groupId" | "properties">,
+): NativeProperties {
   const { properties } = settings;
   return {
     ...connection,
@@ -24,10 +26,11 @@ export function consumerProperties(settings: ConsumerSettings): NativeProperties
   };
 }
 
-/** Where a group begins that has no offsets: a property of the topic. */
-export function consumerTopicProperties(settings: ConsumerSettings): NativeProperties {
-  return { "auto.offset.reset": settings.startAt };
-}
+/**
+ * Where a group goes on whose next record is gone: at the oldest there is, whatever `startAt` says. That decides only for
+ * a group without offsets, which librdkafka does not tell apart: see `GroupMember`.
+ */
+export const consumerTopicProperties: NativeProperties = { "auto.offset.reset": "earliest" };
 
 /** Of the user's properties, those that say how to reach a broker; librdkafka warns of a consumer's own in a producer. */
 const sharedProperty =

@@ -27,6 +27,10 @@ export interface ConsumerStats {
   readonly invalid: Readonly<Partial<Record<InvalidReason, number>>>;
   /** Records that could not even be set aside, in no form. The log says where in Kafka each of them stands. */
   readonly lost: number;
+  /** Times that a partition went on at the oldest record, since those that the group was to read next are gone. */
+  readonly resets: number;
+  /** Records that retention deleted before the group had read them, as far as their offsets tell. */
+  readonly missed: number;
   /** Attempts that failed and are followed by another one, of handling and of setting aside. */
   readonly retried: number;
   /** Whether the group has given this consumer its share of the partitions, be it none for now. */

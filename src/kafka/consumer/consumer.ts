@@ -9,6 +9,7 @@ import { consumerSettings } from "./consumer-settings.js";
 import type { ConsumerProblem, ConsumerStats, InvalidReason } from "./consumer-stats.js";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.js";
 import { GroupMember } from "./group-member.js";
+import { type OffsetReset, OffsetWatch } from "./offset-watch.js";
 import { createPacer } from "./pacer.js";
 import { type PartitionContext, PartitionWorker, type Step } from "./partition-worker.js";
 
@@ -59,10 +60,14 @@ class Consumer {
   readonly #deadLetters: DeadLetters | undefined;
   readonly #workers: Map<number, PartitionWorker> = new Map();
   readonly #context: PartitionContext;
+  readonly #log: TroubleLog<KafkaTrouble>;
+  readonly #offsets: OffsetWatch = new OffsetWatch((partition) => this.#member.watermarks(partition));
   readonly #invalid: Partial<Record<InvalidReason, number>> = {};
   #handled = 0;
   #retried = 0;
   #lost = 0;
+  #resets = 0;
+  #missed = 0;
   readonly #watch: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
   #settle: (failure: Error | undefined) => void = () => {};
@@ -70,6 +75,7 @@ class Consumer {
   constructor(client: KafkaClient, settings: ConsumerSettings) {
     const log = createTroubleLog<KafkaTrouble>(settings.log);
     this.#settings = settings;
+    this.#log = log;
     this.closed = new Promise((resolve, reject) => {
       this.#settle = (failure) => (failure === undefined ? resolve() : reject(failure));
     });
@@ -91,6 +97,8 @@ class Consumer {
       handled: this.#handled,
       invalid: { ...this.#invalid },
       lost: this.#lost,
+      resets: this.#resets,
+      missed: this.#missed,
       retried: this.#retried,
       // If it is only some partitions that moved away, it is still a member.
       joined: workers.length > 0 || this.#member.joined,
@@ -138,7 +146,7 @@ class Consumer {
   #join(client: KafkaClient, log: TroubleLog<KafkaTrouble>): GroupMember {
     try {
       return new GroupMember(client, this.#settings, log, {
-        assigned: (partition) => this.#assigned(partition),
+        assigned: (partition, next) => this.#assigned(partition, next),
         revoked: (partition) => this.#revoked(partition),
         received: (messages) => this.#received(messages),
         failed: (error) => {
@@ -178,7 +186,15 @@ class Consumer {
     this.#invalid[reason] = (this.#invalid[reason] ?? 0) + 1;
   }
 
-  #assigned(partition: number): void {
+  #onReset({ missed, ...reset }: OffsetReset): void {
+    this.#resets += 1;
+    this.#missed += missed;
+    const details = { topic: this.#settings.topic, ...reset, missed };
+    this.#log.warn("offset_reset", details, "Records are gone that the group has not read: it goes on at the oldest");
+  }
+
+  #assigned(partition: number, next: number | undefined): void {
+    this.#offsets.begin(partition, next);
     // Between close() and leaving: what comes is not taken.
     if (this.#closing === undefined) this.#workers.set(partition, new PartitionWorker(partition, this.#context));
   }
@@ -190,6 +206,7 @@ class Consumer {
   }
 
   async #received(messages: readonly NativeMessage[]): Promise<void> {
+    for (const reset of this.#offsets.received(messages)) this.#onReset(reset);
     for (const [partition, own] of byPartition(messages)) this.#workers.get(partition)?.take(own);
     const workers = [...this.#workers.values()].filter(({ paused }) => !paused);
     await resolvesWithin(patienceMs, Promise.all(workers.map(({ idle }) => idle)));

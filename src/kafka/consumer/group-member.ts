@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { errorMessage } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "../client/client-log.js";
@@ -11,10 +12,13 @@ import {
   type NativeMessage,
   type NativeOffset,
   type NativePartition,
+  type NativePlace,
+  type NativeWatermarks,
 } from "../client/kafka-client.js";
 import { kafkaFailure } from "../client/kafka-failure.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
+import { committedOffsets } from "./client-answers.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
 
@@ -38,9 +42,13 @@ const consumeTroubles: Readonly<Record<string, { readonly kind: KafkaTrouble; re
   ERR_UNKNOWN_TOPIC_OR_PART: { kind: "consume_unknown_topic", advice: ": the topic does not exist yet" },
 };
 
+/** The end of a partition, as librdkafka calls it. */
+const endOffset = -1;
+
 /** Told what happens to a member. None of these may throw or reject. */
 export interface MemberObserver {
-  assigned(partition: number): void;
+  /** A partition is this member's. The group goes on there with this record; undefined if it has not begun, or nobody knows. */
+  assigned(partition: number, next: number | undefined): void;
   /** Resolves when nothing is at work on the partition any more. */
   revoked(partition: number): Promise<void>;
   /** The next records are fetched when it resolves. */
@@ -55,10 +63,13 @@ export class GroupMember {
   readonly #client: KafkaClient;
   readonly #topic: string;
   readonly #groupId: string;
+  readonly #startAt: ConsumerSettings["startAt"];
   readonly #log: TroubleLog<KafkaTrouble>;
   readonly #observer: MemberObserver;
   readonly #tokens: TokenKeeper;
   readonly #polling: Promise<void>;
+  /** Resolves when librdkafka has been answered on what it last gave or took. */
+  #rebalanced: Promise<void> = Promise.resolve();
   #leaving = false;
   #ended = false;
   #cooperative = true;
@@ -80,15 +91,18 @@ export class GroupMember {
     this.#client = client;
     this.#topic = settings.topic;
     this.#groupId = settings.groupId;
+    this.#startAt = settings.startAt;
     this.#log = log;
     this.#observer = observer;
     const callbacks = {
-      rebalance_cb: (change: NativeError, partitions: NativePartition[]) => void this.#rebalance(change, partitions),
+      rebalance_cb: (change: NativeError, partitions: NativePartition[]) => {
+        this.#rebalanced = this.#rebalance(change, partitions);
+      },
       offset_commit_cb: (error: NativeError | null | undefined) => this.#onCommit(error),
       queue_non_empty_cb: () => this.#onArrival(),
     };
     const properties = { ...consumerProperties(settings), ...callbacks };
-    this.#consumer = client.createConsumer(properties, consumerTopicProperties(settings));
+    this.#consumer = client.createConsumer(properties, consumerTopicProperties);
     this.#tokens = createTokenKeeper(this.#consumer, settings.oauthToken, log);
     bridgeClientLog(this.#consumer, log, this.#tokens);
     this.#polling = this.#poll();
@@ -134,6 +148,16 @@ export class GroupMember {
     }
   }
 
+  /** Where a partition begins and ends, as the last answer of a broker had it. */
+  watermarks(partition: number): NativeWatermarks | undefined {
+    try {
+      const marks = this.#consumer.getWatermarkOffsets(this.#topic, partition);
+      return marks.highOffset < 0 ? undefined : marks;
+    } catch {
+      return undefined;
+    }
+  }
+
   /**
    * Commits what was stored and leaves the group. Resolves when that is done, or about when the time is over; then it goes on
    * as soon as a broker answers.
@@ -155,6 +179,8 @@ export class GroupMember {
    * cannot even exit. So it is called when the commit was answered.
    */
   async #commitAndDisconnect(): Promise<void> {
+    // The client cannot be told any more when it disconnects, and would wait for ever.
+    await this.#rebalanced;
     if (this.#hasStored && !this.#ended) await this.#commit();
     this.#end();
     await this.#polling;
@@ -258,7 +284,7 @@ export class GroupMember {
 
   async #rebalance(change: NativeError, partitions: readonly NativePartition[]): Promise<void> {
     try {
-      if (this.#nameOf(change.code) === "ERR__ASSIGN_PARTITIONS") this.#assign(partitions);
+      if (this.#nameOf(change.code) === "ERR__ASSIGN_PARTITIONS") await this.#assign(partitions);
       else await this.#revoke(partitions);
     } catch (error) {
       this.#log.warn(
@@ -269,17 +295,44 @@ export class GroupMember {
     }
   }
 
-  #assign(partitions: readonly NativePartition[]): void {
+  async #assign(partitions: readonly NativePartition[]): Promise<void> {
     // When the member leaves, the client no longer knows.
     this.#cooperative = this.#consumer.rebalanceProtocol() === "COOPERATIVE";
-    for (const { partition } of partitions) this.#observer.assigned(partition);
+    const committed = await this.#committedOf(partitions);
+    for (const { partition } of partitions) this.#observer.assigned(partition, committed?.get(partition));
     this.#joined = true;
-    if (this.#cooperative) this.#consumer.incrementalAssign(partitions);
-    else this.#consumer.assign(partitions);
+    const begun = partitions.map((place) => this.#beginningOf(place, committed));
+    if (this.#cooperative) this.#consumer.incrementalAssign(begun);
+    else this.#consumer.assign(begun);
     // One that was paused when it moved away comes back paused.
     if (partitions.length > 0) {
       this.#consumer.resume(partitions);
       this.#blocked = false;
+    }
+  }
+
+  /** librdkafka begins at what is committed, and without that at the oldest record, unless it is given a place. */
+  #beginningOf(place: NativePartition, committed: ReadonlyMap<number, number> | undefined): NativePlace {
+    const isNew = committed !== undefined && !committed.has(place.partition);
+    return isNew && this.#startAt === "latest" ? { ...place, offset: endOffset } : place;
+  }
+
+  /**
+   * What the group has committed in these partitions, as far as it has. Undefined if no broker says: that is only for a group
+   * which begins at the oldest record anyhow, since another would begin at the wrong end.
+   */
+  async #committedOf(partitions: readonly NativePartition[]): Promise<ReadonlyMap<number, number> | undefined> {
+    if (partitions.length === 0) return new Map();
+    const ids = partitions.map(({ partition }) => partition);
+    for (;;) {
+      try {
+        return await committedOffsets(this.#consumer, this.#topic, ids);
+      } catch (error) {
+        if (this.#startAt === "earliest" || this.#leaving) return undefined;
+        const details = { topic: this.#topic, groupId: this.#groupId, error: errorMessage(error) };
+        this.#log.warn("offsets_unknown", details, "No broker says where the group is: it is asked again");
+        await delay(pollMs);
+      }
     }
   }
 

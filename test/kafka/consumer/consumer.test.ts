@@ -42,6 +42,8 @@ describe("events", () => {
       handled: 400,
       invalid: {},
       lost: 0,
+      resets: 0,
+      missed: 0,
       retried: 0,
       joined: true,
       assigned: 4,

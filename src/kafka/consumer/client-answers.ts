@@ -1,0 +1,58 @@
+import {
+  asNativeError,
+  type NativeConsumer,
+  type NativeError,
+  type NativeMetadata,
+  type NativeOffset,
+  type NativeWatermarks,
+} from "../client/kafka-client.js";
+
+/** How long a broker may take for one answer. */
+const answerTimeoutMs = 5_000;
+
+/** What the client's group has committed, by partition. Partitions of which nothing is committed are not in it. */
+export async function committedOffsets(
+  client: NativeConsumer,
+  topic: string,
+  partitions: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  if (partitions.length === 0) return new Map();
+  const places = partitions.map((partition) => ({ topic, partition }));
+  const offsets = await answerOf<readonly NativeOffset[]>((done) => client.committed(places, answerTimeoutMs, done));
+  return new Map(offsets.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => [partition, offset]));
+}
+
+/** The partitions of a topic. None if the cluster does not know the topic, as is possible for a moment after its creation. */
+export async function partitionsOf(client: NativeConsumer, topic: string): Promise<readonly number[]> {
+  const { topics = [] } = await answerOf<NativeMetadata>((done) =>
+    client.getMetadata({ topic, timeout: answerTimeoutMs }, done),
+  );
+  return topics.find(({ name }) => name === topic)?.partitions.map(({ id }) => id) ?? [];
+}
+
+/** Where these partitions begin and end. */
+export async function watermarksOf(
+  client: NativeConsumer,
+  topic: string,
+  partitions: readonly number[],
+): Promise<ReadonlyMap<number, NativeWatermarks>> {
+  const marks = new Map<number, NativeWatermarks>();
+  for (const partition of partitions) {
+    // One after another: each takes one of the four threads that all asynchronous work of the process shares.
+    const own = await answerOf<NativeWatermarks>((done) =>
+      client.queryWatermarkOffsets(topic, partition, answerTimeoutMs, done),
+    );
+    marks.set(partition, own);
+  }
+  return marks;
+}
+
+/** Resolves with what the client calls back with. Rejects with its error. */
+function answerOf<T>(ask: (done: (error: NativeError | null | undefined, result: T) => void) => unknown): Promise<T> {
+  return new Promise((resolve, reject) => {
+    ask((error, result) => {
+      if (error) reject(new Error(asNativeError(error).message));
+      else resolve(result);
+    });
+  });
+}
