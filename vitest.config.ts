@@ -12,6 +12,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^connect-session-activity\/history$/, replacement: at("src/history/index.ts") },
       { find: /^connect-session-activity\/history-worker$/, replacement: at("src/cli/index.ts") },
       { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
+      { find: /^connect-session-activity\/testing$/, replacement: at("src/testing/index.ts") },
     ],
   },
   test: {
@@ -26,12 +27,13 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "all",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: [
             "test/kafka-real/**",
             "test/edge/**",
             "test/history-postgres/**",
             "test/frameworks/**",
+            "test/environments/**",
             "test/outcome/matrix/**",
           ],
           sequence: { groupOrder: 0 },

@@ -1,3 +1,5 @@
+// Not the global one: a test with fake timers must not stop what ends a call.
+import { setImmediate } from "node:timers";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeOk, wireCode } from "../contract/status.js";
 import { readTimeoutMs } from "../contract/timeout.js";

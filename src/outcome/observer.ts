@@ -1,3 +1,5 @@
+// Not the global one: a test with fake timers must not stop what ends a call.
+import { setImmediate } from "node:timers";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { codeOk } from "../contract/status.js";
 import {
