@@ -39,7 +39,10 @@ const packages = [
   { name: "@confluentinc/kafka-javascript", from: /^kafka\/client\/kafka-client\.ts$/, by: ["require"] },
   { name: "@opentelemetry/api", from: /^telemetry\// },
   // What can load a module unseen, and what holds the environment.
-  { name: "node:module", from: /^(kafka\/client\/kafka-client|history\/database|cli\/command-line)\.ts$/ },
+  {
+    name: "node:module",
+    from: /^(kafka\/client\/kafka-client|history\/database|cli\/command-line|cli\/kafka-client\/kafka-client-files)\.ts$/,
+  },
   { name: "node:process", from: /^$/ },
 ];
 /** The only file that may be required, beside packages: it says the version. */

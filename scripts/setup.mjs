@@ -4,17 +4,16 @@
 // 1. Packages: `npm ci` without install scripts, if node_modules is missing or older than the lockfile.
 // 2. Node: if the running Node is not one of those that this repository supports, Node 24 comes from the npm registry and is
 //    linked as node_modules/.bin/node, which npm scripts find first. The rest of this script then runs on it.
-// 3. The native part of @confluentinc/kafka-javascript: it is copied from the cache, fetched or built.
+// 3. The native part of @confluentinc/kafka-javascript: the package's own command installs it, as it does for a user.
 //
 // Node and the native part are kept in the user's cache folder, and survive a new clone.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "./fail.mjs";
-import { ensureAddon } from "./kafka-addon.mjs";
 import { linkedNode, linkNode, versionOf } from "./node-binary.mjs";
-import { installPackages } from "./packages.mjs";
+import { installPackages, npm } from "./packages.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -41,8 +40,18 @@ function ensureNode() {
   process.exit(again.status ?? 1);
 }
 
+/** Makes the Kafka client load on the running Node. */
+function ensureKafkaClient() {
+  const load = ["-e", 'require("@confluentinc/kafka-javascript")'];
+  if (spawnSync(process.execPath, load, { cwd: root, stdio: "ignore" }).status === 0) return;
+  if (npm(root, ["run", "-s", "build"]).status !== 0) fail("the build failed: see above.");
+  const command = join(root, "dist", "src", "cli", "session-activity.js");
+  const { status } = spawnSync(process.execPath, [command, "install-kafka-client"], { cwd: root, stdio: "inherit" });
+  if (status !== 0) fail("the Kafka client does not work: see above.");
+}
+
 // npm scripts run this on the linked Node, and `npm ci` takes the link away.
 const wasLinked = existsSync(linkedNode(root));
 installPackages(root);
 ensureNode();
-ensureAddon(root);
+ensureKafkaClient();

@@ -2,45 +2,42 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { processEnvironment } from "./environment.js";
 
-/** A program that installs packages: what a user types to have a package installed, and its install script run. */
+/** A program that installs packages, and what a user types for it. */
 export interface PackageManager {
   readonly name: string;
   install(name: string): string;
-  /** Permits the package's install script, which all but the oldest leave out until somebody does, and runs it. */
-  build(name: string): readonly string[];
+  /** Runs a program of a package that is installed. */
+  run(command: string): string;
 }
 
 const npm: PackageManager = {
   name: "npm",
   install: (name) => `npm install ${name}`,
-  build: (name) => [`npm approve-scripts ${name}`, `npm rebuild ${name}`],
+  run: (command) => `npx ${command}`,
 };
 
 const pnpm: PackageManager = {
   name: "pnpm",
   install: (name) => `pnpm add ${name}`,
-  build: (name) => [`pnpm approve-builds ${name}`, `pnpm rebuild ${name}`],
+  run: (command) => `pnpm exec ${command}`,
 };
 
 const yarn: PackageManager = {
   name: "yarn",
   install: (name) => `yarn add ${name}`,
-  // Yarn has no command of its own for this key of package.json.
-  build: (name) => [`npm pkg set "dependenciesMeta[${name}].built=true" --json`, `yarn rebuild ${name}`],
+  run: (command) => `yarn ${command}`,
 };
-
-const yarnClassic: PackageManager = { ...yarn, name: "yarn 1", build: () => ["yarn install --force"] };
 
 /** What each leaves in a project, from the surest to the least sure: what it installed tells more than a lockfile. */
 const traces: readonly (readonly [file: string, manager: PackageManager])[] = [
   ["node_modules/.modules.yaml", pnpm],
   ["node_modules/.yarn-state.yml", yarn],
-  ["node_modules/.yarn-integrity", yarnClassic],
+  ["node_modules/.yarn-integrity", yarn],
   [".pnp.cjs", yarn],
   ["node_modules/.package-lock.json", npm],
   ["pnpm-lock.yaml", pnpm],
   [".yarnrc.yml", yarn],
-  ["yarn.lock", yarnClassic],
+  ["yarn.lock", yarn],
   ["package-lock.json", npm],
 ];
 
@@ -60,7 +57,6 @@ function tracedFrom(folder: string): PackageManager | undefined {
 }
 
 function running(): PackageManager | undefined {
-  const [, name, version] = /^(npm|pnpm|yarn)\/(\d+)/.exec(processEnvironment["npm_config_user_agent"] ?? "") ?? [];
-  if (name === "yarn") return version === "1" ? yarnClassic : yarn;
-  return [npm, pnpm].find((manager) => manager.name === name);
+  const [, name] = /^(npm|pnpm|yarn)\//.exec(processEnvironment["npm_config_user_agent"] ?? "") ?? [];
+  return [npm, pnpm, yarn].find((manager) => manager.name === name);
 }

@@ -1,55 +1,67 @@
 import { createRequire } from "node:module";
 import { errorMessage } from "../base/errors.js";
-import { createLineLogger } from "../base/log.js";
-import { type HistoryCommand, readHistoryArguments } from "./history-arguments.js";
-import { runHistory } from "./history-command.js";
-import { historyHelp } from "./history-help.js";
+import { describeText, nearestName } from "../base/option-error.js";
+import type { Command } from "./command.js";
+import { historyCommand } from "./history-command.js";
+import { installCommand } from "./kafka-client/install-command.js";
 
-const usage = `Usage: session-activity <command>
+const commands: readonly Command[] = [historyCommand, installCommand];
+const names = commands.map(({ name }) => name);
 
-Commands:
-  history    Records what changed in sessions, from Kafka into PostgreSQL: session-activity history --help
-
-Options:
-  --help     Shows this
-  --version  Shows the version
-`;
-
-/** Exit codes, as the README lists them. */
+/** Exit codes, as the documents list them. */
 const ok = 0;
 const failed = 1;
 const wrongArguments = 2;
 
 /** Runs a command to its end, and answers with the exit code of the process. Never rejects. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  const [command, ...rest] = args;
-  if (command === "--help" || command === "-h") return print(usage);
-  if (command === "--version") return print(`${version()}\n`);
-  if (command !== "history") {
-    const got = command === undefined ? "none" : JSON.stringify(command);
-    process.stderr.write(`session-activity: the command must be history, got ${got}\n\n${usage}`);
-    return wrongArguments;
-  }
-  if (rest.includes("--help") || rest.includes("-h")) return print(historyHelp());
+  const [name, ...rest] = args;
+  if (name === "--help" || name === "-h") return print(usage());
+  if (name === "--version") return print(`${version()}\n`);
+  const command = commands.find((known) => known.name === name);
+  if (command === undefined) return refuse(name);
+  if (rest.includes("--help") || rest.includes("-h")) return print(command.help());
   if (rest.includes("--version")) return print(`${version()}\n`);
-  return history(rest);
+  return run(command, rest);
 }
 
-async function history(args: readonly string[]): Promise<number> {
-  let command: HistoryCommand;
+function usage(): string {
+  const width = Math.max(...names.map(({ length }) => length));
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return `Usage: session-activity <command>
+
+Commands:
+${lines.join("\n")}
+
+Options:
+  --help     Shows this, or with a command what that takes
+  --version  Shows the version
+`;
+}
+
+function refuse(given: string | undefined): number {
+  const got = given === undefined ? "none" : describeText(given);
+  const meant = given === undefined ? undefined : nearestName(given, names);
+  const advice = meant === undefined ? "" : `: did you mean ${meant}?`;
+  process.stderr.write(`session-activity: expected a command, got ${got}${advice}\n\n${usage()}`);
+  return wrongArguments;
+}
+
+async function run(command: Command, args: readonly string[]): Promise<number> {
+  let start: () => Promise<void>;
   try {
-    command = readHistoryArguments(args);
+    start = command.prepare(args);
   } catch (error) {
-    return complain(error, wrongArguments);
+    return complain(command, error, wrongArguments);
   }
-  return runHistory(command, createLineLogger(["info", "warn", "error"])).then(
+  return start().then(
     () => ok,
-    (error: unknown) => complain(error, failed),
+    (error: unknown) => complain(command, error, failed),
   );
 }
 
-function complain(error: unknown, exitCode: number): number {
-  process.stderr.write(`session-activity history: ${errorMessage(error)}\n`);
+function complain({ name }: Command, error: unknown, exitCode: number): number {
+  process.stderr.write(`session-activity ${name}: ${errorMessage(error)}\n`);
   return exitCode;
 }
 

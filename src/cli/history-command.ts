@@ -1,13 +1,26 @@
-import type { Logger } from "../base/log.js";
+import { createLineLogger, type Logger } from "../base/log.js";
 import { openSignalDatabase } from "../history/index.js";
-import type { HistoryCommand } from "./history-arguments.js";
+import type { Command } from "./command.js";
+import { type HistoryCommand, readHistoryArguments } from "./history-arguments.js";
+import { historyHelp } from "./history-help.js";
 import { closeDatabase, startHistoryWorker } from "./history-worker.js";
+
+/** `session-activity history`. */
+export const historyCommand: Command = {
+  name: "history",
+  summary: "Records what changed in sessions, from Kafka into PostgreSQL",
+  help: historyHelp,
+  prepare(args) {
+    const command = readHistoryArguments(args);
+    return () => runHistory(command, createLineLogger(["info", "warn", "error"]));
+  },
+};
 
 /**
  * Runs a history worker until the process is told to end. Rejects if it cannot start, or ended by itself. A second signal
  * ends the process at once.
  */
-export async function runHistory({ address, options }: HistoryCommand, log: Logger): Promise<void> {
+async function runHistory({ address, options }: HistoryCommand, log: Logger): Promise<void> {
   const database = openSignalDatabase({ ...address, env: false });
   const worker = startHistoryWorker({ ...options, database, env: false, log });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

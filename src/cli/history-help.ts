@@ -1,18 +1,14 @@
+import { optionLines } from "./command.js";
 import { historyOptions } from "./history-arguments.js";
 
 /** What `session-activity history --help` prints. */
 export function historyHelp(): string {
-  const rows = historyOptions.map(({ name, value, meaning, byDefault }) => ({
-    left: value === undefined ? name : `${name} ${value}`,
-    right: `${meaning}${byDefault === "" ? "" : `. By default: ${byDefault}`}`.replaceAll("`", ""),
-  }));
-  const width = Math.max(...rows.map(({ left }) => left.length));
   return `Usage: session-activity history --brokers HOST:PORT --database ADDRESS [options]
 
 Reads session activities from Kafka, and records what changed in sessions on PostgreSQL.
 
 Options:
-${rows.map(({ left, right }) => `  ${left.padEnd(width)}  ${right}`).join("\n")}
+${optionLines(historyOptions)}
 
 Secrets come from the environment: PGPASSWORD or PGPASSFILE, or an address in SESSION_HISTORY_DATABASE; for Kafka, the
 variables SESSION_TRACKING_KAFKA_* that services have, too.

@@ -39,8 +39,8 @@ describe("session-activity", { timeout: 60_000 }, () => {
     [["--help"], 0, /^Usage: session-activity <command>\n/, /^$/],
     [["--version"], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
     [["history", "--help"], 0, /^Usage: session-activity history /, /^$/],
-    [[], 2, /^$/, /^session-activity: the command must be history, got none\n/],
-    [["histroy"], 2, /^$/, /^session-activity: the command must be history, got "histroy"\n/],
+    [[], 2, /^$/, /^session-activity: expected a command, got none\n/],
+    [["histroy"], 2, /^$/, /^session-activity: expected a command, got "histroy": did you mean history\?\n/],
     [
       ["history"],
       2,

@@ -4,6 +4,8 @@ import type { PackageManager } from "../../base/package-manager.js";
 
 /** The package that speaks to Kafka. */
 const packageName = "@confluentinc/kafka-javascript";
+/** The command of this package that makes its native part load. */
+const installCommand = "session-activity install-kafka-client";
 
 /**
  * Why the Kafka client cannot be used. The codes are stable: programs may compare them.
@@ -52,17 +54,14 @@ export function loadError(cause: unknown, manager: PackageManager): KafkaClientE
     return wasSearchedAtHome(cause) ? notBuilt(cause, manager) : bundled(cause);
   }
   const problem = text.replaceAll(/\s+/g, " ").trim().slice(0, 300);
-  const [, rebuild = manager.build(packageName)[0] ?? ""] = manager.build(packageName);
-  const message = `The native part of ${packageName} cannot be loaded (${problem}). If it was made for another Node or another machine, run "${rebuild}".`;
+  const message = `The native part of ${packageName} cannot be loaded (${problem}). If it was made for another Node or another machine, run "${manager.run(installCommand)}".`;
   return clientError("ERR_KAFKA_CLIENT_NOT_LOADED", message, cause);
 }
 
 function notBuilt(cause: unknown, manager: PackageManager): KafkaClientError {
-  const commands = manager.build(packageName).map((command) => `"${command}"`);
   const message = [
     `The native part of ${packageName} is missing: its install script, which fetches or builds it, did not run or failed.`,
-    `${manager.name} runs such a script only if that is permitted. Run ${commands.join(", then ")}.`,
-    `If no prebuilt binary can be fetched, set CKJS_LINKING=dynamic for that: then it is built from what the machine has, and needs g++, make and python3.`,
+    `${manager.name} runs such a script only if that is permitted. Run "${manager.run(installCommand)}", which does the same.`,
   ].join(" ");
   return clientError("ERR_KAFKA_CLIENT_NOT_BUILT", message, cause);
 }
