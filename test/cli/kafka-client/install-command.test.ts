@@ -48,7 +48,9 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 describe("session-activity install-kafka-client", () => {
   test("says that the client is not installed", () => {
     const { status, stderr } = run([]);
-    expect(stderr).toMatch(/the package @confluentinc\/kafka-javascript is not installed\. Run: npm install @confluentinc\/kafka-javascript\n$/);
+    expect(stderr).toMatch(
+      /the package @confluentinc\/kafka-javascript is not installed\. Run: npm install @confluentinc\/kafka-javascript\n$/,
+    );
     expect(status).toBe(1);
   });
 
