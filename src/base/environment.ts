@@ -94,7 +94,7 @@ export function putAt(given: GivenOptions, path: readonly string[], value: unkno
  */
 export function findUnknown(
   prefix: string,
-  variables: readonly Variable[],
+  variables: readonly Pick<Variable, "name">[],
   env: Environment,
   problems: Problems,
 ): void {

@@ -1,17 +1,30 @@
 import type { JsonWebKey } from "node:crypto";
+import { type Environment, environmentOption, onTopOfEnvironment } from "../base/environment.js";
+import { readableFile } from "../base/file-option.js";
 import type { Logger } from "../base/log.js";
 import { createTroubleLog } from "../base/log.js";
 import { missingOption, wrongOption, wrongOptionShown } from "../base/option-error.js";
 import { flag, isOptions, logOption, maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { type FetchFailure, type FetchProblem, fetchAdvice } from "./fetch-failure.js";
 import { fetchKeys } from "./jwks.js";
-import { publicAdvice, readPublicKey, type SessionKey } from "./key.js";
+import { isPem, publicAdvice, type SessionKey } from "./key.js";
+import { readGivenKey, readPublicKeyFile } from "./key-file.js";
 import type { SignatureTrouble } from "./signature-troubles.js";
+import { signatureFromEnv } from "./signature-variables.js";
 
-/** Options of {@link createSessionKeySet}: keys, an address, or both. */
+/** Options of {@link createSessionKeySet}: keys, a file, an address, or several of them. */
 export interface SessionKeySetOptions {
-  /** Public keys, each with a `kid`: Ed25519 or P-256. They go before those from the address. */
-  keys?: readonly JsonWebKey[] | undefined;
+  /**
+   * Public keys, Ed25519 or P-256: JWKs, each with a `kid`, or PEM, whose id is the key's thumbprint (RFC 7638). They go before
+   * those from the address.
+   */
+  keys?: readonly (JsonWebKey | string)[] | undefined;
+  /**
+   * The path of a file with public keys: a JWKS, a JWK or PEM. It is read once. Its keys go with those in `keys`.
+   *
+   * @default the variable `SESSION_SIGNATURE_KEYS_FILE`
+   */
+  keysFile?: string | undefined;
   /** Where the gateway publishes its public keys as a JWKS. */
   jwksUrl?: string | URL | undefined;
   /** How often the JWKS is fetched, in milliseconds. By default, 300,000. Sooner after a failure, or for an unknown key. */
@@ -29,6 +42,13 @@ export interface SessionKeySetOptions {
   maxStaleMs?: number | undefined;
   /** Allows a JWKS over plain HTTP from another machine. Whoever can change the answer on its way can then forge marks. */
   allowInsecureUrl?: boolean | undefined;
+  /**
+   * The environment variables that stand beneath the options. `false` ignores the environment. If code names keys, a file or
+   * an address, only these are trusted.
+   *
+   * @default the process's environment
+   */
+  env?: Environment | false | undefined;
   /** Takes warnings. By default, a line each on stderr; false silences them. */
   log?: Logger | false | undefined;
 }
@@ -73,7 +93,7 @@ const pauseMs = 10_000;
  * A JWKS is fetched in the background, now and then. If that fails, the keys known so far stay, up to `maxStaleMs`: watch
  * `stats().refreshedAt`. Throws a TypeError for options that are wrong.
  */
-export function createSessionKeySet(options: SessionKeySetOptions): SessionKeySet {
+export function createSessionKeySet(options: SessionKeySetOptions = {}): SessionKeySet {
   const { url, refreshMs, timeoutMs, maxStaleMs, local, log } = keySetSettings(options);
   const counts = { refreshed: 0, refreshFailed: 0 };
   const stop = new AbortController();
@@ -156,49 +176,75 @@ function index(keys: readonly SessionKey[]): Map<string, SessionKey> {
 /** What the table makes. */
 interface GivenSettings {
   readonly keys: readonly unknown[];
+  readonly keysFile: string | undefined;
   readonly jwksUrl: URL | undefined;
   readonly refreshMs: number;
   readonly timeoutMs: number;
   readonly maxStaleMs: number | undefined;
   readonly allowInsecureUrl: boolean;
+  readonly env: Environment | false | undefined;
   readonly log: Logger | false | undefined;
 }
 
 /** The options of a key set. What a key must be is checked when it is read. */
 export const keySetTable: OptionsOf<GivenSettings> = {
   keys: {
-    meaning: "Public keys, each with a `kid`",
-    expects: "an array of public JWKs",
+    meaning: "Public keys: JWKs, each with a `kid`, or PEM",
+    expects: "an array of public keys, JWK or PEM",
     byDefault: [],
     defaultText: "none",
     // It may be a private key by mistake.
     secret: true,
     read: (value) => (Array.isArray(value) ? value : undefined),
-    advice: (value) => (isOptions(value) && "kty" in value ? "put the key into an array" : publicAdvice(value)),
+    advice: (value) =>
+      (isOptions(value) && "kty" in value) || isPem(value) ? "put the key into an array" : publicAdvice(value),
   },
+  keysFile: readableFile({
+    meaning: "A file with public keys, as JWKS, JWK or PEM; it is read once",
+    variable: "KEYS_FILE",
+  }),
   jwksUrl: {
     meaning: "Where the gateway publishes its public keys as a JWKS",
     expects: "an https: address; an http: address if it is of this machine, or allowInsecureUrl is true",
     defaultText: "none",
+    variable: "JWKS_URL",
     read: (value) =>
       typeof value === "string" || value instanceof URL ? (URL.parse(String(value)) ?? undefined) : undefined,
   },
-  refreshMs: milliseconds({ meaning: "How often the JWKS is fetched", byDefault: 300_000, min: 100 }),
-  timeoutMs: milliseconds({ meaning: "How long fetching may take", byDefault: 5_000 }),
+  refreshMs: milliseconds({
+    meaning: "How often the JWKS is fetched",
+    byDefault: 300_000,
+    min: 100,
+    variable: "REFRESH_MS",
+  }),
+  timeoutMs: milliseconds({ meaning: "How long fetching may take", byDefault: 5_000, variable: "TIMEOUT_MS" }),
   maxStaleMs: {
     ...milliseconds({ meaning: "The age from which keys of the JWKS no longer hold", byDefault: 0 }),
     expects: `a number of milliseconds larger than refreshMs and timeoutMs together, and up to ${maxInt32}`,
     byDefault: undefined,
     defaultText: "none: the last keys hold without end",
+    variable: "MAX_STALE_MS",
   },
   allowInsecureUrl: flag({ meaning: "Allows a JWKS over plain HTTP from another machine" }),
+  env: environmentOption,
   log: logOption,
 };
 
+/** Where keys come from. */
+const sources = ["keys", "keysFile", "jwksUrl"];
+
 function keySetSettings(options: SessionKeySetOptions) {
-  const { keys, jwksUrl, allowInsecureUrl, log, ...times } = readOptions("createSessionKeySet", keySetTable, options);
-  if (keys.length === 0 && jwksUrl === undefined) throw missingOption("keys", keySetTable.keys.expects, "or jwksUrl");
-  const local = keys.map((jwk, i) => readPublicKey(`keys[${i}]`, jwk));
+  const all = onTopOfEnvironment(options, (env, given) => signatureFromEnv(keySetTable, env, given, sources));
+  const { keys, keysFile, jwksUrl, allowInsecureUrl, log, ...times } = readOptions(
+    "createSessionKeySet",
+    keySetTable,
+    all,
+  );
+  if (keys.length === 0 && keysFile === undefined && jwksUrl === undefined) {
+    throw missingOption("keys", keySetTable.keys.expects, "or keysFile, or jwksUrl");
+  }
+  const given = keys.map((key, i) => readGivenKey(`keys[${i}]`, key));
+  const local = [...given, ...(keysFile === undefined ? [] : readPublicKeyFile("keysFile", keysFile))];
   const twice = local.find(({ keyId }, i) => local.findIndex((other) => other.keyId === keyId) < i);
   if (twice !== undefined) throw wrongOption("keys", "keys with different ids", twice.keyId);
   if (jwksUrl !== undefined && !isTrusted(jwksUrl, allowInsecureUrl)) {

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from "node:crypto";
 import { types } from "node:util";
 import { describeSecret, missingOption, wrongOption, wrongOptionShown } from "../base/option-error.js";
 import { isOptions } from "../base/options.js";
@@ -29,37 +29,60 @@ export function readPublicKey(option: string, given: unknown): SessionKey {
   return { keyId: readKeyId(`${option}.kid`, kid), algorithm, key };
 }
 
-/** Reads a private key. Throws an `OptionError` if it is not one, or of a kind that is not allowed. */
-export function readPrivateKey(given: unknown, keyId: string | undefined): SessionKey {
-  if (!(given instanceof KeyObject) && !isJwk(given)) {
-    const expected = "an Ed25519 or P-256 key, a private JWK or a KeyObject";
-    throw wrongOptionShown("key", expected, describeSecret(given), privateAdvice(given));
+/** Reads a public key, PEM. Its id is its thumbprint. Throws as {@link readPublicKey} does. */
+export function readPublicPem(option: string, pem: string): SessionKey {
+  // Node would make a public key of a private one.
+  if (!pem.includes("-----BEGIN PUBLIC KEY-----") || pem.includes("PRIVATE KEY-----")) {
+    throw wrongOptionShown(option, "a public key, PEM or JWK, without private parts", describeSecret(pem));
   }
-  const key =
-    given instanceof KeyObject ? given : readKey("key", () => createPrivateKey({ key: given, format: "jwk" }));
-  if (key.type !== "private") throw wrongOption("key", "a private key", key.type);
-  const kid = keyId ?? (given instanceof KeyObject ? undefined : given["kid"]);
-  return { keyId: readKeyId("keyId", kid), algorithm: readAlgorithm("key", key), key };
+  const key = readKey(option, () => createPublicKey(pem));
+  return { keyId: thumbprintOf(key), algorithm: readAlgorithm(option, key), key };
+}
+
+/**
+ * Reads a private key: a JWK, PEM or a KeyObject. Its id is the one that is given, else the JWK's `kid`, else its thumbprint.
+ * Throws an `OptionError` if it is not one, or of a kind that is not allowed.
+ */
+export function readPrivateKey(option: string, given: unknown, keyId: string | undefined): SessionKey {
+  const key = readPrivateKeyObject(option, given);
+  if (key.type !== "private") throw wrongOption(option, "a private key", key.type);
+  const algorithm = readAlgorithm(option, key);
+  const kid = keyId ?? (isJwk(given) ? given["kid"] : undefined) ?? thumbprintOf(createPublicKey(key));
+  return { keyId: readKeyId("keyId", kid), algorithm, key };
+}
+
+function readPrivateKeyObject(option: string, given: unknown): KeyObject {
+  if (given instanceof KeyObject) return given;
+  if (isPem(given)) return readKey(option, () => createPrivateKey(Buffer.from(given)));
+  if (isJwk(given)) return readKey(option, () => createPrivateKey({ key: given, format: "jwk" }));
+  const expected = "an Ed25519 or P-256 key: a private JWK, PEM or a KeyObject";
+  throw wrongOptionShown(option, expected, describeSecret(given), privateAdvice(given));
+}
+
+/** The SHA-256 of a public key, by which it can be named without asking anybody (RFC 7638). */
+export function thumbprintOf(key: KeyObject): string {
+  const { crv, kty, x, y } = key.export({ format: "jwk" });
+  // The members of a kind of key, in the order of the alphabet.
+  return createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
 }
 
 function isJwk(given: unknown): given is JsonWebKey {
   return isOptions(given) && typeof given["kty"] === "string";
 }
 
-/** PEM is what OpenSSL writes, so it is what many have. */
+/** What to do about a public key in another form. */
 export function publicAdvice(given: unknown): string {
-  if (isPem(given)) return 'createPublicKey(pem).export({ format: "jwk" }) of node:crypto makes one; give it a kid';
   return given instanceof KeyObject ? 'its export({ format: "jwk" }) makes one; give it a kid' : "";
 }
 
 function privateAdvice(given: unknown): string {
-  if (isPem(given)) return "createPrivateKey(pem) of node:crypto makes one";
   if (describeSecret(given) === "a CryptoKey") return "KeyObject.from(key) of node:crypto makes one";
   return typeof given === "string" ? "JSON.parse(text) makes one, if the text is a JWK" : "";
 }
 
-function isPem(given: unknown): boolean {
-  return (typeof given === "string" || types.isUint8Array(given)) && String(given).includes("-----BEGIN ");
+/** PEM is what OpenSSL writes, so it is what many have. */
+export function isPem(given: unknown): given is string | Uint8Array {
+  return (typeof given === "string" || types.isUint8Array(given)) && Buffer.from(given).includes("-----BEGIN ");
 }
 
 /** The reason why Node refuses a key is left out: it could quote it. */

@@ -1,3 +1,4 @@
+import { type Environment, environmentOption, onTopOfEnvironment } from "../base/environment.js";
 import { type OptionsOf, oneOf, readOptions } from "../base/options.js";
 import type { SessionVerifier } from "../contract/signed-mark.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "./claims.js";
@@ -11,13 +12,18 @@ import {
   keySetOption,
   maxAgeOption,
 } from "./signature-check.js";
+import { signatureFromEnv } from "./signature-variables.js";
 
 /** Options of {@link createSessionVerifier}. */
 export interface SessionVerifierOptions {
   /** The public keys of the gateways. */
   keys: SessionKeySet;
-  /** The audience, or audiences, that this service answers to: what its gateways give their signers. */
-  audience: string | readonly string[];
+  /**
+   * The audience, or audiences, that this service answers to: what its gateways give their signers.
+   *
+   * @default the variable `SESSION_SIGNATURE_AUDIENCE`, which holds one; it is needed here or there
+   */
+  audience?: string | readonly string[] | undefined;
   /** The algorithms allowed. By default, EdDSA and ES256. There are no others. */
   algorithms?: readonly SignatureAlgorithm[] | undefined;
   /**
@@ -35,24 +41,34 @@ export interface SessionVerifierOptions {
    * @default "drop"
    */
   unmarked?: "keep" | "drop" | undefined;
+  /**
+   * The environment variables that stand beneath the options. `false` ignores the environment.
+   *
+   * @default the process's environment
+   */
+  env?: Environment | false | undefined;
 }
 
 /** The options of a verifier. */
-export const verifierTable: OptionsOf<CheckOptions & { readonly unmarked: "keep" | "drop" }> = {
+export const verifierTable: OptionsOf<
+  CheckOptions & { readonly unmarked: "keep" | "drop"; readonly env: Environment | false | undefined }
+> = {
   keys: keySetOption,
-  audience: { ...audienceOption, required: true, defaultText: undefined },
+  audience: { ...audienceOption, required: true, defaultText: undefined, variable: "AUDIENCE" },
   algorithms: {
     meaning: "The algorithms allowed",
     expects: "an array of `EdDSA` and `ES256`",
     byDefault: signatureAlgorithms,
     read: readAlgorithms,
   },
-  maxAgeMs: maxAgeOption,
-  clockSkewMs: clockSkewOption,
+  maxAgeMs: { ...maxAgeOption, variable: "MAX_AGE_MS" },
+  clockSkewMs: { ...clockSkewOption, variable: "CLOCK_SKEW_MS" },
   unmarked: oneOf(["keep", "drop"], {
     meaning: "What becomes of a session context that comes without a mark",
     byDefault: "drop",
+    variable: "UNMARKED",
   }),
+  env: environmentOption,
 };
 
 function readAlgorithms(value: unknown): readonly SignatureAlgorithm[] | undefined {
@@ -66,7 +82,8 @@ function readAlgorithms(value: unknown): readonly SignatureAlgorithm[] | undefin
  * It only needs what is in memory, so a call never waits for the network. Throws a TypeError for options that are wrong.
  */
 export function createSessionVerifier(options: SessionVerifierOptions): SessionVerifier {
-  const { unmarked, ...checks } = readOptions("createSessionVerifier", verifierTable, options);
+  const all = onTopOfEnvironment(options, (env, given) => signatureFromEnv(verifierTable, env, given));
+  const { unmarked, env: _, ...checks } = readOptions("createSessionVerifier", verifierTable, all);
   return {
     unmarked,
     async verify(mark, signature) {

@@ -74,24 +74,30 @@ describe("createSessionKeySet, local keys", () => {
     "jwksUrl must be an https: address; an http: address if it is of this machine, or allowInsecureUrl is true";
   const pem = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" });
   const wrong: [string, object, string, string, string?][] = [
-    ["nothing", {}, "keys", "keys must be given, an array of public JWKs, or jwksUrl", "MISSING"],
+    [
+      "nothing",
+      {},
+      "keys",
+      "keys must be given, an array of public keys, JWK or PEM, or keysFile, or jwksUrl",
+      "MISSING",
+    ],
     [
       "no array",
       { keys: publicJwk("a") },
       "keys",
-      "keys must be an array of public JWKs, got an object: put the key into an array",
+      "keys must be an array of public keys, JWK or PEM, got an object: put the key into an array",
     ],
     [
       "PEM",
       { keys: pem },
       "keys",
-      'keys must be an array of public JWKs, got a text of 119 characters: createPublicKey(pem).export({ format: "jwk" })',
+      "keys must be an array of public keys, JWK or PEM, got a text of 119 characters: put the key into an array",
     ],
     [
-      "PEM in an array",
+      "private PEM in an array",
       { keys: [pem] },
       "keys[0]",
-      'keys[0] must be a public JWK, without private parts, got a text of 119 characters: createPublicKey(pem).export({ format: "jwk" })',
+      "keys[0] must be a public key, PEM or JWK, without private parts, got a text of 119 characters",
     ],
     ["a JWK as text", { keys: ['{"kty":"OKP","d":"c2VjcmV0"}'] }, "keys[0]", "got a text of 28 characters"],
     [

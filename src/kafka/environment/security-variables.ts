@@ -1,5 +1,5 @@
-import { accessSync, constants, statSync } from "node:fs";
 import { type Environment, type Problems, readVariables, variablesOf } from "../../base/environment.js";
+import { readableFile } from "../../base/file-option.js";
 import { type Option, type OptionsOf, oneOf, parseFlag, readOptions, text } from "../../base/options.js";
 import type { KafkaProperties } from "../client/client-options.js";
 
@@ -88,25 +88,9 @@ function securityProperties(s: SecuritySettings): KafkaProperties {
 }
 
 function file(variable: string, meaning: string, defaultText = "none"): Option<string | undefined> {
-  return {
-    meaning,
-    expects: "the path of a readable file",
-    defaultText,
-    variable,
-    read: (value) => (typeof value === "string" && isReadable(value) ? value : undefined),
-    parse: (given) => given,
-  };
+  return readableFile({ meaning, defaultText, variable });
 }
 
 function secret(variable: string, meaning: string): Option<string | undefined> {
   return text({ meaning, defaultText: "none", secret: true, pattern: /./s, variable });
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
