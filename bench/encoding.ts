@@ -80,5 +80,7 @@ const without = median(costs.get("the fields alone") ?? []);
 console.log(`protobuf-es ${version}, events of ${sink > 0 ? encodeEvent(openEvent(), 1n).bytes.length : 0} bytes`);
 for (const [name, values] of costs) {
   const cost = median(values);
-  console.log(`${name}: ${cost.toFixed(2)} us${name === "the fields alone" ? "" : `, ${(cost - without).toFixed(2)} more`}`);
+  console.log(
+    `${name}: ${cost.toFixed(2)} us${name === "the fields alone" ? "" : `, ${(cost - without).toFixed(2)} more`}`,
+  );
 }

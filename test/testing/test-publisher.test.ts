@@ -1,5 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { createEventRecord } from "../../src/publishing/event-record.js";
 import { createTestPublisher, createTestTracking } from "../../src/testing/index.js";
 import { eventOf } from "../history/history-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
@@ -7,7 +8,7 @@ import { refusalOf } from "../support/refusal.js";
 
 afterEach(() => void vi.useRealTimers());
 
-const event = (id: string) => eventOf({ id, at: 1 });
+const event = (id: string) => createEventRecord(eventOf({ id, at: 1 }));
 
 describe("waitFor", () => {
   it("resolves with the events as soon as there are enough, whether they came before or after", async () => {
