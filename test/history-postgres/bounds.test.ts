@@ -12,20 +12,25 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-/** A user with many sessions of two activities each, and one session of a user with as many changes. */
+/** When a session of the user begins: half of them before the long session, and half of them after it. */
+const shortAt = `to_timestamp(s + k + 10000000 * (s % 2))`;
+const longAt = "to_timestamp(5000000 + n)";
+const middleAt = 5_000_000 + 60_000;
+
+/** A user with many sessions of two activities each, and one session of another user with as many changes. */
 const fillSql = [
   `insert into signal_history.activity
-    select 'e' || s || '/' || k, 's' || s, to_timestamp(s + k), to_timestamp(s + k), 'filled', 'login', '', 'OK', false
+    select 'e' || s || '/' || k, 's' || s, ${shortAt}, ${shortAt}, 'filled', 'login', '', 'OK', false
     from generate_series(1, ${sessionCount}) s, generate_series(0, 1) k`,
   `insert into signal_history.observation (session_id, signal, started_at, event_id, value, is_change)
-    select 's' || s, 'country', to_timestamp(s + k), 'e' || s || '/' || k, 'DE', k = 0
-    from generate_series(1, ${sessionCount}) s, generate_series(0, 1) k`,
+    select 's' || s, signal, ${shortAt}, 'e' || s || '/' || k, 'DE', k = 0
+    from generate_series(1, ${sessionCount}) s, generate_series(0, 1) k, (values ('country'), ('device_id')) o(signal)`,
   `insert into signal_history.session_user select 'ada', 's' || s from generate_series(1, ${sessionCount}) s`,
   `insert into signal_history.activity
-    select 'l' || n, 'long', to_timestamp(n), to_timestamp(n), 'filled', 'login', '', 'OK', false
+    select 'l' || n, 'long', ${longAt}, ${longAt}, 'filled', 'login', '', 'OK', false
     from generate_series(1, ${sessionCount}) n`,
   `insert into signal_history.observation (session_id, signal, started_at, event_id, value, is_change)
-    select 'long', signal, to_timestamp(n), 'l' || n, n || '', signal = 'country' or n = 1
+    select 'long', signal, ${longAt}, 'l' || n, n || '', signal = 'country' or n = 1
     from generate_series(1, ${sessionCount}) n, (values ('country'), ('device_id')) o(signal)`,
   "insert into signal_history.session_user values ('bob', 'long')",
 ];
@@ -140,7 +145,7 @@ it(`a page of a session with ${sessionCount} changes is read without the others`
 
   const first = await history.history("long");
   expect(first).toHaveLength(1_000);
-  const middle = JSON.stringify([`${60_000 * 1e6}`, "l60000", "country"]);
+  const middle = JSON.stringify([`${middleAt * 1e6}`, "l60000", "country"]);
   const page = await history.history("long", { after: middle, limit: 10 });
   expect(page.map(({ value }) => value)).toEqual(Array.from({ length: 10 }, (_, n) => `${60_001 + n}`));
   expect((await history.current("long")).map(({ signal, value }) => [signal, value])).toEqual([
