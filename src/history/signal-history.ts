@@ -9,7 +9,12 @@ import type { HistoryTrouble } from "./history-troubles.js";
 import { createQueries, type SignalChange, type SignalPageQuery, type SignalQueries, toldChanges } from "./queries.js";
 import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";
 import { migrateStatement } from "./schema.js";
-import { createSetAsideTable, type RecordToSetAside, type RetriedRecords, type SetAsideRecord } from "./set-aside.js";
+import {
+  createSetAsideTable,
+  type RecordToSetAside,
+  type RetriedRecords,
+  type SetAsideRecord,
+} from "./set-aside-records.js";
 import { type Ask, createAsk, type Row } from "./statement.js";
 import { idOf } from "./stored-text.js";
 
