@@ -41,7 +41,7 @@ function networkOfGroups(groups: readonly number[]): string {
 function groupsOf(address: string): number[] {
   // A URL's host is in one spelling, whatever it was written as.
   const [head = "", tail = ""] = (hostOf(`[${address}]`) ?? "").slice(1, -1).split("::");
-  const [start, end] = [head, tail].map((part) => part.split(":").filter(Boolean)) as [string[], string[]];
+  const [start, end] = [head.split(":").filter(Boolean), tail.split(":").filter(Boolean)] as const;
   const gap = Array.from({ length: 8 - start.length - end.length }, () => "0");
   return [...start, ...gap, ...end].map((group) => Number.parseInt(group, 16));
 }

@@ -86,11 +86,11 @@ export function createSetAsideTable(
     const event = decode(given.value);
     const owner = event && (await ownerOf(event, settings));
     const entry = {
-      topic: cutText(String(given.topic), maxTopicCharacters),
+      topic: cutText(given.topic, maxTopicCharacters),
       partition: isWithin(given.partition, maxInt32) ? given.partition : -1,
       record_offset: isWithin(given.offset, Number.MAX_SAFE_INTEGER) ? given.offset : -1,
       event_id: event ? idOf(event.eventId) : "",
-      reason: cutText(String(reason), maxReasonCharacters),
+      reason: cutText(reason, maxReasonCharacters),
       ...owner,
       // Whose it is must be known: otherwise nobody could forget it.
       record: owner && bytesOf(given.value),

@@ -195,7 +195,7 @@ it("setting aside takes whatever there is, and keeps it within bounds", { timeou
   const all = await history.listSetAside({ limit: 10_000 });
   expect(all.length).toBeGreaterThan(100);
   for (const { topic, reason } of all) {
-    expect([...topic].length).toBeLessThanOrEqual(249);
-    expect([...reason].length).toBeLessThanOrEqual(256);
+    expect(Array.from(topic).length).toBeLessThanOrEqual(249);
+    expect(Array.from(reason).length).toBeLessThanOrEqual(256);
   }
 });
