@@ -59,8 +59,8 @@ export interface KafkaPublisherOptions {
   /**
    * How long an event is tried before it is dropped as `expired`. By default, 300,000 (5 minutes), so that the bounds above
    * decide in an outage, and not age: an event that expires may have arrived all the same, and makes Kafka's client send
-   * again what was in flight with it. It is librdkafka's `message.timeout.ms`, and at least 10: it must be above `linger.ms`,
-   * which is 5.
+   * again what was in flight with it. It is librdkafka's `message.timeout.ms`, and at least 100: it must be above `linger.ms`,
+   * which is 50.
    */
   deliveryTimeoutMs?: number | undefined;
   /** How long `close()` goes on delivering. By default, 5,000; with 0 it drops what is queued. */
@@ -102,6 +102,9 @@ const reservedProperties = ["dr_cb", "dr_msg_cb", "delivery.report.only.error", 
 /** By how much librdkafka's own bounds lie above ours: checking a counter costs 0.05 µs, letting it refuse costs 5 to 13. */
 export const queueSlack = 1_000;
 
+/** How long librdkafka holds an event back, so that others can go along in one batch. A flush does not wait for it. */
+export const lingerMs = 50;
+
 /** The options of the publisher. */
 export const publisherTable: OptionsOf<PublisherSettings> = {
   brokers: brokersOption,
@@ -131,7 +134,7 @@ export const publisherTable: OptionsOf<PublisherSettings> = {
     meaning: "How long an event may wait for Kafka; a short time loses and doubles events in an outage",
     unit: "milliseconds",
     byDefault: 300_000,
-    min: 10,
+    min: 2 * lingerMs,
     variable: "KAFKA_DELIVERY_TIMEOUT_MS",
   }),
   closeTimeoutMs: milliseconds({

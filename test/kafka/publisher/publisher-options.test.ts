@@ -44,7 +44,7 @@ describe("wrong options", () => {
     [
       { brokers, deliveryTimeoutMs: Number.NaN },
       "deliveryTimeoutMs",
-      "deliveryTimeoutMs must be a whole number of milliseconds from 10 to 2147483647, got NaN",
+      "deliveryTimeoutMs must be a whole number of milliseconds from 100 to 2147483647, got NaN",
     ],
     [
       { brokers, closeTimeoutMs: -1 },
@@ -134,7 +134,7 @@ test("brokers may be an array, and blanks around addresses do not count", () => 
 });
 
 test("the bounds of numbers are such that librdkafka takes them", async () => {
-  const least = { maxQueuedEvents: 1, maxQueuedBytes: 1, deliveryTimeoutMs: 10, closeTimeoutMs: 0 };
+  const least = { maxQueuedEvents: 1, maxQueuedBytes: 1, deliveryTimeoutMs: 100, closeTimeoutMs: 0 };
   const most = { maxQueuedEvents: 10_000_000, maxQueuedBytes: 2_147_483_647, deliveryTimeoutMs: 2_147_483_647 };
   for (const options of [least, most]) {
     const log = recordingLogger();
