@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
+import type { Http2ServerRequest, Http2Session, ServerHttp2Stream } from "node:http2";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type Arrival, arrivalOf } from "./connection-timing.js";
 
@@ -52,6 +52,9 @@ export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Ex
   description: "connect-session-activity: HTTP exchange",
 });
 
+/** Where the response is written. */
+type Outgoing = ServerHttp2Stream | ServerResponse;
+
 /**
  * Watches the exchange of a request, and tells `onEnd` when it is over.
  *
@@ -61,66 +64,86 @@ export const exchangeKey: ContextKey<Exchange | undefined> = createContextKey<Ex
 export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) => void): Exchange | undefined {
   const outgoing = "stream" in request ? request.stream : responseOf(request);
   if (outgoing === undefined) return undefined;
-  // Middleware that waits before Connect sees the request may outlast the caller: then no event will come.
-  const receivedAt = performance.now();
-  const arrival = arrivalOf(request, receivedAt);
-  // A stream that has ended does not tell its session any more.
-  const session = "session" in outgoing ? outgoing.session : undefined;
-  let isAborted = false;
-  let state: ExchangeState = outgoing.closed || outgoing.destroyed ? "gone" : "open";
-  let listener: (() => void) | undefined;
+  return new WatchedExchange(request, outgoing, onEnd);
+}
 
-  function change(to: ExchangeState): void {
-    if (state !== "open" && state !== "written") return;
-    state = to;
-    listener?.();
-    if (to !== "written") onEnd(exchange);
-  }
-  if ("rstCode" in outgoing) {
+/** A class with three plain listeners: closures, getters of an object and `once` take five times the memory per call. */
+class WatchedExchange implements Exchange {
+  readonly request: NodeRequest;
+  readonly receivedAt: number = performance.now();
+  readonly arrival: Arrival | undefined;
+  reached = false;
+  readonly #outgoing: Outgoing;
+  /** A stream that has ended does not tell its session any more. */
+  readonly #session: Http2Session | undefined;
+  readonly #onEnd: (exchange: Exchange) => void;
+  #state: ExchangeState;
+  #isAborted = false;
+  #listener: (() => void) | undefined;
+
+  constructor(request: NodeRequest, outgoing: Outgoing, onEnd: (exchange: Exchange) => void) {
+    this.request = request;
+    this.arrival = arrivalOf(request, this.receivedAt);
+    this.#outgoing = outgoing;
+    this.#session = "session" in outgoing ? outgoing.session : undefined;
+    this.#onEnd = onEnd;
+    // Middleware that waits before Connect sees the request may outlast the caller: then no event will come.
+    this.#state = outgoing.closed || outgoing.destroyed ? "gone" : "open";
+    // Each of these comes once.
+    outgoing.on("close", () => this.#closed());
+    if (!("rstCode" in outgoing)) return;
+    outgoing.on("finish", () => this.#change(this.#isAborted ? "gone" : stateWhenWritten(outgoing)));
     // A caller may leave with NO_ERROR, and the stream then looks as if it had ended well. This tells.
-    outgoing.once("aborted", () => {
-      isAborted = true;
+    outgoing.on("aborted", () => {
+      this.#isAborted = true;
     });
-    outgoing.once("finish", () => change(isAborted ? "gone" : stateWhenWritten(outgoing)));
-    outgoing.once("close", () => {
-      const hasArrived = outgoing.rstCode === 0 && outgoing.writableFinished && !isAborted;
-      change(hasArrived ? "delivered" : "gone");
-    });
-  } else {
-    // HTTP/1.1: `close` comes after `finish`, or instead of it.
-    outgoing.once("close", () => change(outgoing.writableFinished ? "delivered" : "gone"));
   }
 
-  const exchange: Exchange = {
-    request,
-    receivedAt,
-    arrival,
-    reached: false,
-    get state() {
-      return state;
-    },
-    get isComplete() {
-      return "stream" in request ? request.stream.readableEnded && !isAborted : request.complete;
-    },
-    get way() {
-      // The session outlives a reset. When the connection ends, the session has ended before its streams.
-      return session?.destroyed === false ? "reset" : "connection";
-    },
-    get resetCode() {
-      return "rstCode" in outgoing ? outgoing.rstCode : undefined;
-    },
-    get takesPush() {
-      return session?.destroyed === false && session.remoteSettings.enablePush === true;
-    },
-    get httpStatus() {
-      return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;
-    },
-    onChange(given) {
-      listener = given;
-      if (state !== "open") given();
-    },
-  };
-  return exchange;
+  get state(): ExchangeState {
+    return this.#state;
+  }
+
+  get isComplete(): boolean {
+    const { request } = this;
+    return "stream" in request ? request.stream.readableEnded && !this.#isAborted : request.complete;
+  }
+
+  get way(): "reset" | "connection" {
+    // The session outlives a reset. When the connection ends, the session has ended before its streams.
+    return this.#session?.destroyed === false ? "reset" : "connection";
+  }
+
+  get resetCode(): number | undefined {
+    return "rstCode" in this.#outgoing ? this.#outgoing.rstCode : undefined;
+  }
+
+  get takesPush(): boolean {
+    return this.#session?.destroyed === false && this.#session.remoteSettings.enablePush === true;
+  }
+
+  get httpStatus(): number {
+    const outgoing = this.#outgoing;
+    return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listener = listener;
+    if (this.#state !== "open") listener();
+  }
+
+  /** HTTP/1.1: `close` comes after `finish`, or instead of it. */
+  #closed(): void {
+    const { writableFinished } = this.#outgoing;
+    const isReset = "rstCode" in this.#outgoing && (this.#outgoing.rstCode !== 0 || this.#isAborted);
+    this.#change(writableFinished && !isReset ? "delivered" : "gone");
+  }
+
+  #change(to: ExchangeState): void {
+    if (this.#state !== "open" && this.#state !== "written") return;
+    this.#state = to;
+    this.#listener?.();
+    if (to !== "written") this.#onEnd(this);
+  }
 }
 
 /**
