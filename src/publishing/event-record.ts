@@ -34,17 +34,24 @@ export interface EventRecord extends Known {
 }
 
 /**
- * Encodes an event that no interceptor made: one that was recovered, or one of a test. Throws if protobuf-es does, since a
- * field has a value of the wrong type.
+ * Creates the record of an event that does not come from an interceptor: one that was stored, one that was recovered, or one
+ * of a test.
  *
+ * @param event The event, which is encoded, or its binary form, which is kept as it is.
+ * @throws what protobuf-es throws if a field has a value of the wrong type, or if the bytes hold no event.
  * @example
+ * publisher.publish(createEventRecord(storedBytes));
  * publisher.publish(createEventRecord(create(SessionActivityEventSchema, { eventId: "1", status: "OK" })));
  */
-export function createEventRecord(event: SessionActivityEvent): EventRecord {
+export function createEventRecord(event: SessionActivityEvent | Uint8Array): EventRecord {
+  if (isUint8Array(event)) return recordOfMessage(fromBinary(SessionActivityEventSchema, event), event);
+  return recordOfMessage(event, toBinary(SessionActivityEventSchema, event));
+}
+
+function recordOfMessage(event: SessionActivityEvent, bytes: Uint8Array): EventRecord {
   const { eventId, instanceId, service, startedAt, traceparent, sequence } = event;
   const startedAtMs = startedAt && timestampMs(startedAt);
-  const known = { eventId, instanceId, service, startedAtMs, traceparent };
-  return recordOf(toBinary(SessionActivityEventSchema, event), sequence, known);
+  return recordOf(bytes, sequence, { eventId, instanceId, service, startedAtMs, traceparent });
 }
 
 /** Whether this is a record, as far as a publisher relies on it: code without types may publish anything. */

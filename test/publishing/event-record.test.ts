@@ -35,6 +35,19 @@ test("is not changed by what is done to the event, before or after", () => {
   expect(record.decode().eventId).toBe("event-1");
 });
 
+test("of bytes keeps these, also if they are not those that protobuf-es would write", () => {
+  // A later field first, and one that this version does not know.
+  const bytes = Buffer.concat([
+    toBinary(SessionActivityEventSchema, create(SessionActivityEventSchema, { status: "OK", sequence: 3n })),
+    Buffer.from([0xba, 0x3e, 1, 120]),
+    toBinary(SessionActivityEventSchema, create(SessionActivityEventSchema, { eventId: "event-1" })),
+  ]);
+  const record = createEventRecord(bytes);
+  expect(record.bytes).toBe(bytes);
+  expect(record).toMatchObject({ eventId: "event-1", sequence: 3n });
+  expect(record.decode().status).toBe("OK");
+});
+
 test("a recovered event is made of the record of its start", () => {
   const start = createEventRecord(create(SessionActivityEventSchema, { eventId: "event-1", instanceId: "instance" }));
   const recovered = fromBinary(SessionActivityEventSchema, start.bytes);
@@ -44,7 +57,8 @@ test("a recovered event is made of the record of its start", () => {
   expect(equals(SessionActivityEventSchema, record.decode(), recovered)).toBe(true);
 });
 
-test("throws for a value that cannot be encoded", () => {
+test("throws for a value that cannot be encoded, and for bytes that hold no event", () => {
+  expect(() => createEventRecord(Buffer.from("no event"))).toThrow();
   expect(() => createEventRecord(Object.assign(create(SessionActivityEventSchema), { sequence: -1n }))).toThrow();
 });
 
