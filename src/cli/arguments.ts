@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
+import { type GivenOptions as GivenSettings, putAt } from "../base/environment.js";
 import { describeName, nearestName, type OptionErrorCode, optionError } from "../base/option-error.js";
+import { defaultInWords, type Option, wrongValue } from "../base/options.js";
 
 /** One option of a command: what parsing, help and the README share. */
 export interface CommandOption {
@@ -10,6 +12,38 @@ export interface CommandOption {
   readonly meaning: string;
   /** What holds without it. */
   readonly byDefault: string;
+}
+
+/** How an option of a table is typed. */
+export interface Argument extends CommandOption {
+  readonly option: Option<unknown>;
+  /** Where its value goes. Undefined for what only prints. */
+  readonly path: readonly string[] | undefined;
+  /** What the number that is typed is multiplied with. */
+  readonly scale?: number;
+}
+
+/** An option of a table as an argument. */
+export function argument(
+  name: `--${string}`,
+  value: string | undefined,
+  option: Option<unknown>,
+  path: readonly string[] | undefined,
+): Argument {
+  return { name, value, meaning: option.meaning, byDefault: defaultInWords(option), option, path };
+}
+
+/** Reads a command's arguments as settings, each checked by its option. Throws an `OptionError` that names the one that is wrong. */
+export function readSettings(args: readonly string[], options: readonly Argument[]): GivenSettings {
+  const settings: GivenSettings = {};
+  for (const [name, given] of readArguments(args, options)) {
+    const { option, path, scale = 1 } = options.find((known) => known.name === name) ?? {};
+    if (option === undefined || path === undefined) continue;
+    const value = option.read(typeof given === "string" ? (option.parse?.(given) ?? given) : given);
+    if (value === undefined) throw wrongValue(name, option, given);
+    putAt(settings, path, typeof value === "number" ? value * scale : value);
+  }
+  return settings;
 }
 
 /** The options that were given, by name; those without a value are true. */

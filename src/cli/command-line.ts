@@ -2,10 +2,11 @@ import { createRequire } from "node:module";
 import { errorMessage } from "../base/errors.js";
 import { describeText, nearestName } from "../base/option-error.js";
 import type { Command } from "./command.js";
+import { deadLettersCommand } from "./dead-letters-command.js";
 import { historyCommand } from "./history-command.js";
 import { installCommand } from "./kafka-client/install-command.js";
 
-const commands: readonly Command[] = [historyCommand, installCommand];
+const commands: readonly Command[] = [historyCommand, deadLettersCommand, installCommand];
 const names = commands.map(({ name }) => name);
 
 /** Exit codes, as the documents list them. */

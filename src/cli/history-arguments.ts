@@ -1,9 +1,9 @@
-import { type Environment, type GivenOptions, onTopOf, processEnvironment, putAt } from "../base/environment.js";
+import { type Environment, type GivenOptions, onTopOf, processEnvironment } from "../base/environment.js";
 import { missingOption, optionError, wrongOption } from "../base/option-error.js";
-import { defaultInWords, flag, isOptions, type Option, readOptions, wholeNumber, wrongValue } from "../base/options.js";
+import { flag, isOptions, type Option, readOptions, wholeNumber } from "../base/options.js";
 import { type DatabaseSettings, databaseTable } from "../history/database.js";
 import { historyTable, tombstoneKeyFileOption } from "../history/history-options.js";
-import { type CommandOption, readArguments } from "./arguments.js";
+import { type Argument, argument, readSettings } from "./arguments.js";
 import {
   type WorkerSettings,
   workerFromEnv,
@@ -35,15 +35,6 @@ const latenessHours: Option<number> = {
   variable: historyTable.latenessMs.variable,
 };
 
-/** How an option is typed. */
-export interface Argument extends CommandOption {
-  readonly option: Option<unknown>;
-  /** Where its value goes. Undefined for what only prints. */
-  readonly path: readonly string[] | undefined;
-  /** What the number that is typed is multiplied with. */
-  readonly scale?: number;
-}
-
 const shows = (meaning: string): Option<boolean> => flag({ meaning, defaultText: "" });
 
 /** Every argument there is, in the order of help and documents. */
@@ -65,15 +56,6 @@ export const historyOptions: readonly Argument[] = [
   argument("--help", undefined, shows("Shows this"), undefined),
   argument("--version", undefined, shows("Shows the version"), undefined),
 ];
-
-function argument(
-  name: `--${string}`,
-  value: string | undefined,
-  option: Option<unknown>,
-  path: readonly string[] | undefined,
-): Argument {
-  return { name, value, meaning: option.meaning, byDefault: defaultInWords(option), option, path };
-}
 
 /**
  * Reads the arguments of `session-activity history`, on top of the environment. Throws an `OptionError` that says which option is
@@ -114,15 +96,9 @@ function check({ kafka, health }: HistoryCommand["options"], { url }: DatabaseSe
 }
 
 function readGiven(args: readonly string[]): GivenOptions {
-  const settings: GivenOptions = {};
-  for (const [name, given] of readArguments(args, historyOptions)) {
-    const { option, path, scale = 1 } = historyOptions.find((known) => known.name === name) ?? {};
-    if (option === undefined || path === undefined) continue;
-    const value = option.read(typeof given === "string" ? (option.parse?.(given) ?? given) : given);
-    if (value === undefined) throw wrongValue(name, option, given);
-    if (option === addressOption && typeof value === "string") refusePassword(value);
-    putAt(settings, path, typeof value === "number" ? value * scale : value);
-  }
+  const settings = readSettings(args, historyOptions);
+  const address = settings["address"];
+  if (isOptions(address) && typeof address["url"] === "string") refusePassword(address["url"]);
   return settings;
 }
 

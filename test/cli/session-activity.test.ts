@@ -38,6 +38,8 @@ describe("session-activity", { timeout: 60_000 }, () => {
   test.each([
     [["--help"], 0, /^Usage: session-activity <command>\n/, /^$/],
     [["--version"], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
+    [["dead-letters", "--help"], 0, /^Usage: session-activity dead-letters list\|retry /, /^$/],
+    [["dead-letters"], 2, /^$/, /^session-activity dead-letters: the word after dead-letters must be list or retry, /],
     [["history", "--help"], 0, /^Usage: session-activity history /, /^$/],
     [[], 2, /^$/, /^session-activity: expected a command, got none\n/],
     [["histroy"], 2, /^$/, /^session-activity: expected a command, got "histroy": did you mean history\?\n/],

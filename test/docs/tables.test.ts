@@ -4,6 +4,7 @@ import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { defaultInWords } from "../../src/base/options.js";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
+import { deadLettersOptions } from "../../src/cli/dead-letters-arguments.js";
 import { historyOptions } from "../../src/cli/history-arguments.js";
 import { gatewayTroubles } from "../../src/gateway/gateway-troubles.js";
 import { historyTroubles } from "../../src/history/history-troubles.js";
@@ -89,13 +90,16 @@ it("docs/configuration.md has each environment variable, with what the code says
   expect(missing).toEqual([]);
 });
 
-it("docs/history-worker.md names every option, and says the same of it as the help", () => {
-  const rows = historyOptions.map(
+it.each([
+  ["docs/history-worker.md", historyOptions],
+  ["docs/events.md", deadLettersOptions],
+])("%s names every option of its command, and says the same of it as the help", (page, options) => {
+  const rows = options.map(
     ({ name, value, meaning, byDefault }) =>
       `| \`${value === undefined ? name : `${name} ${value}`}\` | ${meaning} | ${byDefault} |`,
   );
   const table = ["| Option | Meaning | Default |", "| --- | --- | --- |", ...rows].join("\n");
-  expect(read("docs/history-worker.md")).toContain(table);
+  expect(read(page)).toContain(table);
 });
 
 const sources = readdirSync(at("src"), { recursive: true, encoding: "utf8" })

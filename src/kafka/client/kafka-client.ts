@@ -133,6 +133,8 @@ export interface NativeConsumer extends NativeClient {
   on(event: "event.log", listener: (line: NativeLogLine) => void): unknown;
   on(event: "event.error", listener: (error: NativeError) => void): unknown;
   on(event: "rebalance", listener: (change: NativeError | undefined, assignment: NativePartition[]) => void): unknown;
+  /** With `enable.partition.eof`, emitted by `consume` before it calls back. */
+  on(event: "partition.eof", listener: (end: NativeOffset) => void): unknown;
   on(event: "rebalance.error", listener: (error: Error) => void): unknown;
   on(event: "offset.commit", listener: (error: NativeError | null, offsets: NativeOffset[]) => void): unknown;
   /** With 0, `consume` takes what is there and parks no thread. */
@@ -143,7 +145,7 @@ export interface NativeConsumer extends NativeClient {
   /** Only after `subscribe`. */
   offsetsStore(offsets: readonly NativeOffset[]): unknown;
   commit(offsets?: readonly NativeOffset[]): unknown;
-  commitSync(offsets?: readonly NativeOffset[]): unknown;
+  commitCb(offsets: readonly NativeOffset[], done: Callback<NativeOffset[]>): unknown;
   committed(partitions: readonly NativePartition[] | null, timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
   queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<NativeWatermarks>): unknown;
   /** Of an assigned partition, as the last answer of a broker had them. Negative if there was none. Throws. */

@@ -48,7 +48,9 @@ export async function watermarksOf(
 }
 
 /** Resolves with what the client calls back with. Rejects with its error. */
-function answerOf<T>(ask: (done: (error: NativeError | null | undefined, result: T) => void) => unknown): Promise<T> {
+export function answerOf<T>(
+  ask: (done: (error: NativeError | null | undefined, result: T) => void) => unknown,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     ask((error, result) => {
       if (error) reject(new Error(asNativeError(error).message));

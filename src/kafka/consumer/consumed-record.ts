@@ -57,7 +57,8 @@ function decode(value: Uint8Array): SessionActivityEvent | undefined {
   }
 }
 
-function recordOf(message: NativeMessage): SessionActivityRecord {
+/** A message of the client as a record. */
+export function recordOf(message: NativeMessage): SessionActivityRecord {
   const { topic, partition, offset, timestamp, key, headers, value } = message;
   return {
     topic,
