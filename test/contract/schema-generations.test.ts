@@ -3,13 +3,13 @@ import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/prot
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { DurationSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { expect, it } from "vitest";
+import { activity } from "../../gen/sessionactivity/v1/options_pb.js";
 import { SessionActivityEventSchema } from "../../src/index.js";
 
 // The schema as it was published first, which `npm run breaking` compares with, too.
 const image = readFileSync(new URL("../../proto/sessionactivity.baseline.binpb", import.meta.url));
-const former = createFileRegistry(fromBinary(FileDescriptorSetSchema, image)).getMessage(
-  SessionActivityEventSchema.typeName,
-);
+const baseline = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
+const former = baseline.getMessage(SessionActivityEventSchema.typeName);
 if (former === undefined) throw new Error("the baseline has no events");
 
 it("a reader of the former schema reads a new event, and hands on what it does not know", () => {
@@ -34,4 +34,10 @@ it("a new reader reads an event of a former writer, and finds nothing inferred",
   const read = fromBinary(SessionActivityEventSchema, toBinary(former, written));
   expect(read).toMatchObject({ eventId: "one", status: "CANCELLED", statusInferred: false, attempt: 0 });
   expect(read.timeout).toBeUndefined();
+});
+
+it("the option has the number that it was published with, which `buf breaking` does not look at", () => {
+  const { number, extendee } = baseline.getExtension(activity.typeName) ?? {};
+  expect([activity.number, activity.extendee.typeName]).toEqual([number, extendee?.typeName]);
+  expect(number).toBe(51_733);
 });

@@ -48,7 +48,8 @@ export type SessionActivityEvent = Message<"sessionactivity.v1.SessionActivityEv
   service: string;
 
   /**
-   * The label from the header x-session-operation when it is well-formed (1 to 128 of `[A-Za-z0-9_.:/-]`), else the procedure.
+   * The label from the header x-session-operation when it is well-formed (1 to 128 of `[A-Za-z0-9_.:/-]`) and the mark is
+   * believed; else the operation that the schema gives the method, see options.proto; else the procedure.
    *
    * @generated from field: string action = 4;
    */
