@@ -54,6 +54,10 @@ function routes(router: ConnectRouter, notifications: Client<typeof Notification
       await notifications.notify({ text: "your password was changed" });
       return { revision: 2 };
     },
+    deleteAccount(_, context) {
+      sawHeaders(context);
+      return {};
+    },
     async updateProfile({ displayName }, context) {
       sawHeaders(context);
       // A slow database: the caller's deadline passes, and the profile is changed all the same.

@@ -80,10 +80,15 @@ export async function makeCalls(gatewayUrl: string, accountUrl: string): Promise
     "ChangePassword with a forged mark, past the gateway: evidence",
     () => account.changePassword({}, { headers: forged }),
     {
-      action: "/example.account.v1.AccountService/ChangePassword",
+      action: "change_password",
       status: "OK",
       problem: "signature_missing",
     },
+  );
+  await call(
+    "DeleteAccount without a mark, past the gateway: the schema requires one, so there is evidence",
+    () => account.deleteAccount({}),
+    { action: "delete_account", status: "OK", problem: "missing" },
   );
   await call("ChangePassword without a mark, inside the mesh: no event", () => account.changePassword({}));
   for (const manager of managers) manager.abort();

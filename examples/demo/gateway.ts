@@ -11,8 +11,6 @@ import {
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { listen, type Running } from "./notification-service.js";
 
-const { login, changePassword, updateProfile, watchSessions } = AccountService.method;
-
 /** The session of the call that is handed on. */
 const sessionKey = createContextKey<ReturnType<typeof sessionOf> | undefined>(undefined);
 
@@ -35,12 +33,6 @@ export async function startGateway(
   const guard = createSessionGuardInterceptor();
   const marking = createSessionGatewayInterceptor({
     session: ({ contextValues }) => contextValues.get(sessionKey),
-    operations: [
-      [login, "login"],
-      [changePassword, "change_password"],
-      [updateProfile, "update_profile"],
-      [watchSessions, "watch_sessions"],
-    ],
     sign,
   });
   const sessionManager = new Http2SessionManager(accountUrl);

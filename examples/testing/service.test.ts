@@ -22,10 +22,7 @@ const tracking = createTestTracking({ service: "account-service" });
 afterEach(() => tracking.publisher.clear());
 
 it("records who failed to change a password", async () => {
-  const gateway = createFakeGateway({
-    session: { sessionId: "session-1", userId: "user-1", country: "DE" },
-    operation: "change_password",
-  });
+  const gateway = createFakeGateway({ session: { sessionId: "session-1", userId: "user-1", country: "DE" } });
   const transport = createRouterTransport(routes, {
     router: { interceptors: [tracking.interceptor] },
     transport: { interceptors: [gateway] },

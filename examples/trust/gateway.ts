@@ -13,10 +13,6 @@ const sessionKey = createContextKey<{ sessionId: string; userId: string } | unde
 
 const marking = createSessionGatewayInterceptor({
   session: ({ contextValues }) => contextValues.get(sessionKey), // a SessionContext, or a string of your own; undefined: no mark
-  operations: [
-    [AccountService.method.login, "login"],
-    [AccountService.method.changePassword, "change_password"],
-  ],
   sign: createSessionSigner({ key: privateKey, keyId, audience: "account-service" }),
 });
 

@@ -13,16 +13,20 @@ import type { SessionSigner } from "../contract/signed-mark.js";
 export interface SessionGatewayOptions {
   /**
    * Gives the session that a call belongs to: a session context, or a string if the gateway has an encoding of its own.
-   * Undefined if there is none: the call is not marked. Called for the methods in `operations` only.
+   * Undefined if there is none: the call is not marked. Called for the calls that are marked only.
    */
   session: (call: UnaryRequest | StreamRequest) => MessageInitShape<typeof SessionContextSchema> | string | undefined;
   /**
-   * The methods whose calls are marked, each with its label in the events. A Map does, and so does an array of pairs.
+   * Further methods whose calls are marked, each with its label in the events. A Map does, and so does an array of pairs.
    *
+   * It is for schemas that are not yours. Methods with the option `(sessionactivity.v1.activity)` are marked anyway, with the
+   * operation that stands there. If such a method is here, too, it has the label given here.
+   *
+   * @default none
    * @example
    * operations: [[AccountService.method.changePassword, "change_password"]]
    */
-  operations: Iterable<readonly [DescMethod, string]>;
+  operations?: Iterable<readonly [DescMethod, string]> | undefined;
   /** Signs the marks. By default, they are not signed, and services that verify signatures do not trust them. */
   sign?: SessionSigner | undefined;
   /**
@@ -56,9 +60,10 @@ const pairs = "pairs of a method and its label, in a Map or an array";
 export const gatewayTable: OptionsOf<GivenSettings> = {
   session: callback({ meaning: "Gives the session that a call belongs to", required: true }),
   operations: {
-    meaning: "The methods whose calls are marked, each with its label in the events",
+    meaning: "Methods whose calls are marked beside those whose schema says so, each with its label in the events",
     expects: pairs,
-    required: true,
+    byDefault: [],
+    defaultText: "none",
     read: (value) => (isIterable(value) ? [...value] : undefined),
     advice: (value) =>
       describe(value) === "an object" ? 'such as [[AccountService.method.login, "login"]]' : undefined,

@@ -4,11 +4,11 @@ import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_
 import { createTroubleLog } from "../base/log.js";
 import { inTime } from "../base/timing.js";
 import { isContext, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
-import { procedureOf } from "../contract/procedure.js";
 import { encodeSessionContext } from "../contract/session-context.js";
 import type { SessionSigner, SignedMark } from "../contract/signed-mark.js";
 import { gatewaySettings, type SessionGatewayOptions } from "./gateway-options.js";
 import type { GatewayTrouble } from "./gateway-troubles.js";
+import { createMarkedMethods } from "./marked-methods.js";
 
 /**
  * Why a call of a chosen method was sent without a mark: there is no session, `session` threw, what it gave is no context
@@ -33,30 +33,35 @@ export type SessionGatewayInterceptor = Interceptor & {
 };
 
 /**
- * Creates the client interceptor of a gateway: it marks the calls of chosen methods, so that the service records them.
+ * Creates the client interceptor of a gateway: it marks the calls of the methods that the schema declares as activities, and
+ * of those in `operations`, so that the service records them.
  *
  * It first deletes the four session headers of every call, so that a gateway that forwards its callers' headers cannot
  * forward a forged mark. Put it last, that nothing after it sets them again.
  *
  * Throws a TypeError if an option is wrong. On calls it never throws: a call whose mark cannot be made is sent without
  * one, counted and logged.
+ *
+ * @example
+ * const marking = createSessionGatewayInterceptor({ session: ({ contextValues }) => contextValues.get(sessionKey) });
  */
 export function createSessionGatewayInterceptor(options: SessionGatewayOptions): SessionGatewayInterceptor {
   const { session, sign, operations, maxContextBytes, log: logger } = gatewaySettings(options);
   const log = createTroubleLog<GatewayTrouble>(logger);
+  const methods = createMarkedMethods(operations, log);
   const counts = { marked: 0, unsigned: 0 };
   const unmarked: Partial<Record<UnmarkedReason, number>> = {};
 
   const interceptor: Interceptor = (next) => (call) => {
     stripSessionHeaders(call.header);
-    const procedure = procedureOf(call.method);
-    const operation = operations.get(procedure);
-    const context = operation === undefined ? undefined : contextOf(call, procedure);
-    if (operation === undefined || context === undefined) return next(call);
+    const method = methods.find(call.method);
+    const context = method === undefined ? undefined : contextOf(call, method.procedure);
+    if (method === undefined || context === undefined) return next(call);
+    const { procedure, operation } = method;
     counts.marked += 1;
     call.header.set(sessionHeaders.track, "true");
     call.header.set(sessionHeaders.context, context);
-    call.header.set(sessionHeaders.operation, operation);
+    if (operation !== undefined) call.header.set(sessionHeaders.operation, operation);
     if (sign === undefined) return next(call);
     return sendSigned(sign, { context, operation, procedure });
 

@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ConnectRouterOptions, ContextValues, Interceptor } from "@connectrpc/connect";
 import { wrongOption } from "../base/option-error.js";
 import type { NodeRequest } from "../outcome/exchange.js";
-import type { SessionActivityInterceptor } from "./interceptor.js";
+import type { BuiltInterceptor } from "./interceptor.js";
 import type { Shutdown } from "./shutdown.js";
 
 /** What the options of the adapters for Node, express, fastify and Next.js have in common. */
@@ -32,7 +32,7 @@ type RouteOptions = NonNullable<Parameters<ConnectRouter["service"]>[2]>;
 
 /** What a service is made of that has session tracking. */
 interface Wiring {
-  readonly interceptor: SessionActivityInterceptor;
+  readonly interceptor: BuiltInterceptor;
   readonly shutdown: Shutdown;
   /** Called for each call. */
   onCall(): void;
@@ -75,6 +75,8 @@ export function wireAdapter<Options extends AdapterOptions>(options: Options, wi
  *
  * Connect gives services and methods with interceptors of their own theirs *instead* of the adapter's, also if they are an
  * explicit undefined: ours come first in these, too. Streams get the signal that tells them first.
+ *
+ * Throws an `OptionError` if the schema gives a method an operation that is not well-formed.
  */
 function wireRouter(router: ConnectRouter, adapter: AdapterOptions, wiring: Wiring): ConnectRouter {
   const { interceptor, shutdown } = wiring;
@@ -98,6 +100,7 @@ function wireRouter(router: ConnectRouter, adapter: AdapterOptions, wiring: Wiri
   const wired: ConnectRouter = Object.create(router, {
     service: {
       value(service: DescService, implementation: object, options?: RouteOptions) {
+        for (const method of service.methods) interceptor.register(method);
         const { calls, streams } = byKind(service);
         if (calls !== undefined) router.service(calls, implementation, forCalls(options));
         if (streams !== undefined) router.service(streams, implementation, forStreams(options));
@@ -106,6 +109,7 @@ function wireRouter(router: ConnectRouter, adapter: AdapterOptions, wiring: Wiri
     },
     rpc: {
       value(method: DescMethod, implementation: never, options?: RouteOptions) {
+        interceptor.register(method);
         router.rpc(method, implementation, isStream(method) ? forStreams(options) : forCalls(options));
         return wired;
       },

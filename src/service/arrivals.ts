@@ -3,6 +3,7 @@ import type { TroubleLog } from "../base/log.js";
 import { isTrackValue, sessionHeaders } from "../contract/headers.js";
 import type { Call } from "../outcome/caller.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "../outcome/exchange.js";
+import type { RequiredMethods } from "./required-methods.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 
 /** The marked calls as Node receives them, which is before Connect does. */
@@ -18,7 +19,7 @@ export interface Arrivals {
 }
 
 /** Creates the arrivals of one interceptor. */
-export function createArrivals(required: ReadonlySet<string>, log: TroubleLog<ServiceTrouble>): Arrivals {
+export function createArrivals(required: RequiredMethods, log: TroubleLog<ServiceTrouble>): Arrivals {
   /** Tells that a service gives the same values to two calls, which would mix up their exchanges. */
   const givenValues = new WeakSet<ContextValues>();
   let bypassed = 0;
@@ -59,7 +60,8 @@ export function createArrivals(required: ReadonlySet<string>, log: TroubleLog<Se
       const values = given ?? createContextValues();
       try {
         const nodeRequest = "raw" in request ? request.raw : request;
-        if (isMarked(nodeRequest) || isRequired(nodeRequest, required)) watch(nodeRequest, values, given !== undefined);
+        if (isMarked(nodeRequest) || required.hasPath(nodeRequest.url ?? ""))
+          watch(nodeRequest, values, given !== undefined);
       } catch {
         // An adapter handed in something that is not a request of Node's. The call goes on without Node's view of it.
       }
@@ -76,12 +78,4 @@ export function createArrivals(required: ReadonlySet<string>, log: TroubleLog<Se
 function isMarked(request: NodeRequest): boolean {
   const track = request.headers[sessionHeaders.track];
   return typeof track === "string" && isTrackValue(track) && Boolean(request.headers[sessionHeaders.context]);
-}
-
-/** Whether the path ends with a procedure whose calls must have a mark. An adapter may serve it under a prefix. */
-function isRequired({ url }: NodeRequest, required: ReadonlySet<string>): boolean {
-  if (required.size === 0 || url === undefined) return false;
-  const query = url.indexOf("?");
-  const path = query < 0 ? url : url.slice(0, query);
-  return required.has(path) || required.has(path.slice(path.lastIndexOf("/", path.lastIndexOf("/") - 1)));
 }

@@ -11,6 +11,7 @@
 //
 // Nobody here writes `interrupted`: whoever recovers an event from the record of its start does.
 import type { ContextProblem } from "../contract/context-problem.js";
+import { declaredActivity } from "../contract/declared-activity.js";
 import { readTraceparent } from "../contract/headers.js";
 import type { Mark } from "../contract/mark.js";
 import { procedureOf } from "../contract/procedure.js";
@@ -80,7 +81,7 @@ export function startEvent(
     eventId: uuidv7(arrivedAtMs),
     encodedSessionContext: context && (source.recorder?.record(context, procedure) ?? context),
     service: source.service,
-    action: actionOf(mark, judgement) ?? procedure,
+    action: actionOf(mark, judgement) ?? declaredActivity(call.method)?.label ?? procedure,
     procedure,
     instanceId: source.instanceId,
     traceparent: readTraceparent(call.header),
@@ -98,7 +99,7 @@ export function startEvent(
   };
 }
 
-/** Only a mark that is not doubted may name the action. */
+/** Only a mark that is not doubted may name the action. Otherwise the schema does, and if it does not, the procedure. */
 function actionOf(mark: Mark, judgement: Judgement): string | undefined {
   return mark.kind === "marked" && judgement.kind !== "doubted" ? mark.operation : undefined;
 }

@@ -43,7 +43,7 @@ export interface SessionActivityInterceptorOptions {
   /**
    * Methods whose calls must come with a mark: `[AccountService.method.changePassword]`. A call without one has an event all
    * the same, which says `context_problem: missing`, so that nobody can escape the trail by keeping the mark from getting
-   * here. By default, none.
+   * here. It adds to the methods whose schema says `required`: see `proto/sessionactivity/v1/options.proto`. By default, none.
    */
   required?: readonly (DescMethod | string)[] | undefined;
   /**
@@ -111,7 +111,7 @@ export const interceptorTable: OptionsOf<InterceptorSettings> = {
     expects: "a Publisher",
   }),
   required: {
-    meaning: "Methods whose calls have an event even if they come without a mark",
+    meaning: "Methods whose calls have an event even if they come without a mark, beside those whose schema says so",
     expects: "methods, such as [AccountService.method.changePassword], or their names, such as /package.Service/Method",
     byDefault: new Set(),
     defaultText: "none",

@@ -22,6 +22,7 @@ import {
 } from "./interceptor-options.js";
 import { createJudge } from "./judge.js";
 import { createOpenCalls } from "./open-calls.js";
+import { createRequiredMethods, type RequiredMethods } from "./required-methods.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import { Shutdown } from "./shutdown.js";
 import { createSkippedCalls, type SkipReason } from "./skipped-calls.js";
@@ -92,16 +93,20 @@ export function createSessionActivityInterceptor(
   return buildInterceptor(interceptorSettings(options));
 }
 
+/** The interceptor, with what only this package calls. */
+export type BuiltInterceptor = SessionActivityInterceptor & Pick<RequiredMethods, "register">;
+
 /** Creates the interceptor of checked settings. */
 export function buildInterceptor(
   settings: InterceptorSettings,
   shutdown: KnownShutdown = new Shutdown(settings),
-): SessionActivityInterceptor {
+): BuiltInterceptor {
   const { service, maxContextBytes, recordContext, settleTimeoutMs } = settings;
   const log = createTroubleLog<ServiceTrouble>(settings.log);
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
-  const arrivals = createArrivals(settings.required, log);
-  const judge = createJudge(settings, log);
+  const required = createRequiredMethods(settings.required);
+  const arrivals = createArrivals(required, log);
+  const judge = createJudge({ ...settings, required }, log);
   const skipped = createSkippedCalls(log);
   const publisher = createGuardedPublisher(settings, skipped, log);
   const open = createOpenCalls();
@@ -151,6 +156,7 @@ export function buildInterceptor(
   const interceptor: Interceptor = (next) => (call) => intercept(next, call);
   return Object.assign(interceptor, {
     contextValues: arrivals.contextValues,
+    register: required.register,
     drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),
     stats: (): InterceptorStats => ({
       open: open.size,

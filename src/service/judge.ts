@@ -8,6 +8,7 @@ import { sessionContextKey, sessionContextVerifiedKey } from "../contract/sessio
 import type { SessionVerifier, SignatureProblem } from "../contract/signed-mark.js";
 import type { Call } from "../outcome/caller.js";
 import { createQuota, type Quota } from "./quota.js";
+import type { RequiredMethods } from "./required-methods.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 
 /**
@@ -60,8 +61,7 @@ export interface JudgeStats {
 
 /** What a judge needs to know of the service. */
 export interface JudgeOptions {
-  /** The procedures whose calls must have a mark. */
-  readonly required: ReadonlySet<string>;
+  readonly required: RequiredMethods;
   readonly verify: SessionVerifier | undefined;
   readonly maxUnverifiedPerMinute: number;
 }
@@ -86,9 +86,7 @@ export function createJudge(options: JudgeOptions, log: TroubleLog<ServiceTroubl
       // Values that a service wrongly gives to two calls must not lend one call's verification to the other.
       call.contextValues.delete(sessionContextVerifiedKey);
     }
-    if (required.size === 0) return untracked;
-    const procedure = procedureOf(call.method);
-    return required.has(procedure) ? findings.doubt("missing", procedure) : untracked;
+    return required.has(call.method) ? findings.doubt("missing", procedureOf(call.method)) : untracked;
   }
 
   return {

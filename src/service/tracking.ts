@@ -3,7 +3,7 @@ import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/opt
 import { resolvesWithin } from "../base/timing.js";
 import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
 import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
-import type { InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
+import type { BuiltInterceptor, InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import type { Shutdown } from "./shutdown.js";
 import { readServer, type WatchableServer, WatchedServer } from "./watched-server.js";
@@ -42,6 +42,9 @@ export interface SessionTracking {
    *
    * Write the options where the adapter takes them, as in the example: then TypeScript knows the adapter, its request and its
    * options. It takes those of all adapters otherwise.
+   *
+   * When your routes are registered, an `OptionError` is thrown if the schema gives a method an operation that is not
+   * well-formed.
    *
    * It cannot reach routers that you make yourself, with `createConnectRouter` or `createRouterTransport`: give these
    * `interceptors: [tracking.interceptor]`. If nothing is wired, the first marked call on a watched server makes a warning.
@@ -106,7 +109,7 @@ export interface SessionTracking {
 
 /** What session tracking is made of. */
 export interface TrackingParts {
-  readonly interceptor: SessionActivityInterceptor;
+  readonly interceptor: BuiltInterceptor;
   readonly publisher: Publisher;
   readonly shutdown: Shutdown;
   readonly drainTimeoutMs: number;

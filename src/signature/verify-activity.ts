@@ -46,7 +46,7 @@ export type SessionActivityVerification =
       readonly keyId: string;
       readonly issuedAt: Date;
       readonly audience: readonly string[];
-      /** The label that the gateway gave. */
+      /** The label that the gateway gave. If it gave none, the action is the service's word. */
       readonly operation: string | undefined;
     }
   | { readonly verified: false; readonly problem: SignatureProblem | "context_missing" };
@@ -74,8 +74,8 @@ export async function verifySessionActivity(
   });
   if (typeof checked === "string") return { verified: false, problem: checked };
   const { jti, iat, aud, operation } = checked.claims;
-  // A service that could not verify the mark left the label out, and names the procedure as action.
-  const isActionSigned = action === procedure || action === operation;
+  // Without a label that it believes, a service names the action by its schema, or by the procedure.
+  const isActionSigned = operation === undefined || action === procedure || action === operation;
   if (!isActionSigned || !areClaimsOf({ context, operation, procedure }, checked.claims)) {
     return { verified: false, problem: "signature_invalid" };
   }

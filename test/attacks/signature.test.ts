@@ -158,7 +158,7 @@ describe.each(attacks)("a signature %s", (_, undefended, headers, problem) => {
     expect(answer?.status).toBe(200);
     await target.interceptor.drain(5_000);
     expect(target.fooled()).toEqual([]);
-    expect(target.events).toMatchObject([{ contextProblem: problem, action: procedures.changePassword }]);
+    expect(target.events).toMatchObject([{ contextProblem: problem, action: "change_password" }]);
     expect(target.seen).toEqual([null]);
   });
 });

@@ -47,7 +47,7 @@ describe.each(["x-session-track", "x-session-context", "X-Session-Track, x-sessi
       await callThroughGateway(target.port, names);
       await target.interceptor.drain(5_000);
       expect(target.events).toMatchObject([
-        { contextProblem: "missing", action: procedures.changePassword, status: "OK", encodedSessionContext: "" },
+        { contextProblem: "missing", action: "change_password", status: "OK", encodedSessionContext: "" },
       ]);
       expect(target.interceptor.stats().unverified).toEqual({ missing: 1 });
     });

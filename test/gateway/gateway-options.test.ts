@@ -27,6 +27,10 @@ describe("the gateway's options", () => {
     expect(gatewaySettings({ session, operations }).operations).toEqual(new Map([[loginName, "login"]]));
   });
 
+  it("need no operations: the schema has them", () => {
+    expect(gatewaySettings({ session }).operations).toEqual(new Map());
+  });
+
   it("take several operations, and of two labels for one method the last", () => {
     const operations = [
       [login, "a"],
@@ -43,7 +47,6 @@ describe("the gateway's options", () => {
     [{ session: undefined }, "session", "session must be given, a function", "MISSING"],
     [{ session: "s" }, "session", "session must be a function, got a text of 1 character"],
     [{ session: Promise.resolve() }, "session", "session must be a function, got a promise"],
-    [{ operations: undefined }, "operations", `operations must be given, ${pairs}`, "MISSING"],
     [
       { operations: { login: "login" } },
       "operations",

@@ -40,6 +40,7 @@ async function startGateway(options: Partial<SessionGatewayOptions>, before: Int
   };
   const server = await startAccountServer({
     login: (_, context) => note(context),
+    getProfile: (_, context) => note(context),
     changePassword: (_, context) => note(context),
     importDevices: async (_, context) => note(context),
     async *watchSessions(_, context) {
@@ -86,7 +87,7 @@ describe("createSessionGatewayInterceptor", () => {
 
   it("deletes what the application forwarded, on chosen calls and on others", async () => {
     const { client, received } = await startGateway({});
-    await client().login({}, { headers: forged });
+    await client().getProfile({}, { headers: forged });
     await client().changePassword({}, { headers: forged });
     const other = "of another application";
     expect(received).toEqual([
@@ -106,7 +107,7 @@ describe("createSessionGatewayInterceptor", () => {
     });
     const { client, received, gateway } = await startGateway({ session }, [forward]);
     await client().changePassword({});
-    await client().login({});
+    await client().getProfile({});
     expect(received.map(({ context }) => context)).toEqual([null, null]);
     expect(session).toHaveBeenCalledTimes(1);
     expect(gateway.stats()).toEqual({ marked: 0, unsigned: 0, unmarked: { no_session: 1 } });

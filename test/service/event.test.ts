@@ -19,6 +19,8 @@ const mark: GatewayMark = {
 };
 const begin = (changes: Partial<GatewayMark> = {}, judgement: Judgement = { kind: "believed" }, at = Date.now()) =>
   startEvent(source, call, { ...mark, ...changes }, judgement, at);
+const undeclared = { ...call, method: AccountService.method.importDevices };
+const importDevices = "/example.account.v1.AccountService/ImportDevices";
 const nanosOf = (time: { seconds: bigint; nanos: number }): bigint =>
   time.seconds * 1_000_000_000n + BigInt(time.nanos);
 
@@ -51,9 +53,15 @@ it("mints ids of version 7, which hold their time and never repeat", () => {
   }
 });
 
-it("takes the label as the action, else the procedure, and leaves out a context over the bound", () => {
-  expect(begin().action).toBe(procedure);
+it("takes the label as the action, else the schema's operation, else the procedure", () => {
+  const believed: Judgement = { kind: "believed" };
   expect(begin({ operation: "login" }).action).toBe("login");
+  expect(begin().action).toBe("change_password");
+  expect(startEvent(source, undeclared, { ...mark, operation: "login" }, believed, 0).action).toBe("login");
+  expect(startEvent(source, undeclared, mark, believed, 0).action).toBe(importDevices);
+});
+
+it("leaves out a context over the bound", () => {
   const large = begin({ context: "x".repeat(101) });
   expect(large).toMatchObject({ encodedSessionContext: "", contextProblem: "too_large" });
   // In UTF-8, a context that is not ASCII has twice as many bytes.
@@ -79,20 +87,17 @@ it("holds what is known at the start, and the time at which the call came", () =
 
 it("has nothing of a session without a mark", () => {
   const missing = { kind: "doubted", reason: "missing", admitted: true } as const;
+  const nothing = { contextProblem: "missing", encodedSessionContext: "", markSignature: "" };
   for (const kind of ["empty", "unmarked"] as const) {
-    expect(startEvent(source, call, { kind }, missing, 0)).toMatchObject({
-      action: procedure,
-      contextProblem: "missing",
-      encodedSessionContext: "",
-      markSignature: "",
-    });
+    expect(startEvent(source, call, { kind }, missing, 0)).toMatchObject({ ...nothing, action: "change_password" });
+    expect(startEvent(source, undeclared, { kind }, missing, 0)).toMatchObject({ ...nothing, action: importDevices });
   }
 });
 
 it.each([
   [{ kind: "believed" }, "login", false, ""],
   [{ kind: "verified" }, "login", true, ""],
-  [{ kind: "doubted", reason: "signature_expired", admitted: true }, procedure, false, "signature_expired"],
+  [{ kind: "doubted", reason: "signature_expired", admitted: true }, "change_password", false, "signature_expired"],
 ] as [Judgement, string, boolean, string][])(
   "says what the judgement is: %j",
   (judgement, action, contextVerified, problem) => {

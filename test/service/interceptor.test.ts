@@ -343,9 +343,9 @@ describe("what a gateway or a stranger may send", () => {
     );
   });
 
-  it("an operation that is not well-formed: the procedure is the action", async () => {
+  it("an operation that is not well-formed: it is not the action", async () => {
     const { event } = await eventOf([...Object.entries(marks("abc", "change\tpassword"))]);
-    expect(event!.action).toBe("/example.account.v1.AccountService/ChangePassword");
+    expect(event!.action).toBe("change_password");
   });
 
   it("a context that is not ASCII: kept as it came, and the call is not harmed", async () => {

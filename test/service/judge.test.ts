@@ -14,6 +14,7 @@ import {
 } from "../../src/index.js";
 import type { Call } from "../../src/outcome/caller.js";
 import { createJudge, type JudgeOptions } from "../../src/service/judge.js";
+import { createRequiredMethods } from "../../src/service/required-methods.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { refusalOf } from "../support/refusal.js";
 import { transportTo } from "../support/transport.js";
@@ -69,7 +70,7 @@ describe("verify", () => {
         contextProblem: problem,
         markSignature: kept,
         encodedSessionContext: "c2Vzc2lvbg",
-        action: procedure,
+        action: "change_password",
         procedure,
         status: "OK",
         attributes: { seen: "yes" },
@@ -136,7 +137,7 @@ describe("verify", () => {
       status: "UNSETTLED",
       contextVerified: false,
       contextProblem: "signature_invalid",
-      action: procedure,
+      action: "change_password",
     };
     expect(events).toMatchObject([flagged]);
     answers[0]?.(undefined);
@@ -253,9 +254,9 @@ describe("required", () => {
     await until(() => events.length === 4);
     const missing = { contextProblem: "missing", contextVerified: false, encodedSessionContext: "", markSignature: "" };
     expect(events).toMatchObject([
-      { ...missing, action: procedure, status: "OK", traceparent },
-      { ...missing, action: procedure },
-      { ...missing, action: "/example.account.v1.AccountService/WatchSessions" },
+      { ...missing, action: "change_password", status: "OK", traceparent },
+      { ...missing, action: "change_password" },
+      { ...missing, action: "watch_sessions" },
       { contextProblem: "", encodedSessionContext: "c2Vzc2lvbg", action: "change_password" },
     ]);
     expect(seen[0]).toEqual(["cmVsYXllZA", "cmVsYXllZA"]);
@@ -270,7 +271,7 @@ describe("required", () => {
     await until(() => events.length === 2);
     expect(events).toMatchObject([
       { contextProblem: "too_large", action: "change_password", encodedSessionContext: "" },
-      { contextProblem: "missing", action: procedure, encodedSessionContext: "" },
+      { contextProblem: "missing", action: "change_password", encodedSessionContext: "" },
     ]);
     expect(interceptor.stats()).toMatchObject({ unverified: { missing: 1 }, skipped: {} });
   });
@@ -369,7 +370,12 @@ describe("a judge", () => {
   const mark: GatewayMark = { kind: "marked", context: "abc", operation: "login", signature: jws, hasSignature: true };
 
   function judging(options: Partial<JudgeOptions>) {
-    const settings = { required: new Set<string>(), verify: undefined, maxUnverifiedPerMinute: 1, ...options };
+    const settings = {
+      required: createRequiredMethods(new Set<string>()),
+      verify: undefined,
+      maxUnverifiedPerMinute: 1,
+      ...options,
+    };
     const judge = createJudge(settings, createTroubleLog(false));
     const call = {
       method: changePassword,
@@ -401,7 +407,7 @@ describe("a judge", () => {
       const free = judging({});
       expect(free.judge.judge({ kind }, free.call)).toEqual({ kind: "untracked" });
       expect(free.seen()).toEqual(["abc", "abc"]);
-      const { judge, call } = judging({ required: new Set([procedure]) });
+      const { judge, call } = judging({ required: createRequiredMethods(new Set([procedure])) });
       expect(judge.judge({ kind }, call)).toEqual({ kind: "doubted", reason: "missing", admitted: true });
       expect(judge.judge({ kind }, call)).toEqual({ kind: "doubted", reason: "missing", admitted: false });
     }

@@ -18,7 +18,6 @@ import { accountClient, marks, startAccountServer } from "../support/account-ser
 import { until } from "../support/until.js";
 
 const { changePassword } = AccountService.method;
-const procedure = "/example.account.v1.AccountService/ChangePassword";
 const signed = { ...marks("c2Vzc2lvbg", "change_password"), "x-session-signature": "e30.e30.c2ln" };
 
 /** Answers that come when the test says so. */
@@ -89,7 +88,7 @@ describe("a drain while a signature is verified", () => {
       {
         sequence: 1n,
         status: "UNSETTLED",
-        action: procedure,
+        action: "change_password",
         contextVerified: false,
         contextProblem: "signature_invalid",
         encodedSessionContext: "c2Vzc2lvbg",

@@ -48,6 +48,14 @@ describe("verifySessionActivity", () => {
     expect(await verifySessionActivity(event, keys)).toMatchObject({ verified: true, operation: "login" });
   });
 
+  it("verifies a mark without an operation, whatever the service's schema made of that", async () => {
+    const markSignature = await signer.sign({ ...mark, operation: undefined });
+    for (const action of [mark.procedure, "sign_in"]) {
+      const event = await signedEvent({ markSignature, action });
+      expect(await verifySessionActivity(event, keys)).toMatchObject({ verified: true, operation: undefined });
+    }
+  });
+
   it("judges the age at the time of the call, not of reading", async () => {
     const startedAt = timestampFromMs(Date.now() + 65_000);
     expect(await verifySessionActivity(await signedEvent({ startedAt }), keys)).toMatchObject({ verified: true });

@@ -24,7 +24,7 @@ describe("createFakeGateway", () => {
     const { client, publisher } = serviceBehind(createFakeGateway());
     await client.changePassword({}, { headers: { "x-session-operation": "forged" } });
     const [event] = await publisher.waitFor(1);
-    expect(event?.action).toBe("/example.account.v1.AccountService/ChangePassword");
+    expect(event?.action).toBe("change_password");
     expect(decodeSessionContext(event?.encodedSessionContext ?? "")).toMatchObject({
       sessionId: "test-session",
       userId: "test-user",

@@ -6,13 +6,14 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_sessionactivity_v1_options } from "../../../sessionactivity/v1/options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file example/account/v1/account.proto.
  */
 export const file_example_account_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("CiBleGFtcGxlL2FjY291bnQvdjEvYWNjb3VudC5wcm90bxISZXhhbXBsZS5hY2NvdW50LnYxIi4KDExvZ2luUmVxdWVzdBIMCgR1c2VyGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIiMKDUxvZ2luUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCSJDChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSFAoMb2xkX3Bhc3N3b3JkGAEgASgJEhQKDG5ld19wYXNzd29yZBgCIAEoCSI4ChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgFEgwKBG5vdGUYAiABKAkiLAoUVXBkYXRlUHJvZmlsZVJlcXVlc3QSFAoMZGlzcGxheV9uYW1lGAEgASgJIi0KFVVwZGF0ZVByb2ZpbGVSZXNwb25zZRIUCgxkaXNwbGF5X25hbWUYASABKAkiEwoRR2V0UHJvZmlsZVJlcXVlc3QiKgoSR2V0UHJvZmlsZVJlc3BvbnNlEhQKDGRpc3BsYXlfbmFtZRgBIAEoCSIlChRXYXRjaFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoBSI3ChVXYXRjaFNlc3Npb25zUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAUSDAoEbm90ZRgCIAEoCSIpChRJbXBvcnREZXZpY2VzUmVxdWVzdBIRCglkZXZpY2VfaWQYASABKAkiNwoVSW1wb3J0RGV2aWNlc1Jlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgFEgwKBG5vdGUYAiABKAkiJwoSU3luY0RldmljZXNSZXF1ZXN0EhEKCWRldmljZV9pZBgBIAEoCSI1ChNTeW5jRGV2aWNlc1Jlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgFEgwKBG5vdGUYAiABKAkywwUKDkFjY291bnRTZXJ2aWNlEkwKBUxvZ2luEiAuZXhhbXBsZS5hY2NvdW50LnYxLkxvZ2luUmVxdWVzdBohLmV4YW1wbGUuYWNjb3VudC52MS5Mb2dpblJlc3BvbnNlEmcKDkNoYW5nZVBhc3N3b3JkEikuZXhhbXBsZS5hY2NvdW50LnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBoqLmV4YW1wbGUuYWNjb3VudC52MS5DaGFuZ2VQYXNzd29yZFJlc3BvbnNlEmQKDVVwZGF0ZVByb2ZpbGUSKC5leGFtcGxlLmFjY291bnQudjEuVXBkYXRlUHJvZmlsZVJlcXVlc3QaKS5leGFtcGxlLmFjY291bnQudjEuVXBkYXRlUHJvZmlsZVJlc3BvbnNlEmAKCkdldFByb2ZpbGUSJS5leGFtcGxlLmFjY291bnQudjEuR2V0UHJvZmlsZVJlcXVlc3QaJi5leGFtcGxlLmFjY291bnQudjEuR2V0UHJvZmlsZVJlc3BvbnNlIgOQAgESZgoNV2F0Y2hTZXNzaW9ucxIoLmV4YW1wbGUuYWNjb3VudC52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBopLmV4YW1wbGUuYWNjb3VudC52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2UwARJmCg1JbXBvcnREZXZpY2VzEiguZXhhbXBsZS5hY2NvdW50LnYxLkltcG9ydERldmljZXNSZXF1ZXN0GikuZXhhbXBsZS5hY2NvdW50LnYxLkltcG9ydERldmljZXNSZXNwb25zZSgBEmIKC1N5bmNEZXZpY2VzEiYuZXhhbXBsZS5hY2NvdW50LnYxLlN5bmNEZXZpY2VzUmVxdWVzdBonLmV4YW1wbGUuYWNjb3VudC52MS5TeW5jRGV2aWNlc1Jlc3BvbnNlKAEwAWIGcHJvdG8z");
+  fileDesc("CiBleGFtcGxlL2FjY291bnQvdjEvYWNjb3VudC5wcm90bxISZXhhbXBsZS5hY2NvdW50LnYxIi4KDExvZ2luUmVxdWVzdBIMCgR1c2VyGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIiMKDUxvZ2luUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCSJDChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSFAoMb2xkX3Bhc3N3b3JkGAEgASgJEhQKDG5ld19wYXNzd29yZBgCIAEoCSI4ChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgFEgwKBG5vdGUYAiABKAkiFgoURGVsZXRlQWNjb3VudFJlcXVlc3QiFwoVRGVsZXRlQWNjb3VudFJlc3BvbnNlIiwKFFVwZGF0ZVByb2ZpbGVSZXF1ZXN0EhQKDGRpc3BsYXlfbmFtZRgBIAEoCSItChVVcGRhdGVQcm9maWxlUmVzcG9uc2USFAoMZGlzcGxheV9uYW1lGAEgASgJIhMKEUdldFByb2ZpbGVSZXF1ZXN0IioKEkdldFByb2ZpbGVSZXNwb25zZRIUCgxkaXNwbGF5X25hbWUYASABKAkiJQoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSDQoFbGltaXQYASABKAUiNwoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgFEgwKBG5vdGUYAiABKAkiKQoUSW1wb3J0RGV2aWNlc1JlcXVlc3QSEQoJZGV2aWNlX2lkGAEgASgJIjcKFUltcG9ydERldmljZXNSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBRIMCgRub3RlGAIgASgJIicKElN5bmNEZXZpY2VzUmVxdWVzdBIRCglkZXZpY2VfaWQYASABKAkiNQoTU3luY0RldmljZXNSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBRIMCgRub3RlGAIgASgJMpEHCg5BY2NvdW50U2VydmljZRJZCgVMb2dpbhIgLmV4YW1wbGUuYWNjb3VudC52MS5Mb2dpblJlcXVlc3QaIS5leGFtcGxlLmFjY291bnQudjEuTG9naW5SZXNwb25zZSILqqEZBwoFbG9naW4SfgoOQ2hhbmdlUGFzc3dvcmQSKS5leGFtcGxlLmFjY291bnQudjEuQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0GiouZXhhbXBsZS5hY2NvdW50LnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2UiFaqhGREKD2NoYW5nZV9wYXNzd29yZBJ8Cg1EZWxldGVBY2NvdW50EiguZXhhbXBsZS5hY2NvdW50LnYxLkRlbGV0ZUFjY291bnRSZXF1ZXN0GikuZXhhbXBsZS5hY2NvdW50LnYxLkRlbGV0ZUFjY291bnRSZXNwb25zZSIWqqEZEgoOZGVsZXRlX2FjY291bnQQARJ6Cg1VcGRhdGVQcm9maWxlEiguZXhhbXBsZS5hY2NvdW50LnYxLlVwZGF0ZVByb2ZpbGVSZXF1ZXN0GikuZXhhbXBsZS5hY2NvdW50LnYxLlVwZGF0ZVByb2ZpbGVSZXNwb25zZSIUqqEZEAoOdXBkYXRlX3Byb2ZpbGUSYAoKR2V0UHJvZmlsZRIlLmV4YW1wbGUuYWNjb3VudC52MS5HZXRQcm9maWxlUmVxdWVzdBomLmV4YW1wbGUuYWNjb3VudC52MS5HZXRQcm9maWxlUmVzcG9uc2UiA5ACARJ8Cg1XYXRjaFNlc3Npb25zEiguZXhhbXBsZS5hY2NvdW50LnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0GikuZXhhbXBsZS5hY2NvdW50LnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZSIUqqEZEAoOd2F0Y2hfc2Vzc2lvbnMwARJmCg1JbXBvcnREZXZpY2VzEiguZXhhbXBsZS5hY2NvdW50LnYxLkltcG9ydERldmljZXNSZXF1ZXN0GikuZXhhbXBsZS5hY2NvdW50LnYxLkltcG9ydERldmljZXNSZXNwb25zZSgBEmIKC1N5bmNEZXZpY2VzEiYuZXhhbXBsZS5hY2NvdW50LnYxLlN5bmNEZXZpY2VzUmVxdWVzdBonLmV4YW1wbGUuYWNjb3VudC52MS5TeW5jRGV2aWNlc1Jlc3BvbnNlKAEwAWIGcHJvdG8z", [file_sessionactivity_v1_options]);
 
 /**
  * Request of Login.
@@ -120,6 +121,36 @@ export const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse> = 
   messageDesc(file_example_account_v1_account, 3);
 
 /**
+ * Request of DeleteAccount.
+ *
+ * @generated from message example.account.v1.DeleteAccountRequest
+ */
+export type DeleteAccountRequest = Message<"example.account.v1.DeleteAccountRequest"> & {
+};
+
+/**
+ * Describes the message example.account.v1.DeleteAccountRequest.
+ * Use `create(DeleteAccountRequestSchema)` to create a new message.
+ */
+export const DeleteAccountRequestSchema: GenMessage<DeleteAccountRequest> = /*@__PURE__*/
+  messageDesc(file_example_account_v1_account, 4);
+
+/**
+ * Response of DeleteAccount.
+ *
+ * @generated from message example.account.v1.DeleteAccountResponse
+ */
+export type DeleteAccountResponse = Message<"example.account.v1.DeleteAccountResponse"> & {
+};
+
+/**
+ * Describes the message example.account.v1.DeleteAccountResponse.
+ * Use `create(DeleteAccountResponseSchema)` to create a new message.
+ */
+export const DeleteAccountResponseSchema: GenMessage<DeleteAccountResponse> = /*@__PURE__*/
+  messageDesc(file_example_account_v1_account, 5);
+
+/**
  * Request of UpdateProfile.
  *
  * @generated from message example.account.v1.UpdateProfileRequest
@@ -138,7 +169,7 @@ export type UpdateProfileRequest = Message<"example.account.v1.UpdateProfileRequ
  * Use `create(UpdateProfileRequestSchema)` to create a new message.
  */
 export const UpdateProfileRequestSchema: GenMessage<UpdateProfileRequest> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 4);
+  messageDesc(file_example_account_v1_account, 6);
 
 /**
  * Response of UpdateProfile.
@@ -159,7 +190,7 @@ export type UpdateProfileResponse = Message<"example.account.v1.UpdateProfileRes
  * Use `create(UpdateProfileResponseSchema)` to create a new message.
  */
 export const UpdateProfileResponseSchema: GenMessage<UpdateProfileResponse> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 5);
+  messageDesc(file_example_account_v1_account, 7);
 
 /**
  * Request of GetProfile.
@@ -174,7 +205,7 @@ export type GetProfileRequest = Message<"example.account.v1.GetProfileRequest"> 
  * Use `create(GetProfileRequestSchema)` to create a new message.
  */
 export const GetProfileRequestSchema: GenMessage<GetProfileRequest> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 6);
+  messageDesc(file_example_account_v1_account, 8);
 
 /**
  * Response of GetProfile.
@@ -195,7 +226,7 @@ export type GetProfileResponse = Message<"example.account.v1.GetProfileResponse"
  * Use `create(GetProfileResponseSchema)` to create a new message.
  */
 export const GetProfileResponseSchema: GenMessage<GetProfileResponse> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 7);
+  messageDesc(file_example_account_v1_account, 9);
 
 /**
  * Request of WatchSessions.
@@ -216,7 +247,7 @@ export type WatchSessionsRequest = Message<"example.account.v1.WatchSessionsRequ
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 8);
+  messageDesc(file_example_account_v1_account, 10);
 
 /**
  * Response of WatchSessions.
@@ -244,7 +275,7 @@ export type WatchSessionsResponse = Message<"example.account.v1.WatchSessionsRes
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 9);
+  messageDesc(file_example_account_v1_account, 11);
 
 /**
  * Request of ImportDevices.
@@ -265,7 +296,7 @@ export type ImportDevicesRequest = Message<"example.account.v1.ImportDevicesRequ
  * Use `create(ImportDevicesRequestSchema)` to create a new message.
  */
 export const ImportDevicesRequestSchema: GenMessage<ImportDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 10);
+  messageDesc(file_example_account_v1_account, 12);
 
 /**
  * Response of ImportDevices.
@@ -293,7 +324,7 @@ export type ImportDevicesResponse = Message<"example.account.v1.ImportDevicesRes
  * Use `create(ImportDevicesResponseSchema)` to create a new message.
  */
 export const ImportDevicesResponseSchema: GenMessage<ImportDevicesResponse> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 11);
+  messageDesc(file_example_account_v1_account, 13);
 
 /**
  * Request of SyncDevices.
@@ -314,7 +345,7 @@ export type SyncDevicesRequest = Message<"example.account.v1.SyncDevicesRequest"
  * Use `create(SyncDevicesRequestSchema)` to create a new message.
  */
 export const SyncDevicesRequestSchema: GenMessage<SyncDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 12);
+  messageDesc(file_example_account_v1_account, 14);
 
 /**
  * Response of SyncDevices.
@@ -342,7 +373,7 @@ export type SyncDevicesResponse = Message<"example.account.v1.SyncDevicesRespons
  * Use `create(SyncDevicesResponseSchema)` to create a new message.
  */
 export const SyncDevicesResponseSchema: GenMessage<SyncDevicesResponse> = /*@__PURE__*/
-  messageDesc(file_example_account_v1_account, 13);
+  messageDesc(file_example_account_v1_account, 15);
 
 /**
  * Security-sensitive calls of every kind.
@@ -369,6 +400,16 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof ChangePasswordRequestSchema;
     output: typeof ChangePasswordResponseSchema;
+  },
+  /**
+   * DeleteAccount deletes the account of the session's user.
+   *
+   * @generated from rpc example.account.v1.AccountService.DeleteAccount
+   */
+  deleteAccount: {
+    methodKind: "unary";
+    input: typeof DeleteAccountRequestSchema;
+    output: typeof DeleteAccountResponseSchema;
   },
   /**
    * UpdateProfile changes the profile of the session's user.
