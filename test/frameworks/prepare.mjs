@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../../scripts/fail.mjs";
 import { installPackages, npm } from "../../scripts/packages.mjs";
+import { prepareWorkspaces } from "./workspaces/prepare-workspaces.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -35,9 +36,14 @@ function unpack(tarball, folder) {
   if (status !== 0) fail("tar failed: see above.");
 }
 
+/** The code generated for the account service, with a copy of the options that it imports: as in a user's own package. */
 function addExample(folder) {
-  cpSync(join(root, "dist", "gen", "example", "account", "v1"), folder, { recursive: true });
-  const exports = { ".": { types: "./account_pb.d.ts", default: "./account_pb.js" } };
+  for (const path of ["example/account/v1/account_pb", "sessionactivity/v1/options_pb"]) {
+    for (const ending of [".js", ".d.ts"])
+      cpSync(join(root, "dist", "gen", path + ending), join(folder, path + ending));
+  }
+  const code = "./example/account/v1/account_pb";
+  const exports = { ".": { types: `${code}.d.ts`, default: `${code}.js` } };
   const manifest = { name: "example-account", version: "0.0.0", type: "module", exports };
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
 }
@@ -48,3 +54,6 @@ for (const framework of ["express", "fastify", "next"]) {
   unpack(tarball, emptyPackage(framework, "connect-session-activity"));
   addExample(emptyPackage(framework, "example-account"));
 }
+
+installPackages(join(here, "workspaces"));
+prepareWorkspaces(root, join(root, ".cache", "workspaces"), tarball);
