@@ -20,7 +20,7 @@ it("there are blocks to check", () => {
 });
 
 it.each(taken)("the block at $at is taken from $file", ({ file, code }) => {
-  expect(file, "a comment before it that names a file under examples/").toBeDefined();
+  expect(file, "a comment before it that names a file under examples/ or proto/example/").toBeDefined();
   // In the file, it may stand further to the right.
   const whole = read(file!);
   const places = [0, 2, 4, 8, 16].map((indent) => code.replaceAll(/^(?=.)/gm, " ".repeat(indent)));

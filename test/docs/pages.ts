@@ -37,7 +37,7 @@ export function blocksOf(page: string): Block[] {
       line: index + 1,
       language: line.slice(3),
       code: `${lines.slice(index + 1, end).join("\n")}\n`,
-      file: /^<!-- (examples\/\S+) -->$/.exec(lines[index - 1] ?? "")?.[1],
+      file: /^<!-- ((?:examples|proto\/example)\/\S+) -->$/.exec(lines[index - 1] ?? "")?.[1],
     });
     index = end;
   }

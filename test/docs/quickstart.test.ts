@@ -28,7 +28,7 @@ it("service and reader as two processes, called as the README says", { timeout: 
   };
   const service = runAsWritten("quickstart/service.js");
   const reader = runAsWritten("quickstart/reader.js");
-  const call = () => changePassword(port, "2", marks("c2Vzc2lvbi0x", "change_password"));
+  const call = () => changePassword(port, "2", marks("c2Vzc2lvbi0x"));
   await expect.poll(call, { timeout: 20_000 }).toBe("PermissionDenied");
   const event = "account-service change_password PERMISSION_DENIED";
   await until(() => reader.output().includes(event), reader.output, 30_000);

@@ -50,7 +50,7 @@ it("a gateway that signs, a service that verifies and relays, and a reader", { t
   await until(() => reader.output().includes("change_password verified by gateway-1"), reader.output, 30_000);
   expect(await changePassword(servicePort, "2", forged)).toBe("OK");
   expect(await changePassword(servicePort, "2", {})).toBe("OK");
-  const evidence = "/example.account.v1.AccountService/ChangePassword not verified: signature_missing";
+  const evidence = "change_password not verified: signature_missing";
   await until(() => reader.output().split(evidence).length === 3, reader.output, 30_000);
   expect(relayed.slice(-2)).toEqual([null, null]);
   expect(decodeSessionContext(relayed.at(-3) ?? "").userId).toBe("ada");
