@@ -1,4 +1,3 @@
-import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createClient, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
@@ -7,13 +6,11 @@ import { createSessionGatewayInterceptor, createSessionGuardInterceptor } from "
 import { createSessionSigner } from "connect-session-activity/signature";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 
-const privateKey = createPrivateKey(readFileSync(process.env["GATEWAY_KEY_FILE"] ?? "gateway.pem"));
-const keyId = "gateway-1";
 const sessionKey = createContextKey<{ sessionId: string; userId: string } | undefined>(undefined);
 
 const marking = createSessionGatewayInterceptor({
   session: ({ contextValues }) => contextValues.get(sessionKey), // a SessionContext, or a string of your own; undefined: no mark
-  sign: createSessionSigner({ key: privateKey, keyId, audience: "account-service" }),
+  sign: createSessionSigner({ keyFile: "session-keys/signing-key.json", audience: "account-service" }),
 });
 
 const account = createClient(
@@ -43,15 +40,12 @@ const handler = connectNodeAdapter({
       login: (request, context) => account.login(request, onward(context)),
       changePassword: (request, context) => account.changePassword(request, onward(context)),
     }),
-  // Where services fetch the public key.
+  // Where services fetch the public keys. A rotation changes them.
   fallback({ url }, response) {
     response.statusCode = url === "/jwks" ? 200 : 404;
-    response.end(url === "/jwks" ? JSON.stringify(jwks) : "");
+    response.end(url === "/jwks" ? readFileSync("session-keys/jwks.json") : "");
   },
 });
-
-const publicKey = createPublicKey(privateKey).export({ format: "jwk" });
-const jwks = { keys: [{ ...publicKey, kid: keyId, use: "sig" }] };
 
 const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8080));
 process.once("SIGTERM", () => {

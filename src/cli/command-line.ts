@@ -5,8 +5,9 @@ import type { Command } from "./command.js";
 import { deadLettersCommand } from "./dead-letters-command.js";
 import { historyCommand } from "./history-command.js";
 import { installCommand } from "./kafka-client/install-command.js";
+import { keysCommand } from "./keys/keys-command.js";
 
-const commands: readonly Command[] = [historyCommand, deadLettersCommand, installCommand];
+const commands: readonly Command[] = [historyCommand, deadLettersCommand, keysCommand, installCommand];
 const names = commands.map(({ name }) => name);
 
 /** Exit codes, as the documents list them. */

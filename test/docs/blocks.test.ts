@@ -41,7 +41,7 @@ const runners: Readonly<Record<string, string | ((args: readonly string[]) => vo
   "node_modules/.bin/session-activity": "worker-page.test.ts",
   curl: "quickstart.test.ts",
   node: "quickstart.test.ts",
-  openssl: "trust.test.ts",
+  npx: "trust.test.ts",
   npm: checkNpm,
 };
 

@@ -17,6 +17,6 @@ export function changePassword(
 }
 
 /** Runs an example in a process of its own, until the test is over. */
-export function run(script: string, env: Record<string, string>): Program {
-  return runProgram(`examples/${script}`, [], env);
+export function run(script: string, env: Record<string, string>, cwd?: string): Program {
+  return runProgram(`examples/${script}`, [], env, cwd);
 }

@@ -18,9 +18,15 @@ export interface Program {
 }
 
 /** Runs a compiled script in a process of its own, until the test is over. */
-export function runProgram(script: string, args: readonly string[], env: Readonly<Record<string, string>>): Program {
+export function runProgram(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd?: string,
+): Program {
   const child = spawn(process.execPath, [`${dist}/${script}`, ...args], {
     env: { ...process.env, ...env },
+    cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
