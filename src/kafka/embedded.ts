@@ -41,7 +41,9 @@ export interface EmbeddedKafka {
  * Starts a Kafka inside this process, for tests and demonstrations: it listens on real loopback ports, so any client in any
  * process on this machine can use it. Up within a tenth of a second, gone without a trace.
  *
- * It is librdkafka's mock cluster. Topics have 4 partitions that keep their last 5 MiB each; there is no TLS, no SASL, no topic administration and no transaction isolation.
+ * It is librdkafka's mock cluster. Topics have 4 partitions that keep their last 5 MiB each; there is no TLS, no SASL, no topic
+ * administration and no transaction isolation. If the only member of a group leaves, the next one waits for about the session
+ * timeout of 45 s. With the consumer's properties `{ "group.protocol": "consumer" }`, it waits for a second at most.
  *
  * Rejects with a `TypeError` for wrong options, and with a `KafkaClientError` if the Kafka client cannot be used.
  */
@@ -50,16 +52,20 @@ export async function startEmbeddedKafka(options: EmbeddedKafkaOptions = {}): Pr
   // The property is not in the client's typings. Without brokers of its own to report about, the log stays quiet.
   const host = loadKafkaClient().createProducer({ "test.mock.num.brokers": count, log_level: 3 });
   bridgeClientLog(host, createTroubleLog(undefined));
-  const brokers = await addressesOf(host);
-  for (const topic of topics) await createTopic(host, topic);
   let closed: Promise<void> | undefined;
-  return {
-    brokers,
-    close() {
-      closed ??= new Promise((resolve) => host.disconnect(0, () => resolve()));
-      return closed;
-    },
-  };
+  function close(): Promise<void> {
+    closed ??= new Promise((resolve) => host.disconnect(0, () => resolve()));
+    return closed;
+  }
+  const brokers = await addressesOf(host);
+  try {
+    for (const topic of topics) await createTopic(host, topic);
+  } catch (error) {
+    // Nobody else could: it would listen until the process ends, and keep it from ending.
+    await close();
+    throw error;
+  }
+  return { brokers, close };
 }
 
 function addressesOf(host: NativeProducer): Promise<string> {

@@ -26,6 +26,7 @@ export type DropReason =
   | "no_client"
   | "queue_full"
   | "too_large"
+  | "compression_refused"
   | "expired"
   | "unconfirmed"
   | "unknown_topic"

@@ -1,5 +1,7 @@
+import { createRequire } from "node:module";
 import { connect } from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { NativeClient } from "../../src/kafka/client/kafka-client.js";
 import {
   createKafkaPublisher,
   createSessionActivityConsumer,
@@ -45,6 +47,43 @@ test("has its topics from the start, so that a reader may come before the first 
   publishRange(publisher, 1, 10);
   await until(() => ids.length === 10);
   await Promise.all([publisher.close(), consumer.close()]);
+  await kafka.close();
+});
+
+test("leaves nothing behind if a topic cannot be made", async () => {
+  const { Producer }: { Producer: { prototype: NativeClient } } = createRequire(import.meta.url)(
+    "@confluentinc/kafka-javascript",
+  );
+  // The embedded broker never refuses a topic by itself.
+  const { getMetadata } = Producer.prototype;
+  let address = "";
+  const asked = vi.spyOn(Producer.prototype, "getMetadata").mockImplementation(function (this: NativeClient, options, done) {
+    if (options.topic !== undefined) return done({ message: "no", code: 17 }, { brokers: [] });
+    return getMetadata.call(this, options, (error, metadata) => {
+      address = `${metadata.brokers[0]?.host}:${metadata.brokers[0]?.port}`;
+      done(error, metadata);
+    });
+  });
+  onTestFinished(() => asked.mockRestore());
+  await expect(startEmbeddedKafka({ topics: ["a"] })).rejects.toThrow("did not create the topic a: no");
+  expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
+  expect(await answers(address)).toBe(false);
+});
+
+test("gives the second member of a group its partitions at once, with the newer protocol", async () => {
+  const kafka = await startEmbeddedKafka({ topics: ["t"] });
+  for (const _ of [1, 2]) {
+    const consumer = createSessionActivityConsumer({
+      brokers: kafka.brokers,
+      topic: "t",
+      groupId: "g",
+      properties: { "group.protocol": "consumer" },
+      handle() {},
+      onInvalid() {},
+    });
+    await until(() => consumer.stats().assigned === 4, consumer.stats);
+    await consumer.close();
+  }
   await kafka.close();
 });
 

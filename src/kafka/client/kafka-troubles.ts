@@ -34,6 +34,7 @@ export const kafkaTroubles = [
   "drop_no_client",
   "drop_queue_full",
   "drop_too_large",
+  "drop_compression_refused",
   "drop_expired",
   "drop_unconfirmed",
   "drop_unknown_topic",

@@ -6,6 +6,9 @@ const reasons: Readonly<Record<string, DropReason>> = {
   ERR_MSG_SIZE_TOO_LARGE: "too_large",
   ERR_RECORD_LIST_TOO_LARGE: "too_large",
   ERR_INVALID_MSG_SIZE: "too_large",
+  ERR_UNSUPPORTED_COMPRESSION_TYPE: "compression_refused",
+  // What Azure Event Hubs says of the same.
+  ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT: "compression_refused",
   ERR__MSG_TIMED_OUT: "expired",
   ERR__TIMED_OUT: "expired",
   ERR__TIMED_OUT_QUEUE: "expired",
@@ -49,6 +52,8 @@ export const advice: Readonly<Record<DropReason, string>> = {
   no_client: "the Kafka client cannot be loaded",
   queue_full: "too many wait for delivery; is Kafka reachable? The bounds are maxQueuedEvents and maxQueuedBytes",
   too_large: "larger than the Kafka client or the broker allows (message.max.bytes)",
+  compression_refused:
+    'the broker does not take this compression: set compression to "gzip" or "none", in code or by SESSION_TRACKING_KAFKA_COMPRESSION',
   expired: "not delivered within deliveryTimeoutMs; they may have arrived all the same",
   unconfirmed:
     "the broker never confirmed them. Was the topic deleted and created anew? They may have arrived all the same",

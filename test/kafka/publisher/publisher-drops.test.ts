@@ -102,6 +102,8 @@ describe("errors of the broker", () => {
   // does is put into its mouth.
   const cases: [DropReason, number, string][] = [
     ["invalid_timestamp", 32, "check this machine's clock"],
+    ["compression_refused", 76, "SESSION_TRACKING_KAFKA_COMPRESSION"],
+    ["compression_refused", 43, "SESSION_TRACKING_KAFKA_COMPRESSION"],
     ["unauthorized", 29, "grant it WRITE on the topic"],
     ["invalid_record", 87, "check this machine's clock"],
     ["error", 42, "reported an error"],
