@@ -354,6 +354,7 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
     });
     const isTold = (part: string) => () => log.lines.some(({ message }) => message.includes(part));
     await until(isTold("grant it READ on the group"), () => log.lines);
+    expect(consumer.stats().problems).toEqual(["read_blocked"]);
     await broker.allow("reader", ["read", "group", groupId]);
     await until(isTold("grant it READ on the topic"), () => log.lines);
     await broker.allow("reader", ["read", "topic", topic]);
@@ -361,6 +362,7 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
       () => handled.size === 10,
       () => [consumer.stats(), log.lines],
     );
+    expect(consumer.stats().problems).toEqual([]);
     expect(await endOf(consumer)).toBe("no end");
     await consumer.close();
     expect(await endOf(consumer)).toBe("closed");

@@ -57,7 +57,11 @@ test("leaves nothing behind if a topic cannot be made", async () => {
   // The embedded broker never refuses a topic by itself.
   const { getMetadata } = Producer.prototype;
   let address = "";
-  const asked = vi.spyOn(Producer.prototype, "getMetadata").mockImplementation(function (this: NativeClient, options, done) {
+  const asked = vi.spyOn(Producer.prototype, "getMetadata").mockImplementation(function (
+    this: NativeClient,
+    options,
+    done,
+  ) {
     if (options.topic !== undefined) return done({ message: "no", code: 17 }, { brokers: [] });
     return getMetadata.call(this, options, (error, metadata) => {
       address = `${metadata.brokers[0]?.host}:${metadata.brokers[0]?.port}`;

@@ -101,6 +101,22 @@ test("a permanent failure waits in its partition, whatever the number of attempt
   expect(consumer.stats()).toMatchObject({ invalid: {}, retrying: 0, problems: [] });
 });
 
+test("a topic that does not exist is waited for, in sight", async () => {
+  const consumer = startConsumer({
+    brokers,
+    topic,
+    // With the newer protocol the brokers look for topics, and the embedded one does not.
+    properties: { "group.protocol": "classic", "topic.metadata.refresh.interval.ms": 100 },
+    handle() {},
+    log: false,
+  });
+  await until(() => consumer.stats().problems.length > 0, consumer.stats);
+  expect(consumer.stats().problems).toEqual(["read_blocked"]);
+  await writeEvents(brokers, topic, [1, 4]);
+  await until(() => consumer.stats().handled === 4, consumer.stats);
+  expect(consumer.stats().problems).toEqual([]);
+}, 60_000);
+
 describe("a record that cannot be set aside", () => {
   test("holds its partition up, in sight, until it can", async () => {
     await write(brokers, topic, [{ partition: 0, value: Buffer.from("garbage") }]);

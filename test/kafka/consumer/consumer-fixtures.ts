@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
 import { SessionActivityEventSchema } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
-import { loadKafkaClient, type NativeHeader } from "../../../src/kafka/client/kafka-client.js";
+import { loadKafkaClient, type NativeHeader, type NativeProperties } from "../../../src/kafka/client/kafka-client.js";
 import { createSessionActivityConsumer, type SessionActivityConsumer } from "../../../src/kafka/consumer/consumer.js";
 import type { SessionActivityConsumerOptions } from "../../../src/kafka/consumer/consumer-options.js";
 import { eventOf } from "../kafka-fixtures.js";
@@ -36,8 +36,14 @@ export interface RecordToWrite {
 }
 
 /** Writes records; those of a partition keep their order. Resolves when the broker has them. */
-export async function write(brokers: string, topic: string, records: readonly RecordToWrite[]): Promise<void> {
-  const producer = loadKafkaClient().createProducer({ "bootstrap.servers": brokers, "linger.ms": 0, dr_cb: true });
+export async function write(
+  brokers: string,
+  topic: string,
+  records: readonly RecordToWrite[],
+  properties: NativeProperties = {},
+): Promise<void> {
+  const own = { "bootstrap.servers": brokers, "linger.ms": 0, dr_cb: true };
+  const producer = loadKafkaClient().createProducer({ ...own, ...properties });
   await new Promise<void>((resolve, reject) => {
     producer.connect({}, (error) => (error ? reject(new Error(error.message)) : resolve()));
   });
