@@ -1,6 +1,8 @@
 // Setting a record aside does not stop its partition for good, whatever the topic of the dead letters is like.
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTroubleLog } from "../../src/base/log.js";
 import type { NativeMessage } from "../../src/kafka/client/kafka-client.js";
+import { type RetriedLetter, retryDeadLetters } from "../../src/kafka/consumer/dead-letter-retry.js";
 import { bytesOf, startConsumer, write } from "../kafka/consumer/consumer-fixtures.js";
 import { recordingLogger } from "../kafka/kafka-fixtures.js";
 import { until } from "../support/until.js";
@@ -47,6 +49,24 @@ test.each([
   expect(letter?.value?.length).toBe(length);
   expect(headersOf(letter)).toMatchObject({ "dead-letter-reason": "undecodable", "dead-letter-origin-topic": topic });
   expect(headersOf(letter)["dead-letter-omitted"]).toBe(omitted);
+});
+
+test("what was set aside goes back as it was, once, and the consumer gets it again", async () => {
+  const topic = await poisoned();
+  const deadLetterTopic = await target.topic(2);
+  const options = { brokers: target.brokers, topic, deadLetterTopic, handle() {}, log: false } as const;
+  const consumer = startConsumer({ ...options, properties: { "group.protocol": "classic" } });
+  await until(() => consumer.stats().handled === 1, consumer.stats);
+  await consumer.close();
+  const settings = { ...options, groupId: `retries of ${topic}`, limit: 10, oauthToken: undefined, properties: {} };
+  const retried: RetriedLetter[] = [];
+  for (const _ of [1, 2]) {
+    await retryDeadLetters(settings, (one) => void retried.push(one), createTroubleLog(undefined));
+  }
+  expect(retried.map(({ leftOut }) => leftOut)).toEqual([undefined]);
+  const [first, , again] = await target.read(topic);
+  expect(again?.value).toEqual(first?.value);
+  expect(headersOf(again)).toEqual({});
 });
 
 test("a dead-letter topic that does not exist is waited for, in sight, and nothing is lost", async () => {

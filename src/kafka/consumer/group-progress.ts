@@ -21,9 +21,17 @@ export function watchGroup(settings: ConsumerSettings, log: TroubleLog<KafkaTrou
   let connecting: Promise<Bystander> | undefined;
   let endsBefore: ReadonlyMap<number, number> | undefined;
 
+  function connect(): Promise<Bystander> {
+    connecting ??= createBystander(settings, log).catch((error: unknown) => {
+      // The next question begins anew: a file that could not be read may be there by then.
+      connecting = undefined;
+      throw error;
+    });
+    return connecting;
+  }
+
   async function hasCaughtUp(): Promise<boolean> {
-    connecting ??= createBystander(settings, log);
-    const { client } = await connecting;
+    const { client } = await connect();
     const before = endsBefore;
     // Asked before the ends: what comes in between is for the next time.
     const committed = await committedOffsets(client, topic, [...(before?.keys() ?? [])]);

@@ -90,3 +90,14 @@ test("it logs in with tokens, as the members do", async () => {
   await answer;
   await group.close();
 }, 20_000);
+
+test("a client that could not start is tried anew at the next question", async () => {
+  const properties = { "security.protocol": "ssl", "ssl.ca.location": "/nowhere" };
+  const settings = consumerSettings({ brokers, groupId, topic, properties, handle() {}, onInvalid() {} });
+  const group = watchGroup(settings, createTroubleLog(false));
+  const first: unknown = await group.hasCaughtUp().catch((error: unknown) => error);
+  const second: unknown = await group.hasCaughtUp().catch((error: unknown) => error);
+  expect([first, second]).toEqual([expect.any(Error), expect.any(Error)]);
+  expect(second).not.toBe(first);
+  await group.close();
+});
