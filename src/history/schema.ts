@@ -1,4 +1,4 @@
-import { compactFunction } from "./sql/compact.js";
+import { compactByRunsFunction, compactFunction } from "./sql/compact.js";
 import { forgetFunction, forgetSliceFunction } from "./sql/forget.js";
 import { recordAndTellFunction, recordFunction } from "./sql/record.js";
 import { setAsideFunction } from "./sql/set-aside.js";
@@ -13,12 +13,13 @@ const migrations: readonly ((schema: string) => string)[] = [
   (schema) => [tables(schema), recordFunction(schema), compactFunction(schema), forgetFunction(schema)].join("\n"),
   // Recording answers with the changes. The function of version 1 stays for processes that still run it.
   (schema) => recordAndTellFunction(schema, 2, []),
-  // Changes say whether their status is inferred, pages of one session are found by indexes, and what cannot be recorded is
-  // set aside. What version 2 runs goes on, and its forget erases what is new as well.
+  // Changes say whether their status is inferred, no work grows with the past of one session, and what cannot be recorded
+  // is set aside. What version 2 runs goes on, and its forget erases what is new as well.
   (schema) =>
     [
       furtherTables(schema),
       recordAndTellFunction(schema, 3, ["status_inferred"]),
+      compactByRunsFunction(schema),
       forgetSliceFunction(schema),
       setAsideFunction(schema),
     ].join("\n"),

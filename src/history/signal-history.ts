@@ -238,7 +238,7 @@ function compareStarts(a: SessionActivityEvent, b: SessionActivityEvent): number
 async function compact(ask: Ask, { schema, latenessMs }: HistorySettings): Promise<number> {
   // Not a text such as "3456000000 milliseconds": before PostgreSQL 15, its number must fit into 32 bits.
   const statement = `select removed::text as removed, is_done::text as is_done
-    from ${schema}.compact(make_interval(secs => $1::float8), $2)`;
+    from ${schema}.compact_3(make_interval(secs => $1::float8), $2)`;
   let removed = 0;
   for (;;) {
     const [step] = await ask(statement, [latenessMs / 1_000, compactedAtOnce]);

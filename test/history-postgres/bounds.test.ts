@@ -169,3 +169,38 @@ it(`a page of a session with ${sessionCount} changes is read without the others`
     }
   }
 });
+
+it(`compacting reads what goes, and not the ${sessionCount} changes that a long call lasted through`, {
+  timeout: 600_000,
+}, async () => {
+  const name = "compacting";
+  const database = openSignalDatabase({ url: await server.createDatabase(name) });
+  onTestFinished(() => database.close());
+  const history = createSignalHistory({ database, latenessMs: 0, log: false });
+  await history.migrate();
+  await server.sql(
+    name,
+    ...fillSql,
+    "update signal_history.state set closed_through = to_timestamp(15000000)",
+    "analyze",
+  );
+  // Two calls in the middle and at the end say what was said there already, and complete now.
+  const at = (n: number): number => (5_000_000 + n) * 1_000 + 500;
+  const until = 16_000_000_000;
+  await history.recordBatch([
+    eventOf({ id: "a", at: at(20), until, session: "long", country: "20" }),
+    eventOf({ id: "b", at: at(20) + 1, until, session: "long", country: "20" }),
+    eventOf({ id: "c", at: at(99_000), until, session: "long", country: "99000" }),
+  ]);
+  expect(history.stats()).toMatchObject({ recorded: 3, changed: 0 });
+  const [row] = await server.sql(
+    name,
+    `begin; select * from signal_history.compact_3('0 seconds', 5000);
+      create temp table read as select idx_tup_fetch + seq_tup_read as rows from pg_stat_xact_user_tables
+        where relid = 'signal_history.observation'::regclass;
+      create temp table kept as select event_id, covers_until_event_id from signal_history.observation
+        where covers_until_event_id is not null; commit`,
+    `select (select rows::int from read) as rows, (select json_object_agg(event_id, covers_until_event_id) from kept) as kept`,
+  );
+  expect(row).toEqual({ rows: expect.toSatisfy((rows: number) => rows < 50), kept: { l20: "b", l99000: "c" } });
+});

@@ -77,7 +77,7 @@ async function workOn(name: string, sessions: number): Promise<{ reads: Map<stri
   await history.forget({ sessionId: "s61" });
   await history.setAside(recordOf(events[0]!), "x");
   await history.listSetAside({ limit: 3 });
-  await database.query("select * from signal_history.compact('1 second', 100)");
+  await database.query("select * from signal_history.compact_3('1 second', 100)");
   const plans = server.log().slice(before);
   expect(history.stats()).toMatchObject({ recorded: 60, duplicates: 51, late: {} });
   await database.close();

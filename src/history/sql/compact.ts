@@ -9,8 +9,21 @@ import { planned } from "./plan.js";
  * it is done.
  */
 export function compactFunction(schema: string): string {
+  return functionOf(schema, "compact", reachOfStretches(schema));
+}
+
+/**
+ * The same function, whose time does not grow with the past of a session: it reads what goes, and what each of these follows,
+ * and nothing in between.
+ */
+export function compactByRunsFunction(schema: string): string {
+  return functionOf(schema, "compact_3", reachOfRuns(schema));
+}
+
+/** `reach` is a query with which kept observations remember how far those reached that followed them. */
+function functionOf(schema: string, name: string, reach: string): string {
   return `
-create function ${schema}.compact(horizon interval, max_activities int)
+create function ${schema}.${name}(horizon interval, max_activities int)
 returns table (removed bigint, closed_through timestamptz, is_done boolean)
 language plpgsql
 ${planned}
@@ -41,12 +54,35 @@ begin
     select a.event_id, a.ctid as place from ${schema}.activity a where a.completed_at > closed and a.completed_at <= bound
   ), seen as materialized (
     select c.place as activity, o.* from candidate c left join lateral (
-      select o.ctid as place, o.session_id, o.signal, o.started_at, o.is_change
+      select o.ctid as place, o.session_id, o.signal, o.started_at, o.event_id, o.is_change,
+        coalesce(o.covers_until_at, o.started_at) as reach_at, coalesce(o.covers_until_event_id, o.event_id) as reach_id
       from ${schema}.observation o where o.event_id = c.event_id offset 0
     ) o on true
   ), gone as (
     select s.* from seen s where not s.is_change
-  ), stretch as materialized (
+  ), ${reach}
+  ), cover as (
+    -- By their places in the table, which nobody else changes meanwhile.
+    update ${schema}.observation o set covers_until_at = r.reach_at, covers_until_event_id = r.reach_id
+    from reach r where o.ctid = r.place
+  ), remove_observations as (
+    delete from ${schema}.observation o where o.ctid = any(array(select g.place from gone g))
+  ), remove_activities as (
+    delete from ${schema}.activity a where a.ctid = any(array(
+      select s.activity from seen s group by s.activity having not coalesce(bool_or(s.is_change), false)
+    ))
+  ), close as (
+    update ${schema}.state s set closed_through = bound
+  )
+  select count(*), bound, bound >= goal from gone;
+end
+$compact$;
+`;
+}
+
+/** By all observations from the first that goes to the last, as version 1 does. */
+function reachOfStretches(schema: string): string {
+  return `stretch as materialized (
     -- From what the first that goes follows, to the last that goes.
     select g.session_id, g.signal, coalesce(b.started_at, g.first_at) as first_at, g.last_at
     from (
@@ -78,22 +114,28 @@ begin
     select (array_agg(p.place) filter (where not p.is_gone))[1] as place,
       (array_agg(p.reach_at order by p.started_at desc, p.event_id desc) filter (where p.is_gone))[1] as reach_at,
       (array_agg(p.reach_id order by p.started_at desc, p.event_id desc) filter (where p.is_gone))[1] as reach_id
-    from part p group by p.session_id, p.signal, p.number having bool_or(p.is_gone)
-  ), cover as (
-    -- By their places in the table, which nobody else changes meanwhile.
-    update ${schema}.observation o set covers_until_at = r.reach_at, covers_until_event_id = r.reach_id
-    from reach r where o.ctid = r.place
-  ), remove_observations as (
-    delete from ${schema}.observation o where o.ctid = any(array(select g.place from gone g))
-  ), remove_activities as (
-    delete from ${schema}.activity a where a.ctid = any(array(
-      select s.activity from seen s group by s.activity having not coalesce(bool_or(s.is_change), false)
-    ))
-  ), close as (
-    update ${schema}.state s set closed_through = bound
-  )
-  select count(*), bound, bound >= goal from gone;
-end
-$compact$;
-`;
+    from part p group by p.session_id, p.signal, p.number having bool_or(p.is_gone)`;
+}
+
+/** By those that go: one that follows another of them belongs to its run, and what a run follows stays. */
+function reachOfRuns(schema: string): string {
+  return `following as (
+    select g.*, b.place as before, lag(g.event_id) over w is distinct from b.event_id as is_first
+    from gone g
+    cross join lateral (
+      select b.ctid as place, b.event_id from ${schema}.observation b
+      where b.session_id = g.session_id and b.signal = g.signal
+        and (b.started_at, b.event_id) < (g.started_at, g.event_id)
+      order by b.started_at desc, b.event_id desc limit 1
+    ) b
+    window w as (partition by g.session_id, g.signal order by g.started_at, g.event_id)
+  ), numbered as (
+    select f.*, count(*) filter (where f.is_first)
+      over (partition by f.session_id, f.signal order by f.started_at, f.event_id) as number
+    from following f
+  ), reach as (
+    select (array_agg(n.before) filter (where n.is_first))[1] as place,
+      (array_agg(n.reach_at order by n.started_at desc, n.event_id desc))[1] as reach_at,
+      (array_agg(n.reach_id order by n.started_at desc, n.event_id desc))[1] as reach_id
+    from numbered n group by n.session_id, n.signal, n.number`;
 }
