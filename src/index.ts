@@ -47,4 +47,5 @@ export type { SessionActivityInterceptorOptions } from "./service/interceptor-op
 export { createSessionRelay, type SessionRelay, type SessionRelayOptions } from "./service/relay.js";
 export type { SkipReason } from "./service/skipped-calls.js";
 export type { Readiness, ReadinessProblem, SessionTracking, SessionTrackingStats } from "./service/tracking.js";
+export type { AwaitedPart, InterceptorProblem } from "./service/waits.js";
 export type { WatchableServer } from "./service/watched-server.js";

@@ -20,12 +20,15 @@ export async function resolvesWithin(timeoutMs: number, promise: Promise<unknown
 /** How long a call waits for what signs or verifies its mark. That works in memory: what takes longer hangs. */
 const patienceMs = 5_000;
 
-/** Resolves and rejects as the promise does, and rejects after 5 s. For what a call waits for. */
+/** What {@link inTime} rejects with if the time is over. */
+export const tookTooLong: Error = new Error("this took too long");
+
+/** Resolves and rejects as the promise does, and rejects with {@link tookTooLong} after 5 s. For what a call waits for. */
 export async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     // If the event loop stood still, the timer comes before what was ready meanwhile: one more round lets that in.
-    const giveUp = (): void => void setImmediate(() => setImmediate(reject, new Error("this took too long")));
+    const giveUp = (): void => void setImmediate(() => setImmediate(reject, tookTooLong));
     timer = setTimeout(giveUp, patienceMs);
   });
   try {

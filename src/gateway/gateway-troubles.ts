@@ -6,6 +6,7 @@ export const gatewayTroubles = [
   "unsigned",
   "operation_invalid",
   "no_operations",
+  "signer_stalled",
 ] as const;
 
 /** A kind of trouble of src/gateway/. */

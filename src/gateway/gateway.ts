@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { SessionContextSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createTroubleLog } from "../base/log.js";
-import { inTime } from "../base/timing.js";
+import { inTime, tookTooLong } from "../base/timing.js";
 import { isContext, isSignature, sessionHeaders, stripSessionHeaders } from "../contract/headers.js";
 import { encodeSessionContext } from "../contract/session-context.js";
 import type { SessionSigner, SignedMark } from "../contract/signed-mark.js";
@@ -22,6 +22,8 @@ export interface SessionGatewayStats {
   readonly marked: number;
   /** Those among them that should have been signed, and could not be. */
   readonly unsigned: number;
+  /** Those among the unsigned whose signer did not answer within 5 s. */
+  readonly stalled: number;
   /** Calls of chosen methods that were sent without a mark, by reason. */
   readonly unmarked: Readonly<Partial<Record<UnmarkedReason, number>>>;
 }
@@ -49,7 +51,7 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
   const { session, sign, operations, maxContextBytes, log: logger } = gatewaySettings(options);
   const log = createTroubleLog<GatewayTrouble>(logger);
   const methods = createMarkedMethods(operations, log);
-  const counts = { marked: 0, unsigned: 0 };
+  const counts = { marked: 0, unsigned: 0, stalled: 0 };
   const unmarked: Partial<Record<UnmarkedReason, number>> = {};
 
   const interceptor: Interceptor = (next) => (call) => {
@@ -92,13 +94,20 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
   }
 
   async function addSignature(signer: SessionSigner, header: Headers, mark: SignedMark): Promise<void> {
-    const signature = await signOrNot(signer, mark);
-    if (signature !== undefined) {
-      header.set(sessionHeaders.signature, signature);
+    const { procedure } = mark;
+    const signed = await signOrNot(signer, mark);
+    if (signed.kind === "signed") {
+      header.set(sessionHeaders.signature, signed.signature);
       return;
     }
     counts.unsigned += 1;
-    log.warn("unsigned", { procedure: mark.procedure }, "a mark could not be signed: it is sent without a signature");
+    if (signed.kind === "failed") {
+      log.warn("unsigned", { procedure }, "a mark could not be signed: it is sent without a signature");
+      return;
+    }
+    counts.stalled += 1;
+    const message = "the signer did not answer within 5 s: the mark is sent without a signature";
+    log.warn("signer_stalled", { procedure }, message);
   }
 
   return Object.assign(interceptor, {
@@ -106,12 +115,15 @@ export function createSessionGatewayInterceptor(options: SessionGatewayOptions):
   });
 }
 
-async function signOrNot(signer: SessionSigner, mark: SignedMark): Promise<string | undefined> {
+type Signing = { readonly kind: "signed"; readonly signature: string } | { readonly kind: "failed" | "stalled" };
+
+async function signOrNot(signer: SessionSigner, mark: SignedMark): Promise<Signing> {
   try {
     const signature: unknown = await inTime(signer.sign(mark));
-    return typeof signature === "string" && isSignature(signature) ? signature : undefined;
-  } catch {
-    return undefined;
+    const isUsable = typeof signature === "string" && isSignature(signature);
+    return isUsable ? { kind: "signed", signature } : { kind: "failed" };
+  } catch (error) {
+    return { kind: error === tookTooLong ? "stalled" : "failed" };
   }
 }
 

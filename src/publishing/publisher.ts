@@ -97,6 +97,7 @@ export interface Publisher {
   /**
    * Durable publishers note here that a call starts, so that the event survives a crash inside the call: the handler runs when
    * this has resolved. The answer `"refuse"` makes the interceptor end the call with RESOURCE_EXHAUSTED before that.
+   * After 5 s without an answer, the call goes on and is counted as `stalled`.
    */
   begin?(start: EventRecord): void | "refuse" | Promise<void | "refuse">;
   /** Waits until nothing is queued, or the time is over. Always resolves. Absent if nothing is ever queued. */

@@ -1,4 +1,6 @@
 import { swallow, type TroubleLog } from "../base/log.js";
+import { tookTooLong } from "../base/timing.js";
+import { procedureOf } from "../contract/procedure.js";
 import type { Call } from "../outcome/caller.js";
 import type { EventRecord } from "../publishing/event-record.js";
 import type { LossReason, Settled } from "../publishing/publisher.js";
@@ -7,6 +9,7 @@ import { encodeEvent } from "./event-encoder.js";
 import type { InterceptorSettings } from "./interceptor-options.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import type { SkippedCalls } from "./skipped-calls.js";
+import type { Waits } from "./waits.js";
 
 /**
  * The publisher as the calls of one interceptor see it: it may be missing, throw, or be async in spite of its type, and none
@@ -17,7 +20,7 @@ export interface GuardedPublisher {
   readonly notesStarts: boolean;
   /** Events that were dropped because there is no publisher. */
   readonly dropped: number;
-  /** Tells the publisher that a call begins. Resolves to its answer, which is counted by the caller. Never rejects. */
+  /** Tells the publisher that a call begins. Resolves within 5 s to its answer, which the caller counts. Never rejects. */
   begin(event: OpenEvent, call: Call): Promise<"accepted" | "refused">;
   /** Numbers and encodes the event, and hands it to the publisher. Must be called once for each event. Never throws. */
   publish(event: OpenEvent, call: Call): void;
@@ -30,6 +33,7 @@ type Guarded = Pick<InterceptorSettings, "publisher" | "onDrop">;
 export function createGuardedPublisher(
   { publisher, onDrop }: Guarded,
   skipped: SkippedCalls,
+  waits: Waits,
   log: TroubleLog<ServiceTrouble>,
 ): GuardedPublisher {
   let sequence = 0n;
@@ -62,8 +66,13 @@ export function createGuardedPublisher(
     },
     async begin(event, call) {
       try {
-        return (await publisher?.begin?.(encodeEvent(event, 0n))) === "refuse" ? "refused" : "accepted";
-      } catch {
+        const noted = publisher?.begin?.(encodeEvent(event, 0n));
+        if (typeof noted !== "object") return noted === "refuse" ? "refused" : "accepted";
+        const answer = await waits.answerOf("publisher", Promise.resolve(noted), procedureOf(call.method));
+        return answer === "refuse" ? "refused" : "accepted";
+      } catch (error) {
+        // Without the note, a crash inside the call would lose its event. At its end it is published all the same.
+        if (error === tookTooLong) return "accepted";
         skipped.add("publisher_error", call, "the publisher threw at the start of a call, against its contract");
         return "accepted";
       }

@@ -27,11 +27,14 @@ import type { ServiceTrouble } from "./service-troubles.js";
 import { Shutdown } from "./shutdown.js";
 import { createSkippedCalls, type SkipReason } from "./skipped-calls.js";
 import { type Tracking, trackCall } from "./tracked-call.js";
+import { type AwaitedPart, createWaits, type InterceptorProblem } from "./waits.js";
 
 /** Counts of an interceptor since its creation. */
 export interface InterceptorStats {
   /** Marked or required calls that run and whose event is not published yet. */
   readonly open: number;
+  /** For how long the oldest of them has been open, in milliseconds. 0 if none is. */
+  readonly oldestMs: number;
   /** Calls that have an event, or that the publisher refused. */
   readonly tracked: number;
   /** Events by their status. */
@@ -52,6 +55,8 @@ export interface InterceptorStats {
   readonly unverified: Readonly<Partial<Record<UnverifiedReason, number>>>;
   /** Calls without a mark whose session context was not handed on, since the verifier says `unmarked: "drop"`. */
   readonly droppedContexts: number;
+  /** Calls that went on after 5 s without the answer that they waited for, by who did not give it. */
+  readonly stalled: Readonly<Partial<Record<AwaitedPart, number>>>;
   /** Events without the context, because `recordContext` failed. */
   readonly unrecordedContexts: number;
 }
@@ -71,6 +76,8 @@ export type SessionActivityInterceptor = Interceptor & {
   readonly contextValues: (request: NodeRequest | { raw: NodeRequest }, values?: ContextValues) => ContextValues;
   /** The counts at this moment. */
   stats(): InterceptorStats;
+  /** What does not answer the calls that wait for it. It is gone when a call is answered again. */
+  problems(): readonly InterceptorProblem[];
   /**
    * Resolves when no tracked call is open. After `timeoutMs` milliseconds, the events of those that still are get published
    * with what is known: the status `UNSETTLED`, or the caller's if the caller has left. Those calls run on, and nothing they
@@ -106,9 +113,10 @@ export function buildInterceptor(
   const recorder = recordContext && createContextRecorder(recordContext, maxContextBytes, log);
   const required = createRequiredMethods(settings.required);
   const arrivals = createArrivals(required, log);
-  const judge = createJudge({ ...settings, required }, log);
+  const waits = createWaits(log);
+  const judge = createJudge({ ...settings, required }, waits, log);
   const skipped = createSkippedCalls(log);
-  const publisher = createGuardedPublisher(settings, skipped, log);
+  const publisher = createGuardedPublisher(settings, skipped, waits, log);
   const open = createOpenCalls();
   const tracking: Tracking = {
     source: { service, instanceId: randomUUID(), maxContextBytes, recorder },
@@ -157,9 +165,11 @@ export function buildInterceptor(
   return Object.assign(interceptor, {
     contextValues: arrivals.contextValues,
     register: required.register,
+    problems: waits.problems,
     drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),
     stats: (): InterceptorStats => ({
       open: open.size,
+      oldestMs: open.oldestMs(),
       tracked: tracking.tracked,
       byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,
@@ -168,6 +178,7 @@ export function buildInterceptor(
       skipped: skipped.stats(),
       dropped: publisher.dropped,
       ...judge.stats(),
+      stalled: waits.stats(),
       unrecordedContexts: recorder?.failures ?? 0,
     }),
   });

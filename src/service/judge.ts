@@ -1,5 +1,5 @@
 import type { TroubleLog } from "../base/log.js";
-import { inTime } from "../base/timing.js";
+import { tookTooLong } from "../base/timing.js";
 import type { UnverifiedReason } from "../contract/context-problem.js";
 import { sessionHeaders } from "../contract/headers.js";
 import type { GatewayMark, Mark } from "../contract/mark.js";
@@ -10,6 +10,7 @@ import type { Call } from "../outcome/caller.js";
 import { createQuota, type Quota } from "./quota.js";
 import type { RequiredMethods } from "./required-methods.js";
 import type { ServiceTrouble } from "./service-troubles.js";
+import type { Waits } from "./waits.js";
 
 /**
  * What the mark of a tracked call is worth.
@@ -72,7 +73,7 @@ const believed: Judgement = { kind: "believed" };
 const verified: Judgement = { kind: "verified" };
 
 /** Creates the judge of one interceptor. */
-export function createJudge(options: JudgeOptions, log: TroubleLog<ServiceTrouble>): Judge {
+export function createJudge(options: JudgeOptions, waits: Waits, log: TroubleLog<ServiceTrouble>): Judge {
   const { required, verify: verifier } = options;
   const findings = new Findings(options.maxUnverifiedPerMinute, log);
 
@@ -94,7 +95,7 @@ export function createJudge(options: JudgeOptions, log: TroubleLog<ServiceTroubl
       if (mark.kind !== "marked") return judgeUnmarked(call);
       call.contextValues.set(sessionContextKey, mark.context);
       if (verifier === undefined) return believed;
-      if (mark.signature !== "") return new Verification(verifier, mark, call, findings, log);
+      if (mark.signature !== "") return new Verification({ verifier, waits, log }, mark, call, findings);
       takeContextAway(call);
       return findings.doubt(mark.hasSignature ? "signature_invalid" : "signature_missing", procedureOf(call.method));
     },
@@ -162,21 +163,22 @@ class Findings {
   }
 }
 
+/** A verifier, and what guards its contract. */
+interface GuardedVerifier {
+  readonly verifier: SessionVerifier;
+  readonly waits: Waits;
+  readonly log: TroubleLog<ServiceTrouble>;
+}
+
 class Verification implements PendingJudgement {
   readonly kind = "pending";
   readonly settled: Promise<Judgement>;
   readonly #findings: Findings;
   #judgement: Judgement | undefined;
 
-  constructor(
-    verifier: SessionVerifier,
-    mark: GatewayMark,
-    call: Call,
-    findings: Findings,
-    log: TroubleLog<ServiceTrouble>,
-  ) {
+  constructor(guarded: GuardedVerifier, mark: GatewayMark, call: Call, findings: Findings) {
     this.#findings = findings;
-    this.settled = this.#settle(verifier, mark, call, log);
+    this.settled = this.#settle(guarded, mark, call);
   }
 
   cutShort(): Judgement {
@@ -184,14 +186,9 @@ class Verification implements PendingJudgement {
     return this.#judgement;
   }
 
-  async #settle(
-    verifier: SessionVerifier,
-    mark: GatewayMark,
-    call: Call,
-    log: TroubleLog<ServiceTrouble>,
-  ): Promise<Judgement> {
+  async #settle(guarded: GuardedVerifier, mark: GatewayMark, call: Call): Promise<Judgement> {
     const procedure = procedureOf(call.method);
-    const problem = await verify(verifier, mark, procedure, log);
+    const problem = await verify(guarded, mark, procedure);
     if (problem === undefined) call.contextValues.set(sessionContextVerifiedKey, true);
     else takeContextAway(call);
     this.#judgement ??= problem === undefined ? this.#findings.verify() : this.#findings.doubt(problem, procedure);
@@ -209,17 +206,18 @@ const problems: ReadonlySet<SignatureProblem> = new Set<SignatureProblem>([
 
 /** Asks the verifier, and guards its contract. Resolves to undefined if the signature holds, and never rejects. */
 async function verify(
-  verifier: SessionVerifier,
+  { verifier, waits, log }: GuardedVerifier,
   { context, operation, signature }: GatewayMark,
   procedure: string,
-  log: TroubleLog<ServiceTrouble>,
 ): Promise<SignatureProblem | undefined> {
   try {
-    const problem = await inTime(Promise.resolve(verifier.verify({ context, operation, procedure }, signature)));
+    const answer = Promise.resolve(verifier.verify({ context, operation, procedure }, signature));
+    const problem = await waits.answerOf("verifier", answer, procedure);
     if (problem === undefined || problems.has(problem)) return problem;
-  } catch {
-    // It threw or took too long. The error could quote the context.
+  } catch (error) {
+    // Another error could quote the context.
+    if (error === tookTooLong) return "signature_invalid";
   }
-  log.warn("verifier", { procedure }, "the verifier threw, took too long or gave no answer, against its contract");
+  log.warn("verifier", { procedure }, "the verifier threw or gave no answer, against its contract");
   return "signature_invalid";
 }

@@ -1,11 +1,15 @@
 /** A call that can be told to end now. */
 export interface OpenCall {
+  /** By the monotonic clock, in milliseconds. */
+  readonly startedAt: number;
   abandon(): void;
 }
 
 /** The tracked calls that have not ended. */
 export interface OpenCalls {
   readonly size: number;
+  /** For how long the oldest of them has been open, in milliseconds; 0 if none is. It looks at all of them. */
+  oldestMs(): number;
   add(call: OpenCall): OpenEntry;
   /** Idempotent. */
   remove(entry: OpenEntry): void;
@@ -29,6 +33,10 @@ export function createOpenCalls(): OpenCalls {
   return {
     get size() {
       return entries.length;
+    },
+    oldestMs() {
+      const now = performance.now();
+      return entries.reduce((oldest, { call }) => Math.max(oldest, now - call.startedAt), 0);
     },
     add(call) {
       const entry = { call, index: entries.length };

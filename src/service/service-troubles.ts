@@ -18,6 +18,9 @@ export const serviceTroubles = [
   "key_stale",
   "verifier",
   "context_dropped",
+  // What calls wait for.
+  "verifier_stalled",
+  "publisher_stalled",
   // Calls without an event.
   "bypassed",
   "context_empty",

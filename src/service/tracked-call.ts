@@ -58,7 +58,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
   readonly #tracking: Tracking;
   readonly #call: Call;
   readonly #mark: Mark;
-  readonly #startedAt: number = performance.now();
+  readonly startedAt: number = performance.now();
   readonly #arrivedAtMs: number = Date.now();
   readonly #observed: ObservedCall;
   readonly #entry: OpenEntry;
@@ -144,7 +144,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
   #end(completion: Completion): void {
     const event = this.openEvent;
     if (event === undefined) return;
-    completeEvent(event, completion, Math.max(0, completion.at - this.#startedAt));
+    completeEvent(event, completion, Math.max(0, completion.at - this.startedAt));
     this.#state = "ended";
     const { byStatus } = this.#tracking;
     if (completion.inferred) this.#tracking.inferred += 1;

@@ -6,6 +6,7 @@ import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adap
 import type { BuiltInterceptor, InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import type { Shutdown } from "./shutdown.js";
+import type { InterceptorProblem } from "./waits.js";
 import { readServer, type WatchableServer, WatchedServer } from "./watched-server.js";
 
 /** Everything that is counted, at one moment. */
@@ -17,12 +18,12 @@ export interface SessionTrackingStats {
 }
 
 /**
- * What keeps session tracking from doing all it should: what the publisher has, and these.
+ * What keeps session tracking from doing all it should: what the interceptor and the publisher have, and these.
  *
  * - `shutting_down`: `shutDown` or `close` was called
  * - `not_watched`: no server is watched, see `watch`
  */
-export type ReadinessProblem = "shutting_down" | "not_watched" | PublisherProblem;
+export type ReadinessProblem = "shutting_down" | "not_watched" | InterceptorProblem | PublisherProblem;
 
 /** The answer for a health endpoint. */
 export interface Readiness {
@@ -236,6 +237,7 @@ export function createTracking({
       const isEnding = ending !== undefined || closing !== undefined;
       if (isEnding) problems.push("shutting_down");
       if (servers.size === 0) problems.push("not_watched");
+      problems.push(...interceptor.problems());
       const problem = publisher.problem?.();
       if (problem !== undefined) problems.push(problem);
       return { ready: !isEnding, problems };

@@ -82,7 +82,7 @@ describe("createSessionGatewayInterceptor", () => {
     }
     const mark = { track: "true", context: "c2Vzc2lvbg", signature: null, other: null };
     expect(received).toEqual([...operations.values()].map((operation) => ({ ...mark, operation })));
-    expect(gateway.stats()).toEqual({ marked: 4, unsigned: 0, unmarked: {} });
+    expect(gateway.stats()).toEqual({ marked: 4, unsigned: 0, stalled: 0, unmarked: {} });
   });
 
   it("deletes what the application forwarded, on chosen calls and on others", async () => {
@@ -110,7 +110,7 @@ describe("createSessionGatewayInterceptor", () => {
     await client().getProfile({});
     expect(received.map(({ context }) => context)).toEqual([null, null]);
     expect(session).toHaveBeenCalledTimes(1);
-    expect(gateway.stats()).toEqual({ marked: 0, unsigned: 0, unmarked: { no_session: 1 } });
+    expect(gateway.stats()).toEqual({ marked: 0, unsigned: 0, stalled: 0, unmarked: { no_session: 1 } });
   });
 
   it("encodes a typed session context", async () => {
@@ -142,7 +142,7 @@ describe("createSessionGatewayInterceptor", () => {
       await client().changePassword({});
       const nothing = { track: null, context: null, operation: null, signature: null, other: null };
       expect(received).toEqual([nothing, nothing]);
-      expect(gateway.stats()).toEqual({ marked: 0, unsigned: 0, unmarked: { [reason]: 2 } });
+      expect(gateway.stats()).toEqual({ marked: 0, unsigned: 0, stalled: 0, unmarked: { [reason]: 2 } });
       expect(warn).toHaveBeenCalledTimes(1);
       expect(JSON.stringify(warn.mock.calls)).not.toMatch(/secret|4711/);
     },
@@ -182,13 +182,17 @@ describe("createSessionGatewayInterceptor", () => {
         throw new Error("no key");
       })
       .mockReturnValueOnce(new Promise(() => {}));
-    const { client, received, gateway } = await startGateway({ sign: { sign } });
+    const kinds: unknown[] = [];
+    const warn = (details: object): void => void kinds.push(Reflect.get(details, "kind"));
+    const log = { debug() {}, info() {}, warn, error() {} };
+    const { client, received, gateway } = await startGateway({ sign: { sign }, log });
     for (let i = 0; i < 7; i++) await client().changePassword({});
     expect(received.map(({ track, signature }) => [track, signature])).toEqual([
       ["true", "a.b.c"],
       ...Array.from({ length: 6 }, () => ["true", null]),
     ]);
-    expect(gateway.stats()).toEqual({ marked: 7, unsigned: 6, unmarked: {} });
+    expect(gateway.stats()).toEqual({ marked: 7, unsigned: 6, stalled: 1, unmarked: {} });
+    expect(kinds).toEqual(["unsigned", "signer_stalled"]);
     const procedure = "/example.account.v1.AccountService/ChangePassword";
     expect(sign).toHaveBeenCalledWith({ context: "c2Vzc2lvbg", operation: "change_password", procedure });
   });
@@ -227,7 +231,7 @@ describe("createSessionGatewayInterceptor", () => {
     await client().changePassword({});
     await client().changePassword({});
     expect(received.map(({ context }) => context?.length)).toEqual([12_000, undefined]);
-    expect(gateway.stats()).toEqual({ marked: 1, unsigned: 0, unmarked: { context_too_large: 1 } });
+    expect(gateway.stats()).toEqual({ marked: 1, unsigned: 0, stalled: 0, unmarked: { context_too_large: 1 } });
   });
 
   it("knows methods by their procedure, also from a second copy of the generated code", async () => {

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { createTroubleLog } from "../../src/base/log.js";
 import { createMemoryPublisher, type Publisher } from "../../src/index.js";
@@ -7,8 +7,10 @@ import type { Call } from "../../src/outcome/caller.js";
 import { startEvent } from "../../src/service/event.js";
 import { createGuardedPublisher } from "../../src/service/guarded-publisher.js";
 import { createSkippedCalls } from "../../src/service/skipped-calls.js";
+import { createWaits } from "../../src/service/waits.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { until } from "../support/until.js";
+import { shortenPatience } from "../support/wait-limits.js";
 import { ok, tracking } from "./tracking-fixture.js";
 
 describe("the publisher", () => {
@@ -64,6 +66,29 @@ describe("the publisher", () => {
   });
 });
 
+describe("a publisher whose begin never settles", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it("holds a call up for 5 s, and no longer: its event is published, and the publisher is named until it answers", async () => {
+    shortenPatience();
+    const memory = createMemoryPublisher();
+    const answers: (() => void)[] = [];
+    const begin = (): Promise<void> => new Promise((resolve) => answers.push(resolve));
+    const { adapter, interceptor, warnings } = tracking({ publisher: { ...memory, begin } });
+    const client = accountClient(await startAccountServer(ok, adapter));
+    expect(await client.changePassword({}, { headers: marks() })).toMatchObject({ revision: 1 });
+    await until(() => memory.events.length === 1);
+    expect(interceptor.stats()).toMatchObject({ stalled: { publisher: 1 }, tracked: 1, skipped: {}, open: 0 });
+    expect(interceptor.problems()).toEqual(["publisher_stalled"]);
+    const procedure = "/example.account.v1.AccountService/ChangePassword";
+    expect(warnings).toMatchObject([{ details: { kind: "publisher_stalled", procedure } }]);
+    answers[0]?.();
+    await until(() => interceptor.problems().length === 0);
+  });
+});
+
 describe("a guarded publisher", () => {
   const call = { method: AccountService.method.changePassword } as Partial<Call> as Call;
 
@@ -75,7 +100,7 @@ describe("a guarded publisher", () => {
     const log = createTroubleLog(false);
     const skipped = createSkippedCalls(log);
     const settings = { publisher: changes && { ...memory, ...changes }, onDrop: undefined };
-    const publisher = createGuardedPublisher(settings, skipped, log);
+    const publisher = createGuardedPublisher(settings, skipped, createWaits(log), log);
     const publish = () => {
       publisher.publish(event, call);
     };

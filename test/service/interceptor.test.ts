@@ -63,6 +63,7 @@ describe("a marked call", () => {
     );
     expect(interceptor.stats()).toEqual({
       open: 0,
+      oldestMs: 0,
       tracked: 1,
       byStatus: { OK: 1 },
       bypassed: 0,
@@ -73,6 +74,7 @@ describe("a marked call", () => {
       verified: 0,
       unverified: {},
       droppedContexts: 0,
+      stalled: {},
       unrecordedContexts: 0,
     });
   });

@@ -15,6 +15,8 @@ import {
 import type { Call } from "../../src/outcome/caller.js";
 import { createJudge, type JudgeOptions } from "../../src/service/judge.js";
 import { createRequiredMethods } from "../../src/service/required-methods.js";
+import type { ServiceTrouble } from "../../src/service/service-troubles.js";
+import { createWaits } from "../../src/service/waits.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { refusalOf } from "../support/refusal.js";
 import { transportTo } from "../support/transport.js";
@@ -118,12 +120,32 @@ describe("verify", () => {
   it("a verifier that hangs, against its contract: not verified, and the call goes on", async () => {
     shortenPatience();
     const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise(() => {}) };
-    const { client, events, seen, warn } = await start({ verify });
+    const { client, events, seen, warn, interceptor } = await start({ verify });
     await client.changePassword({}, { headers: signed });
     await until(() => events.length === 1);
     expect(events[0]).toMatchObject({ status: "OK", contextVerified: false, contextProblem: "signature_invalid" });
     expect(seen).toEqual([[null, undefined]]);
-    expect(warn.mock.calls.map(([, message]) => message)).toContainEqual(expect.stringMatching(/^the verifier threw/));
+    const kinds = warn.mock.calls.map(([details]) => details);
+    expect(kinds).toMatchObject([{ kind: "verifier_stalled", procedure }, { kind: "signature_invalid" }]);
+    expect(interceptor.stats()).toMatchObject({ stalled: { verifier: 1 }, unverified: { signature_invalid: 1 } });
+    expect(interceptor.problems()).toEqual(["verifier_stalled"]);
+    verify.verify = () => Promise.resolve(undefined);
+    await client.changePassword({}, { headers: signed });
+    expect(interceptor.problems()).toEqual([]);
+  });
+
+  it("counts for how long the oldest call has been open, also while its signature is verified", async () => {
+    const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise(() => {}) };
+    const { client, interceptor } = await start({ verify });
+    expect(interceptor.stats()).toMatchObject({ open: 0, oldestMs: 0 });
+    const leaving = new AbortController();
+    const call = client.changePassword({}, { headers: signed, signal: leaving.signal });
+    await until(() => interceptor.stats().oldestMs > 20);
+    expect(interceptor.stats().open).toBe(1);
+    leaving.abort();
+    await expect(call).rejects.toThrow();
+    await interceptor.drain(0);
+    expect(interceptor.stats().oldestMs).toBe(0);
   });
 
   it("a shutdown while a signature is verified: the event does not look like one that is believed", async () => {
@@ -376,7 +398,8 @@ describe("a judge", () => {
       maxUnverifiedPerMinute: 1,
       ...options,
     };
-    const judge = createJudge(settings, createTroubleLog(false));
+    const log = createTroubleLog<ServiceTrouble>(false);
+    const judge = createJudge(settings, createWaits(log), log);
     const call = {
       method: changePassword,
       header: new Headers({ "x-session-context": "abc" }),

@@ -4,12 +4,13 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { sessionContextKey, sessionContextVerifiedKey } from "../../src/index.js";
 import { createSessionKeySet, createSessionSigner, createSessionVerifier } from "../../src/signature/index.js";
 import { accountClient, marks } from "../support/account-server.js";
 import { dist } from "../support/program.js";
 import { until } from "../support/until.js";
+import { shortenPatience } from "../support/wait-limits.js";
 import { gate, routesOf, serve, start } from "./wired-service.js";
 
 it("stats counts calls by status, and events, in one object", async () => {
@@ -80,6 +81,10 @@ it("a service without a name is told once", async () => {
   ]);
 });
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe("with verify", () => {
   const audience = "account-service";
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
@@ -106,6 +111,19 @@ describe("with verify", () => {
       await client.changePassword({}, { headers: { "x-session-context": "relayed" } });
     return { ...started, seen };
   }
+
+  it("a verifier that does not answer is named by ready(), and the counts say for how long a call has waited", async () => {
+    shortenPatience();
+    const verify = { unmarked: "drop", verify: () => new Promise<undefined>(() => {}) } as const;
+    const { tracking } = start({ verify });
+    const client = accountClient(await serve(tracking, { routes: routesOf({ changePassword: () => ({}) }) }));
+    const call = client.changePassword({}, { headers: { ...marks("c"), "x-session-signature": "a.b.c" } });
+    await until(() => tracking.stats().interceptor.oldestMs > 0);
+    expect(tracking.ready().problems).not.toContain("verifier_stalled");
+    await call;
+    expect(tracking.stats().interceptor).toMatchObject({ stalled: { verifier: 1 } });
+    expect(tracking.ready()).toMatchObject({ ready: true, problems: expect.arrayContaining(["verifier_stalled"]) });
+  });
 
   it("a context without a mark goes, the first one is told, and handlers can ask", async () => {
     const { seen, warnings, tracking } = await contextsSeen(undefined);
