@@ -6,6 +6,7 @@ export const historyTroubles = [
   "event_error",
   "event_invalid",
   "signal_ambiguous",
+  "signals_left_out",
 ] as const;
 
 /** A kind of trouble of src/history/. */

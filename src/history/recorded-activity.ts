@@ -28,7 +28,7 @@ export interface Activity {
  * - `not_accepted`: `accept` says no
  * - `no_session`: there is no session context in it, or none that says which session it is
  * - `no_signals`: it says nothing about its session
- * - `invalid`: it has no id or no start, or a start that cannot be, or too many signals
+ * - `invalid`: it has no id or no start, or a start that cannot be
  * - `error`: `accept`, `signals` or `normalize` threw, as the default does for a context that it cannot decode
  */
 export type NotRecordedReason = "not_accepted" | "no_session" | "no_signals" | "invalid" | "error";
@@ -40,9 +40,12 @@ export type RecordedActivity =
       readonly activity: Activity;
       /** Whether it said a signal twice, with different values. */
       readonly isAmbiguous: boolean;
+      /** How many signals there were beyond those that are kept. */
+      readonly leftOut: number;
     }
   | { readonly kind: "not_recorded"; readonly reason: NotRecordedReason };
 
+/** The first ones are kept: what a gateway says by itself comes before what it says in its own words. */
 const maxSignals = 64;
 /** More than a user agent may have. What is longer is cut. */
 const maxValueCharacters = 1_024;
@@ -77,10 +80,13 @@ function build(
   const session = idOf(sessionId);
   const user = userId ? idOf(userId) : undefined;
   const values = new Map<string, string>();
+  let leftOut = 0;
   for (const [name, value] of Object.entries(signals)) {
     const normal = value ? cutText(normalize(name, value), maxValueCharacters) : "";
-    if (normal !== "") values.set(nameOf(name), normal);
-    if (values.size > maxSignals) return notRecorded("invalid");
+    if (normal === "") continue;
+    const key = nameOf(name);
+    if (values.size < maxSignals || values.has(key)) values.set(key, normal);
+    else leftOut += 1;
   }
   if (values.size === 0) return notRecorded("no_signals");
   const activity: Activity = {
@@ -98,7 +104,7 @@ function build(
     signals: Object.fromEntries(values),
     marks: tombstones?.marksOf([session], user) ?? [],
   };
-  return { kind: "activity", activity, isAmbiguous: ambiguous.length > 0 };
+  return { kind: "activity", activity, isAmbiguous: ambiguous.length > 0, leftOut };
 }
 
 /** To the microsecond, as PostgreSQL has it. Undefined for what protobuf's Timestamp does not allow. */

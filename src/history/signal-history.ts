@@ -7,7 +7,7 @@ import { classified } from "./database-failure.js";
 import { type HistorySettings, historySettings, type SignalHistoryOptions } from "./history-options.js";
 import type { HistoryTrouble } from "./history-troubles.js";
 import { createQueries, type SignalChange, type SignalPageQuery, type SignalQueries, toldChanges } from "./queries.js";
-import { type Activity, activityOf, type NotRecordedReason } from "./recorded-activity.js";
+import { type Activity, activityOf, type NotRecordedReason, type RecordedActivity } from "./recorded-activity.js";
 import { migrateStatement } from "./schema.js";
 import {
   createSetAsideTable,
@@ -42,6 +42,8 @@ export interface SignalHistoryStats {
   readonly forgotten: number;
   /** Events recorded that say a signal twice, with different values. */
   readonly ambiguous: number;
+  /** Signals that were left out of recorded events, since an event had more than 64. */
+  readonly leftOut: number;
   /** Records set aside, into the table `set_aside`. */
   readonly setAside: number;
   /** Events that are not for the history, by reason. */
@@ -125,7 +127,7 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
   const { database, schema, tombstones } = settings;
   const log: TroubleLog<HistoryTrouble> = settings.log;
   const ask = createAsk(database, schema);
-  const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0, ambiguous: 0, setAside: 0 };
+  const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0, ambiguous: 0, leftOut: 0, setAside: 0 };
   const late: Partial<Record<LateReason, number>> = {};
   const notRecorded: Partial<Record<NotRecordedReason, number>> = {};
   const asideTable = createSetAsideTable(ask, settings, (event) => recordBatch([event]));
@@ -150,7 +152,7 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
     // Counted last: a batch that failed comes again.
     for (const one of found) {
       if (one.kind === "not_recorded") skip(one.reason);
-      else if (one.isAmbiguous) noteAmbiguous();
+      else noteOddities(one);
     }
     const changes = stored?.["changes"];
     return typeof changes === "string" ? [changes] : [];
@@ -193,6 +195,13 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
     if (outcome === "forgotten") counts.forgotten += 1;
   }
 
+  function noteOddities({ isAmbiguous, leftOut }: Extract<RecordedActivity, { readonly kind: "activity" }>): void {
+    if (isAmbiguous) noteAmbiguous();
+    if (leftOut === 0) return;
+    counts.leftOut += leftOut;
+    log.warn("signals_left_out", { signals: leftOut }, "an event has more than 64 signals: the first 64 are recorded");
+  }
+
   function noteAmbiguous(): void {
     counts.ambiguous += 1;
     log.warn(
@@ -206,8 +215,7 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
     notRecorded[reason] = (notRecorded[reason] ?? 0) + 1;
     if (reason === "error")
       log.warn("event_error", {}, "accept, signals or normalize failed for an event: it is not recorded");
-    if (reason === "invalid")
-      log.warn("event_invalid", {}, "an event has ids, times or signals that cannot be recorded");
+    if (reason === "invalid") log.warn("event_invalid", {}, "an event has no id, or no time that can be recorded");
   }
 
   return {

@@ -8,7 +8,7 @@ export interface SessionSignals {
   readonly sessionId: string;
   /** Whose session it is, so that everything about a user can be erased. */
   readonly userId?: string | undefined;
-  /** The signals by name, up to 64. One that is absent, undefined or empty says nothing: it does not end what was there. */
+  /** The signals by name, the first 64 of them count. One that is absent, undefined or empty says nothing: it does not end what was there. */
   readonly signals: Readonly<Record<string, string | undefined>>;
   /** Names of signals that were said twice, with different values. `signals` has one of them, and the event is counted. */
   readonly ambiguous?: readonly string[] | undefined;
@@ -17,7 +17,7 @@ export interface SessionSignals {
 /**
  * The signals of an event whose context was made by `encodeSessionContext`: `user_id`, `actor_id`, `organization_id`,
  * `auth_method`, `device_id`, `country`, `client_ip`, `user_agent`, and what is in the context's own `signals`. If one of
- * these has the name of a field, the field wins unless it is empty. Undefined if there is no such context, or no session in it.
+ * these has the name of a field, the field wins unless it is blank. Undefined if there is no such context, or no session in it.
  */
 export function sessionContextSignals(event: SessionActivityEvent): SessionSignals | undefined {
   if (event.encodedSessionContext === "") return undefined;
@@ -34,11 +34,12 @@ export function sessionContextSignals(event: SessionActivityEvent): SessionSigna
     client_ip: context.clientIp,
     user_agent: context.userAgent,
   };
-  const said = Object.entries(fields).filter(([, value]) => value !== "");
+  const said = Object.entries(fields).filter(([, value]) => value.trim() !== "");
   return {
     sessionId,
     userId,
-    signals: { ...context.signals, ...Object.fromEntries(said) },
+    // In this order, since those that are too many are left out at the end.
+    signals: { ...Object.fromEntries(said), ...context.signals, ...Object.fromEntries(said) },
     ambiguous: ambiguousSignals(context),
   };
 }

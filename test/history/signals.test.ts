@@ -187,6 +187,20 @@ describe("sessionContextSignals", () => {
     expect(sessionContextSignals(event)).toMatchObject({ signals: { country: "DE" }, ambiguous: ["country"] });
   });
 
+  it("takes the signal if the field is blank, and fields before signals", () => {
+    const event = eventOf({ id: "a", at: 0 });
+    event.encodedSessionContext = encodeSessionContext({
+      sessionId: "s",
+      userId: " \t",
+      country: "DE",
+      signals: { a: "1" },
+    });
+    expect(Object.keys(sessionContextSignals(event)?.signals ?? {})).toEqual(["country", "a"]);
+    const context = create(SessionContextSchema, { sessionId: "s", userId: " \t", signals: { user_id: "d1" } });
+    event.encodedSessionContext = Buffer.from(toBinary(SessionContextSchema, context)).toString("base64");
+    expect(sessionContextSignals(event)?.signals).toEqual({ user_id: "d1" });
+  });
+
   it("is undefined without a context, and without a session in it", () => {
     const event = eventOf({ id: "a", at: 0 });
     event.encodedSessionContext = "";
