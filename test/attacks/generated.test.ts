@@ -1,8 +1,7 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import type { Publisher, SessionActivityEvent } from "../../src/index.js";
 import { startAccountServer } from "../support/account-server.js";
+import { createHeapGauge } from "../support/heap-gauge.js";
 import { createGenerator } from "./generator.js";
 import { openRawHttp1, type RawConnection } from "./raw-http1.js";
 import { openRawHttp2 } from "./raw-http2.js";
@@ -38,16 +37,6 @@ function createCheckingPublisher() {
     close: () => Promise.resolve(stats()),
   };
   return { publisher, expected, wrong, verified: () => verified };
-}
-
-/** The heap in use after everything that can be collected is collected, in MB. */
-function createHeapGauge(): () => number {
-  setFlagsFromString("--expose_gc");
-  const collect = runInNewContext("gc") as () => void;
-  return () => {
-    collect();
-    return process.memoryUsage().heapUsed / 2 ** 20;
-  };
 }
 
 it.each(["1.1", "2"] as const)(
