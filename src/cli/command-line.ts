@@ -6,8 +6,9 @@ import { deadLettersCommand } from "./dead-letters-command.js";
 import { historyCommand } from "./history-command.js";
 import { installCommand } from "./kafka-client/install-command.js";
 import { keysCommand } from "./keys/keys-command.js";
+import { setAsideCommand } from "./set-aside-command.js";
 
-const commands: readonly Command[] = [historyCommand, deadLettersCommand, keysCommand, installCommand];
+const commands: readonly Command[] = [historyCommand, deadLettersCommand, setAsideCommand, keysCommand, installCommand];
 const names = commands.map(({ name }) => name);
 
 /** Exit codes, as the documents list them. */

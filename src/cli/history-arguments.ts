@@ -63,7 +63,10 @@ export const historyOptions: readonly Argument[] = [
  */
 export function readHistoryArguments(args: readonly string[], env: Environment = processEnvironment): HistoryCommand {
   const beneath = workerFromEnv(env);
-  const all: GivenOptions = onTopOf({ ...beneath.options, address: beneath.address }, readGiven(args));
+  const all: GivenOptions = onTopOf(
+    { ...beneath.options, address: beneath.address },
+    readGivenArguments(args, historyOptions),
+  );
   const { address, ...given } = all;
   if (!isOptions(given["kafka"]) || given["kafka"]["brokers"] === undefined) {
     throw missingOption(
@@ -95,8 +98,9 @@ function check({ kafka, health }: HistoryCommand["options"], { url }: DatabaseSe
   }
 }
 
-function readGiven(args: readonly string[]): GivenOptions {
-  const settings = readSettings(args, historyOptions);
+/** What the arguments of a command that is about the history say, each checked. */
+export function readGivenArguments(args: readonly string[], options: readonly Argument[]): GivenOptions {
+  const settings = readSettings(args, options);
   const address = settings["address"];
   if (isOptions(address) && typeof address["url"] === "string") refusePassword(address["url"]);
   return settings;

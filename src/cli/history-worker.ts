@@ -1,10 +1,12 @@
 import { onTopOfEnvironment } from "../base/environment.js";
+import { errorCode, errorName } from "../base/errors.js";
+import { failureOf } from "../base/failure.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { missingOption } from "../base/option-error.js";
 import { readOptions } from "../base/options.js";
 import { pause, resolvesWithin } from "../base/timing.js";
 import { databaseTable } from "../history/database.js";
-import { isRefusal, reasonOf } from "../history/database-failure.js";
+import { isRefusal } from "../history/database-failure.js";
 import {
   createSignalHistory,
   type OpenSignalDatabase,
@@ -22,19 +24,24 @@ import {
   createSessionActivityConsumer,
   type SessionActivityConsumer,
   type SessionActivityConsumerOptions,
+  type SessionActivityItem,
 } from "../kafka/index.js";
 import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
+import { describeRefusal } from "./database-refusal.js";
 import { type Health, startHealth } from "./health.js";
 import { watchDatabase } from "./watched-database.js";
 import { type HistoryWorkerOptions, type WorkerSettings, workerFromEnv, workerTable } from "./worker-options.js";
+import { problemsOf, reasonToEnd, type WorkerProblem, watchForBlocks } from "./worker-problems.js";
 
 /** What a worker has done, and how it is. Counts only. */
 export interface HistoryWorkerStats {
   /** Whether it has not ended. */
   readonly live: boolean;
-  /** Whether it is a member of its group, and the last statement that the database was given succeeded. */
+  /** Whether it does its work: there are no problems. */
   readonly ready: boolean;
+  /** What keeps it from its work now. */
+  readonly problems: readonly WorkerProblem[];
   /** Undefined before the database was there for the first time. */
   readonly consumer: ConsumerStats | undefined;
   readonly history: SignalHistoryStats;
@@ -46,7 +53,10 @@ export interface HistoryWorker {
   stats(): HistoryWorkerStats;
   /** Ends the batch that is being recorded, commits, and leaves the group. Always resolves. Idempotent. */
   close(): Promise<void>;
-  /** Resolves when it is closed. Rejects when it has ended by itself, with the reason. Nobody has to look. */
+  /**
+   * Resolves when it is closed. Rejects when it has ended by itself, with the reason: it was refused at the start, or for
+   * `giveUpAfterMs` without a break. Nobody has to look.
+   */
   readonly closed: Promise<void>;
   /** Resolves when the health endpoint listens, with its port. Undefined without one, or if the worker ended before. */
   readonly healthPort: Promise<number | undefined>;
@@ -68,9 +78,9 @@ const stopTimeoutMs = 5_000;
  */
 export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryWorker {
   const settings = workerSettings(options);
-  const { maxBackoffMs, compactEveryMs } = settings;
+  const { maxBackoffMs, compactEveryMs, giveUpAfterMs, stuckAfterMs } = settings;
   const log = createTroubleLog<CliTrouble | KafkaTrouble>(settings.log);
-  const database = watchDatabase(settings.database, log);
+  const database = watchDatabase(settings.database, { stuckAfterMs, log });
   const history = createSignalHistory({ ...settings.history, database, env: false, log: settings.log });
   const consumerOptions = consumerOptionsOf(settings, history, log);
   // What is wrong is told now, and not when the database is there.
@@ -84,7 +94,7 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
     try {
       if (!(await migrate(history, maxBackoffMs, stopping.signal))) return;
       reading = startReading(consumerOptions, history, compactEveryMs, log);
-      await reading.consumer.closed;
+      await untilClosedOrBlocked(reading.consumer);
     } finally {
       ended = true;
       database.stop();
@@ -93,11 +103,27 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
     }
   }
 
+  async function untilClosedOrBlocked(consumer: SessionActivityConsumer): Promise<void> {
+    const blocks = watchForBlocks(giveUpAfterMs, () => stats().problems);
+    try {
+      const problems = await Promise.race([consumer.closed.then(() => []), blocks.givenUp]);
+      if (problems.length === 0) return;
+      await consumer.close();
+      const lasted = `${giveUpAfterMs / 1_000} s`;
+      throw new Error(`refused for ${lasted}: ${reasonToEnd(problems, database.refusal)}`);
+    } finally {
+      blocks.stop();
+    }
+  }
+
   function stats(): HistoryWorkerStats {
     const consumer = reading?.consumer.stats();
+    const isStopping = ended || stopping.signal.aborted;
+    const problems = problemsOf({ isStopping, database, consumer, stuckAfterMs });
     return {
       live: !ended,
-      ready: !ended && !stopping.signal.aborted && database.answers && (consumer?.joined ?? false),
+      ready: problems.length === 0,
+      problems,
       consumer,
       history: history.stats(),
       compactor: reading?.compactor.stats(),
@@ -214,22 +240,53 @@ function startReading(
 }
 
 function consumerOptionsOf(
-  { kafka, maxBackoffMs, log: logger }: WorkerSettings,
+  { kafka, maxBackoffMs, stuckAfterMs, log: logger }: WorkerSettings,
   history: SignalHistory,
   log: TroubleLog<CliTrouble>,
 ): SessionActivityConsumerOptions {
   return {
     ...kafka,
+    stuckAfterMs,
     retry: { backoffMs: Math.min(backoffMs, maxBackoffMs), maxBackoffMs },
-    handleBatch: (items) => history.recordBatch(items.map(({ event }) => event)),
+    handleBatch: (items) => recordOrSetAside(items, history, log),
     onInvalid:
       kafka.deadLetterTopic === undefined
         ? ({ topic, partition, offset }, reason) =>
-            log.warn("record_left_out", { topic, partition, offset, reason }, "A record holds no event: it is left out")
+            log.warn(
+              "record_left_out",
+              { topic, partition, offset, reason },
+              "A record that cannot be recorded is left out",
+            )
         : undefined,
     env: false,
     log: logger,
   };
+}
+
+/**
+ * Records a batch. An event that can never be recorded is set aside into the history's table, where `forget` reaches it, too.
+ * The consumer halves a batch that holds such an event until it is alone.
+ */
+async function recordOrSetAside(
+  items: readonly SessionActivityItem[],
+  history: SignalHistory,
+  log: TroubleLog<CliTrouble>,
+): Promise<void> {
+  try {
+    await history.recordBatch(items.map(({ event }) => event));
+  } catch (error) {
+    const [item] = items;
+    if (item === undefined || items.length > 1 || failureOf(error) !== "poison") throw error;
+    const { topic, partition, offset } = item.record;
+    // The text of such an error may quote the event.
+    const reason = errorCode(error) ?? errorName(error);
+    await history.setAside(item.record, reason);
+    log.warn(
+      "event_set_aside",
+      { topic, partition, offset, reason },
+      "An event can never be recorded: it is set aside",
+    );
+  }
 }
 
 /**
@@ -246,8 +303,7 @@ async function migrate(history: SignalHistory, maxBackoffMs: number, signal: Abo
       return true;
     } catch (error) {
       if (!isRefusal(error)) return false;
-      const { code = "", reason = "it does not say why" } = reasonOf(error);
-      throw new Error(`the database refuses: ${[code, reason].join(" ").trim()}`, { cause: error });
+      throw new Error(`the database refuses: ${describeRefusal(error)}`, { cause: error });
     }
   };
   for (let wait = backoffMs; !signal.aborted; wait = Math.min(maxBackoffMs, wait * 2)) {

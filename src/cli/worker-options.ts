@@ -49,6 +49,21 @@ export interface HistoryWorkerOptions {
     | undefined;
   /** The longest time between two attempts while the database is away. By default, 5,000 ms. */
   maxBackoffMs?: number | undefined;
+  /**
+   * How long the worker may be refused without a break before it ends with the reason: by the database, for one because its
+   * password was changed, or by Kafka. It tries again all the while, and is not ready. At its start, a refusal of the database
+   * ends it at once.
+   *
+   * @default 600_000
+   */
+  giveUpAfterMs?: number | undefined;
+  /**
+   * After what time a statement or a record that is still in hand counts as a standstill: it is logged, and the worker is not
+   * ready.
+   *
+   * @default 60_000
+   */
+  stuckAfterMs?: number | undefined;
   /** About how often the history is compacted. By default, each 60,000 ms. */
   compactEveryMs?: number | undefined;
   /** Where `/healthz` and `/readyz` are answered. By default, nowhere. */
@@ -72,6 +87,8 @@ export interface WorkerSettings {
     "brokers" | "groupId" | "topic" | "deadLetterTopic" | "oauthToken" | "properties" | "closeTimeoutMs"
   >;
   readonly maxBackoffMs: number;
+  readonly giveUpAfterMs: number;
+  readonly stuckAfterMs: number;
   readonly compactEveryMs: number;
   readonly health: { readonly port: number | undefined; readonly host: string | undefined };
   readonly env: Environment | false | undefined;
@@ -140,6 +157,17 @@ export const workerTable: OptionsOf<WorkerSettings> = {
     byDefault: 5_000,
     variable: "MAX_BACKOFF_MS",
   }),
+  giveUpAfterMs: milliseconds({
+    meaning: "How long the worker may be refused without a break before it ends with the reason",
+    byDefault: 600_000,
+    min: 1_000,
+    variable: "GIVE_UP_AFTER_MS",
+  }),
+  stuckAfterMs: {
+    ...consumerTable.stuckAfterMs,
+    meaning: "After what time a statement or a record that is still in hand counts as a standstill",
+    variable: "STUCK_AFTER_MS",
+  },
   compactEveryMs: milliseconds({
     meaning: "About how often the history is compacted",
     byDefault: 60_000,

@@ -33,8 +33,8 @@ import { type AwaitedPart, createWaits, type InterceptorProblem } from "./waits.
 export interface InterceptorStats {
   /** Marked or required calls that run and whose event is not published yet. */
   readonly open: number;
-  /** For how long the oldest of them has been open, in milliseconds. 0 if none is. */
-  readonly oldestMs: number;
+  /** For how long the oldest of them has been in hand, in milliseconds. 0 if none is. */
+  readonly oldestInHandMs: number;
   /** Calls that have an event, or that the publisher refused. */
   readonly tracked: number;
   /** Events by their status. */
@@ -169,7 +169,7 @@ export function buildInterceptor(
     drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),
     stats: (): InterceptorStats => ({
       open: open.size,
-      oldestMs: open.oldestMs(),
+      oldestInHandMs: open.oldestInHandMs(),
       tracked: tracking.tracked,
       byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,

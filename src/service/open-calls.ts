@@ -8,8 +8,8 @@ export interface OpenCall {
 /** The tracked calls that have not ended. */
 export interface OpenCalls {
   readonly size: number;
-  /** For how long the oldest of them has been open, in milliseconds; 0 if none is. It looks at all of them. */
-  oldestMs(): number;
+  /** For how long the oldest of them has been in hand, in milliseconds; 0 if none is. It looks at all of them. */
+  oldestInHandMs(): number;
   add(call: OpenCall): OpenEntry;
   /** Idempotent. */
   remove(entry: OpenEntry): void;
@@ -34,7 +34,7 @@ export function createOpenCalls(): OpenCalls {
     get size() {
       return entries.length;
     },
-    oldestMs() {
+    oldestInHandMs() {
       const now = performance.now();
       return entries.reduce((oldest, { call }) => Math.max(oldest, now - call.startedAt), 0);
     },

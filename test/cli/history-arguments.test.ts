@@ -35,6 +35,8 @@ const defaults = {
   },
   health: { port: undefined, host: undefined },
   maxBackoffMs: 5_000,
+  giveUpAfterMs: 600_000,
+  stuckAfterMs: 60_000,
   compactEveryMs: 60_000,
 };
 
@@ -86,6 +88,8 @@ describe("arguments", () => {
       SESSION_HISTORY_CLOSE_TIMEOUT_MS: "1",
       SESSION_HISTORY_MAX_BACKOFF_MS: "2",
       SESSION_HISTORY_COMPACT_EVERY_MS: "3",
+      SESSION_HISTORY_GIVE_UP_AFTER_MS: "4000",
+      SESSION_HISTORY_STUCK_AFTER_MS: "5",
       SESSION_HISTORY_HEALTH_PORT: "8081",
       SESSION_HISTORY_HEALTH_HOST: "127.0.0.1",
     };
@@ -101,6 +105,8 @@ describe("arguments", () => {
       kafka: { brokers: "env:9092", groupId: "g", deadLetterTopic: "dead", closeTimeoutMs: 1 },
       maxBackoffMs: 2,
       compactEveryMs: 3,
+      giveUpAfterMs: 4_000,
+      stuckAfterMs: 5,
       health: { port: 8_081, host: "127.0.0.1" },
     });
     const given = read(["--schema", "given", "--health-port", "0", "--group", "other"], env);

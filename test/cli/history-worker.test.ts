@@ -200,7 +200,7 @@ describe("records without an event", { timeout: 60_000 }, () => {
     expect(log.lines.filter(({ level }) => level === "warn")).toEqual([
       {
         level: "warn",
-        message: "A record holds no event: it is left out",
+        message: "A record that cannot be recorded is left out",
         details: { kind: "record_left_out", topic, partition: 2, offset: 0, reason: "undecodable" },
       },
     ]);

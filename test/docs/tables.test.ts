@@ -176,6 +176,11 @@ describe("docs/operations.md", () => {
     expect(namesUnder(page, "Problems of a consumer")).toEqual(unionOf("ConsumerProblem"));
   });
 
+  it("has each problem of the history worker", () => {
+    expect(unionOf("WorkerProblem").length).toBeGreaterThan(5);
+    expect(namesUnder(page, "Problems of the worker")).toEqual(unionOf("WorkerProblem"));
+  });
+
   it("has each code of errors", () => {
     expect(unionOf("OptionErrorCode").length).toBeGreaterThan(1);
     expect(namesUnder(page, "Errors at the start")).toEqual(unionOf("OptionErrorCode"));

@@ -98,3 +98,53 @@ test("a worker whose user may only use what its owner has made", async () => {
   await worker.close();
   await expectWholeHistory();
 });
+
+test("a worker whose login is taken away while it runs tries again, and ends with what to do", async () => {
+  const owner = openSignalDatabase({ url });
+  onTestFinished(() => owner.close());
+  await createSignalHistory({ database: owner }).migrate();
+  await owner.query("create role locked login");
+  await owner.query("grant usage on schema signal_history to locked");
+  await owner.query("grant select, insert, update, delete on all tables in schema signal_history to locked");
+  const database = openSignalDatabase({ url: url.replace("postgres@", "locked@") });
+  onTestFinished(() => database.close());
+  await writeSessionEvents(brokers, topic, events.slice(0, 400));
+  const worker = startWorker({ database, kafka: { brokers, groupId }, giveUpAfterMs: 3_000, log: false });
+  await until(() => worker.stats().history.recorded === 400, worker.stats);
+  await owner.query("alter role locked nologin");
+  await owner.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'locked'");
+  await writeSessionEvents(brokers, topic, events.slice(400));
+  await until(() => worker.stats().problems.includes("database_refuses"), worker.stats);
+  expect(worker.stats()).toMatchObject({ live: true, ready: false });
+  await expect(worker.closed).rejects.toThrow(
+    /^refused for 3 s: the database refuses: 28000 .*: check user and password/,
+  );
+  // Somebody has acted, and the worker was started again.
+  await owner.query("alter role locked login");
+  const next = startWorker({ database, kafka: { brokers, groupId } });
+  await until(() => next.stats().history.recorded === events.length - 400, next.stats);
+  await next.close();
+  await expectWholeHistory();
+});
+
+test("a worker that loses a right tries again, and goes on when it has it back", async () => {
+  const owner = openSignalDatabase({ url });
+  onTestFinished(() => owner.close());
+  await createSignalHistory({ database: owner }).migrate();
+  await owner.query("create role bounded login");
+  await owner.query("grant usage on schema signal_history to bounded");
+  await owner.query("grant select, insert, update, delete on all tables in schema signal_history to bounded");
+  const database = openSignalDatabase({ url: url.replace("postgres@", "bounded@") });
+  onTestFinished(() => database.close());
+  const worker = startWorker({ database, kafka: { brokers, groupId }, log: false });
+  await until(() => worker.stats().ready, worker.stats);
+  await owner.query("revoke insert on signal_history.observation from bounded");
+  await writeSessionEvents(brokers, topic, events);
+  await until(() => worker.stats().problems.includes("handler_blocked"), worker.stats);
+  await owner.query("grant insert on signal_history.observation to bounded");
+  await until(() => worker.stats().consumer?.handled === events.length, worker.stats);
+  await until(() => worker.stats().ready, worker.stats);
+  expect(worker.stats()).toMatchObject({ consumer: { invalid: {} }, history: { setAside: 0 } });
+  await worker.close();
+  await expectWholeHistory();
+});

@@ -63,7 +63,7 @@ describe("a marked call", () => {
     );
     expect(interceptor.stats()).toEqual({
       open: 0,
-      oldestMs: 0,
+      oldestInHandMs: 0,
       tracked: 1,
       byStatus: { OK: 1 },
       bypassed: 0,

@@ -137,15 +137,15 @@ describe("verify", () => {
   it("counts for how long the oldest call has been open, also while its signature is verified", async () => {
     const verify: SessionVerifier = { unmarked: "keep", verify: () => new Promise(() => {}) };
     const { client, interceptor } = await start({ verify });
-    expect(interceptor.stats()).toMatchObject({ open: 0, oldestMs: 0 });
+    expect(interceptor.stats()).toMatchObject({ open: 0, oldestInHandMs: 0 });
     const leaving = new AbortController();
     const call = client.changePassword({}, { headers: signed, signal: leaving.signal });
-    await until(() => interceptor.stats().oldestMs > 20);
+    await until(() => interceptor.stats().oldestInHandMs > 20);
     expect(interceptor.stats().open).toBe(1);
     leaving.abort();
     await expect(call).rejects.toThrow();
     await interceptor.drain(0);
-    expect(interceptor.stats().oldestMs).toBe(0);
+    expect(interceptor.stats().oldestInHandMs).toBe(0);
   });
 
   it("a shutdown while a signature is verified: the event does not look like one that is believed", async () => {

@@ -118,7 +118,7 @@ describe("with verify", () => {
     const { tracking } = start({ verify });
     const client = accountClient(await serve(tracking, { routes: routesOf({ changePassword: () => ({}) }) }));
     const call = client.changePassword({}, { headers: { ...marks("c"), "x-session-signature": "a.b.c" } });
-    await until(() => tracking.stats().interceptor.oldestMs > 0);
+    await until(() => tracking.stats().interceptor.oldestInHandMs > 0);
     expect(tracking.ready().problems).not.toContain("verifier_stalled");
     await call;
     expect(tracking.stats().interceptor).toMatchObject({ stalled: { verifier: 1 } });
