@@ -4,8 +4,8 @@ import { connectNodeAdapter, createConnectTransport, Http2SessionManager } from 
 import {
   createFakeGateway,
   createTestTracking,
+  type ExpectedSessionActivity,
   markHeaders,
-  type SessionActivityMatchers,
   sessionActivityMatchers,
 } from "connect-session-activity/testing";
 import { afterEach, expect, it } from "vitest";
@@ -13,7 +13,9 @@ import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { routes } from "../quickstart/routes.js";
 
 declare module "vitest" {
-  interface Matchers<R> extends SessionActivityMatchers<R> {}
+  interface Matchers<R> {
+    toMatchSessionActivity(expected: ExpectedSessionActivity): R;
+  }
 }
 
 expect.extend(sessionActivityMatchers);

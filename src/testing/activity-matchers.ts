@@ -41,16 +41,6 @@ export interface ExpectedSessionActivity {
   sequence?: bigint | undefined;
 }
 
-/** What to add to the matchers of vitest or Jest in a declaration, so that TypeScript knows them. */
-export interface SessionActivityMatchers<R = unknown> {
-  /**
-   * Whether this is an event that has what is expected.
-   *
-   * @example expect(event).toMatchSessionActivity({ action: "change_password", status: "PERMISSION_DENIED" });
-   */
-  toMatchSessionActivity(expected: ExpectedSessionActivity): R;
-}
-
 /** What vitest and Jest give a matcher, as far as it is used. */
 interface MatcherState {
   equals(actual: unknown, expected: unknown): boolean;
@@ -63,9 +53,11 @@ interface MatcherResult {
 }
 
 /**
- * Matchers for vitest and Jest.
+ * Matchers for vitest and Jest. `toMatchSessionActivity` tells whether a value is an event that has what is expected.
  *
- * @example expect.extend(sessionActivityMatchers);
+ * @example
+ * expect.extend(sessionActivityMatchers);
+ * expect(event).toMatchSessionActivity({ action: "change_password", status: "PERMISSION_DENIED" });
  */
 export const sessionActivityMatchers: {
   toMatchSessionActivity(this: MatcherState, received: unknown, expected: ExpectedSessionActivity): MatcherResult;

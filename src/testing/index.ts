@@ -1,7 +1,6 @@
 export type { SessionTracking } from "../service/tracking.js";
 export {
   type ExpectedSessionActivity,
-  type SessionActivityMatchers,
   sessionActivityMatchers,
 } from "./activity-matchers.js";
 export { createFakeGateway, type FakeGatewayOptions } from "./fake-gateway.js";

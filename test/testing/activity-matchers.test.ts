@@ -3,14 +3,12 @@ import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { expect, it } from "vitest";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
-import {
-  type ExpectedSessionActivity,
-  type SessionActivityMatchers,
-  sessionActivityMatchers,
-} from "../../src/testing/index.js";
+import { type ExpectedSessionActivity, sessionActivityMatchers } from "../../src/testing/index.js";
 
 declare module "vitest" {
-  interface Matchers<R> extends SessionActivityMatchers<R> {}
+  interface Matchers<R> {
+    toMatchSessionActivity(expected: ExpectedSessionActivity): R;
+  }
 }
 
 expect.extend(sessionActivityMatchers);

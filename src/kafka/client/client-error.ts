@@ -50,9 +50,8 @@ export function loadError(cause: unknown, manager: PackageManager): KafkaClientE
     const message = `The Kafka client is not installed. Run: ${manager.install(packageName)}`;
     return clientError("ERR_KAFKA_CLIENT_MISSING", message, cause);
   }
-  if (/^Could not (locate the bindings file|find module root)/.test(text)) {
-    return wasSearchedAtHome(cause) ? notBuilt(cause, manager) : bundled(cause);
-  }
+  if (isBundled(cause)) return bundled(cause);
+  if (text.startsWith("Could not locate the bindings file")) return notBuilt(cause, manager);
   const problem = text.replaceAll(/\s+/g, " ").trim().slice(0, 300);
   const message = `The native part of ${packageName} cannot be loaded (${problem}). If it was made for another Node or another machine, run "${manager.run(installCommand)}".`;
   return clientError("ERR_KAFKA_CLIENT_NOT_LOADED", message, cause);
@@ -71,10 +70,14 @@ function bundled(cause: unknown): KafkaClientError {
   return clientError("ERR_KAFKA_CLIENT_BUNDLED", message, cause);
 }
 
-/** The client's search begins in its own folder, unless a bundler has taken its code elsewhere. */
-function wasSearchedAtHome(cause: unknown): boolean {
-  const tries: unknown = isError(cause) && "tries" in cause ? cause.tries : undefined;
-  return Array.isArray(tries) && tries.some((path) => /[\\/]kafka-javascript[\\/]/.test(String(path)));
+/**
+ * What fails inside the client fails in a file of its folder, or of the package by which it looks for its native part. If no
+ * such file shows, a bundler has taken the code elsewhere. How it fails then is a matter of chance.
+ */
+function isBundled(cause: unknown): boolean {
+  if (!isError(cause)) return false;
+  const { stack = "" } = cause;
+  return /\n +at /.test(stack) && !/[\\/](kafka-javascript|bindings)[\\/]/.test(stack);
 }
 
 function clientError(code: KafkaClientErrorCode, message: string, cause?: unknown): KafkaClientError {

@@ -19,14 +19,19 @@ function managerWith(...files: readonly string[]): PackageManager {
   return packageManagerOf(join(folder, "node_modules", "connect-session-activity", "file.js"));
 }
 
-const notFound = (name: string) =>
-  Object.assign(new Error(`Cannot find module '${name}'\nRequire stack:\n- a.js`), { code: "MODULE_NOT_FOUND" });
+/** What is thrown while a file is loaded. */
+function thrownIn(file: string, message: string, code: string): Error {
+  const error = Object.assign(new Error(message), { code });
+  error.stack = `Error: ${message}\n    at require (node:internal/modules/helpers:1:1)\n    at Object.<anonymous> (${file}:1:1)`;
+  return error;
+}
 
-/** What `bindings` throws: it names the files that it tried. */
-const withoutBindings = (folder: string) =>
-  Object.assign(new Error("Could not locate the bindings file. Tried:\n → a\n → b"), {
-    tries: [`${folder}/build/a.node`],
-  });
+const inside = `/app/node_modules/${client}/librdkafka.js`;
+const notFound = (name: string): Error => {
+  const message = `Cannot find module '${name}'\nRequire stack:\n- /app/node_modules/connect-session-activity/a.js`;
+  return thrownIn("/app/node_modules/connect-session-activity/a.js", message, "MODULE_NOT_FOUND");
+};
+const withoutBindings = thrownIn(inside, "Could not locate the bindings file. Tried:\n → a\n → b", "");
 
 it.each([
   ["pnpm-lock.yaml", `pnpm add ${client}`, "pnpm exec"],
@@ -41,7 +46,7 @@ it.each([
     message: `The Kafka client is not installed. Run: ${install}`,
   });
   expect(failureOf(missing)).toBe("permanent");
-  const notBuilt = loadError(withoutBindings(`node_modules/${client}`), manager);
+  const notBuilt = loadError(withoutBindings, manager);
   expect(notBuilt.code).toBe("ERR_KAFKA_CLIENT_NOT_BUILT");
   expect(notBuilt.message).toContain(`Run "${runs} session-activity install-kafka-client", which`);
   expect(notBuilt.message).not.toContain("Tried:");
@@ -53,8 +58,11 @@ it("what installed the packages tells more than a lockfile that was left behind"
   expect(managerWith("package-lock.json", "node_modules/.yarn-state.yml").name).toBe("yarn");
 });
 
-it("tells the client that was bundled from the one that was not built", () => {
-  const error = loadError(withoutBindings("/app/dist"), managerWith("package-lock.json"));
+it.each([
+  "Could not locate the bindings file. Tried:\n → a",
+  "Cannot read properties of undefined (reading 'indexOf')",
+])("tells that the client was bundled: %j", (message) => {
+  const error = loadError(thrownIn("/app/dist/main.js", message, ""), managerWith("package-lock.json"));
   expect(error.code).toBe("ERR_KAFKA_CLIENT_BUNDLED");
   expect(error.message).toContain(`Name ${client} among the bundler's externals`);
 });
@@ -68,9 +76,9 @@ it.each([
     "The module '/a/b.node'\nwas compiled against a different Node.js version using\nNODE_MODULE_VERSION 115. This version",
     "The module '/a/b.node' was compiled against a different Node.js version using NODE_MODULE_VERSION 115. This version",
   ],
-  [notFound("nan").message, "Cannot find module 'nan' Require stack: - a.js"],
+  ["Cannot find module 'nan'\nRequire stack:\n- a.js", "Cannot find module 'nan' Require stack: - a.js"],
 ])("quotes any other cause: %j", (text, quoted) => {
-  const cause = Object.assign(new Error(text), { code: "ERR_DLOPEN_FAILED" });
+  const cause = thrownIn(inside, text, "ERR_DLOPEN_FAILED");
   const error = loadError(cause, managerWith("package-lock.json"));
   expect(error).toMatchObject({ code: "ERR_KAFKA_CLIENT_NOT_LOADED", cause });
   expect(error.message).toContain(`cannot be loaded (${quoted}). `);

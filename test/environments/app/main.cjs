@@ -1,0 +1,18 @@
+const { annotateSessionActivity } = require("connect-session-activity");
+const { startSessionTracking } = require("connect-session-activity/kafka");
+const { createSessionKeySet } = require("connect-session-activity/signature");
+const { openSignalDatabase } = require("connect-session-activity/history");
+const { startHistoryWorker } = require("connect-session-activity/history-worker");
+const { createTestTracking } = require("connect-session-activity/testing");
+const { run } = require("./run.mjs");
+
+const required = [
+  annotateSessionActivity,
+  startSessionTracking,
+  createSessionKeySet,
+  openSignalDatabase,
+  startHistoryWorker,
+  createTestTracking,
+];
+if (required.some((one) => typeof one !== "function")) throw new Error("something is missing");
+run().then((result) => process.stdout.write(`${JSON.stringify(result)}\n`));
