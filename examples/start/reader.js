@@ -1,0 +1,9 @@
+import { createSessionActivityConsumer } from "connect-session-activity/kafka";
+
+const consumer = createSessionActivityConsumer({
+  groupId: "start",
+  handle: (event) => console.log(event.service, event.action, event.status),
+  onInvalid: (record, reason) => console.error(record.offset, reason),
+});
+
+process.once("SIGTERM", () => void consumer.close());
