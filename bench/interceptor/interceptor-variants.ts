@@ -1,0 +1,49 @@
+import type { Mark } from "./call-settings.js";
+import type { ServerConfig } from "./server-questions.js";
+
+/** A server, the calls that it gets, and what it is compared with. */
+export interface InterceptorVariant {
+  readonly name: string;
+  readonly kind: ServerConfig["kind"];
+  readonly mark: Mark;
+  /** The variant with no interceptor that gets the same calls, if there is one. */
+  readonly none?: string | undefined;
+  /** The variant with one that only calls `next`, and gets the same calls. */
+  readonly passThrough: string;
+  /** Its packages need the newest Connect. */
+  readonly isNewestOnly?: boolean | undefined;
+  /** How many events its calls make. */
+  readonly events?: 0 | 1 | undefined;
+}
+
+export const none = "no interceptor";
+export const noneAgain = "no interceptor, again";
+export const passThrough = "only calls `next`";
+export const control = "control: only calls `next`, and burns 5 % more";
+const unmarkedPassThrough = "unmarked: only calls `next`";
+
+const marked = { mark: "marked", none, passThrough } as const;
+const ours = { ...marked, events: 1 } as const;
+
+/** What the floor is made of: a call, an interceptor, and a record. */
+export const floorVariants: readonly InterceptorVariant[] = [
+  { ...marked, name: none, kind: "none" },
+  { ...marked, name: noneAgain, kind: "none" },
+  { ...marked, name: passThrough, kind: "pass-through" },
+  { ...marked, name: control, kind: "burning" },
+  { ...marked, name: "floor: a bare `produce`", kind: "floor" },
+];
+
+export const interceptorVariants: readonly InterceptorVariant[] = [
+  ...floorVariants,
+  { name: unmarkedPassThrough, kind: "pass-through", mark: "unmarked", passThrough: unmarkedPassThrough },
+  { name: "unmarked: this package", kind: "kafka", mark: "unmarked", passThrough: unmarkedPassThrough, events: 0 },
+  { ...ours, name: "marked, events dropped", kind: "discard" },
+  { ...ours, name: "marked, memory publisher", kind: "memory" },
+  { ...ours, name: "marked, Kafka", kind: "kafka" },
+  { ...ours, name: "marked, verified (EdDSA), events dropped", kind: "verified", mark: "EdDSA" },
+  { ...ours, name: "marked, verified (ES256), events dropped", kind: "verified", mark: "ES256" },
+  { ...marked, name: "naive: `try`, `catch`, `await` publish", kind: "naive" },
+  { ...marked, name: "an OpenTelemetry span", kind: "span", isNewestOnly: true },
+  { ...marked, name: "@connectrpc/validate", kind: "validate", isNewestOnly: true },
+];

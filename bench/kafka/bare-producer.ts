@@ -1,0 +1,69 @@
+import { createRequire } from "node:module";
+
+// From a module, the client shows its KafkaJS-style API only.
+const require = createRequire(import.meta.url);
+
+/** What the benchmark uses of the client's own producer. */
+interface NativeProducer {
+  connect(options: object, done: (error: Error | null) => void): void;
+  setPollInBackground(enabled: boolean): void;
+  on(event: "delivery-report", listener: (error: Error | null) => void): void;
+  on(event: "event.error", listener: () => void): void;
+  produce(topic: string, partition: null, value: Buffer): void;
+  flush(timeoutMs: number, done: (error: Error | null) => void): void;
+}
+
+/** The client's producer with nothing around it: what any publisher on it must cost at least. */
+export interface BareProducer {
+  produce(value: Buffer): void;
+  /** Resolves when all that was produced has been delivered. */
+  drain(): Promise<void>;
+}
+
+/** The properties that our publisher sets, too, so that batches and guarantees are the same. */
+export const publisherProperties: Readonly<Record<string, string | number | boolean>> = {
+  acks: -1,
+  "enable.idempotence": true,
+  "linger.ms": 5,
+  partitioner: "murmur2_random",
+  "queue.buffering.max.messages": 1_000_000,
+};
+
+export async function connectBareProducer(
+  brokers: string,
+  topic: string,
+  properties: Readonly<Record<string, string>>,
+): Promise<BareProducer> {
+  const { Producer } = require("@confluentinc/kafka-javascript") as {
+    Producer: new (properties: object) => NativeProducer;
+  };
+  const producer = new Producer({
+    ...publisherProperties,
+    "bootstrap.servers": brokers,
+    dr_cb: true,
+    ...properties,
+  });
+  let open = 0;
+  producer.on("event.error", () => {});
+  producer.on("delivery-report", (error) => {
+    if (error !== null) throw error;
+    open -= 1;
+  });
+  await new Promise<void>((resolve, reject) => {
+    producer.connect({}, (error) => (error === null ? resolve() : reject(error)));
+  });
+  producer.setPollInBackground(true);
+  return {
+    produce(value) {
+      open += 1;
+      producer.produce(topic, null, value);
+    },
+    async drain() {
+      await new Promise<void>((resolve, reject) => {
+        producer.flush(60_000, (error) => (error === null ? resolve() : reject(error)));
+      });
+      // The reports are on their way.
+      while (open > 0) await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { ratios, type Spread, spreadOf } from "./statistics.js";
+
+/** What one measurement gave, by the names of its figures. */
+export type Sample = Readonly<Record<string, number>>;
+
+/** One of the things that are compared. */
+export interface Variant {
+  readonly name: string;
+  /** Does a round of it. */
+  measure(): Promise<Sample>;
+}
+
+/** How one knows whether to believe what was measured. */
+export interface Checks {
+  /** The figure that the checks are made with. */
+  readonly figure: string;
+  /** Two variants that are the same thing, and so must agree. */
+  readonly twins: readonly [string, string];
+  /** A variant that is known to cost so many times what another does, and so must be found out. */
+  readonly control?: { readonly name: string; readonly against: string; readonly factor: number } | undefined;
+}
+
+/** All samples by variant: one of each in every round. */
+export type Samples = ReadonlyMap<string, readonly Sample[]>;
+
+/** Whether a comparison can be believed. */
+export interface Trust {
+  readonly isTrusted: boolean;
+  /** How far the twins, and the control, were from where they must be. */
+  readonly reason: string;
+}
+
+/** How far twins may be apart, and a control from what it is known to cost. */
+export const tolerance = 0.02;
+
+/** Measures all variants in each round, after a round that does not count. */
+export async function interleave(
+  { variants, rounds }: { readonly variants: readonly Variant[]; readonly rounds: number },
+  afterRound: () => void,
+): Promise<Samples> {
+  const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
+  for (let round = -1; round < rounds; round++) {
+    for (const variant of inTurn(variants, round + 1)) {
+      const sample = await variant.measure();
+      if (round >= 0) samples.get(variant.name)?.push(sample);
+    }
+    afterRound();
+  }
+  return samples;
+}
+
+/** Another one begins each round, and every other round runs backwards, so that a drifting machine favours nobody. */
+export function inTurn<T>(variants: readonly T[], round: number): readonly T[] {
+  const first = Math.floor(round / 2) % variants.length;
+  const order = [...variants.slice(first), ...variants.slice(0, first)];
+  return round % 2 === 0 ? order : order.toReversed();
+}
+
+/** Puts rounds that were measured apart together. */
+export function joinSamples(parts: readonly Samples[]): Samples {
+  const joined = new Map<string, Sample[]>();
+  for (const part of parts) {
+    for (const [name, samples] of part) joined.set(name, [...(joined.get(name) ?? []), ...samples]);
+  }
+  return joined;
+}
+
+/** One figure of a variant, over the rounds. */
+export function spreadOfFigure(samples: Samples, name: string, figure: string): Spread {
+  return spreadOf(valuesOf(samples, name, figure));
+}
+
+/** What a variant's figure is of another's, over the rounds. */
+export function ratioOf(samples: Samples, name: string, against: string, figure: string): Spread {
+  return spreadOf(ratios(valuesOf(samples, name, figure), valuesOf(samples, against, figure)));
+}
+
+/** Whether twins agree, and a control is found out. */
+export function judge(samples: Samples, { figure, twins, control }: Checks): Trust {
+  const checks = [{ what: "the A/A pair", spread: ratioOf(samples, twins[1], twins[0], figure), factor: 1 }];
+  if (control !== undefined) {
+    const spread = ratioOf(samples, control.name, control.against, figure);
+    checks.push({ what: `the control of ${format(control.factor, 3)}`, spread, factor: control.factor });
+  }
+  return {
+    isTrusted: checks.every(({ spread, factor }) => Math.abs(spread.median - factor) <= tolerance),
+    reason: checks.map(({ what, spread }) => `${what} is at ${formatSpread(spread, 3)}`).join(", "),
+  };
+}
+
+export function formatSpread({ median, low, high }: Spread, digits: number): string {
+  return `${format(median, digits)} (${format(low, digits)} to ${format(high, digits)})`;
+}
+
+/** A number, with commas between its thousands. */
+export function format(value: number, digits: number): string {
+  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function valuesOf(samples: Samples, name: string, figure: string): number[] {
+  const own = samples.get(name);
+  if (own === undefined) throw new Error(`${name} was not measured`);
+  return own.map((sample) => sample[figure] ?? Number.NaN);
+}
