@@ -43,8 +43,9 @@ async function measure(options: BenchOptions, watch: OutsideWatch): Promise<Outc
     }
     return { results };
   } catch (error) {
-    if (error instanceof BusyMachineError) return { results, stopped: error.message };
-    throw error;
+    // What was measured before is kept. A program that failed says more than its message.
+    if (!(error instanceof BusyMachineError)) console.error(error);
+    return { results, stopped: error instanceof Error ? error.message : String(error) };
   }
 }
 

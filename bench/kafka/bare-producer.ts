@@ -9,13 +9,23 @@ interface NativeProducer {
   setPollInBackground(enabled: boolean): void;
   on(event: "delivery-report", listener: (error: Error | null) => void): void;
   on(event: "event.error", listener: () => void): void;
-  produce(topic: string, partition: null, value: Buffer): void;
+  produce(
+    topic: string,
+    partition: null,
+    value: Buffer,
+    key: null,
+    timestamp: null,
+    opaque: null,
+    headers: readonly Record<string, string>[] | null,
+  ): void;
   flush(timeoutMs: number, done: (error: Error | null) => void): void;
 }
 
 /** The client's producer with nothing around it: what any publisher on it must cost at least. */
 export interface BareProducer {
-  produce(value: Buffer): void;
+  produce(value: Buffer, headers?: readonly Record<string, string>[]): void;
+  /** How many records have not been delivered yet. */
+  open(): number;
   /** Resolves when all that was produced has been delivered. */
   drain(): Promise<void>;
 }
@@ -54,10 +64,11 @@ export async function connectBareProducer(
   });
   producer.setPollInBackground(true);
   return {
-    produce(value) {
+    produce(value, headers) {
       open += 1;
-      producer.produce(topic, null, value);
+      producer.produce(topic, null, value, null, null, null, headers ?? null);
     },
+    open: () => open,
     async drain() {
       await new Promise<void>((resolve, reject) => {
         producer.flush(60_000, (error) => (error === null ? resolve() : reject(error)));
