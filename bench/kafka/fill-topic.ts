@@ -7,7 +7,7 @@ export async function fillTopic(
   brokers: string,
   topic: string,
   count: number,
-  compression: KafkaCompression = "lz4",
+  compression: KafkaCompression,
 ): Promise<void> {
   const publisher = createKafkaPublisher({ brokers, topic, compression, log: false });
   for (let number = 1; number <= count; number++) {

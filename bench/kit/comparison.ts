@@ -32,6 +32,8 @@ export interface Trust {
 
 /** How far twins may be apart, and a control from what it is known to cost. */
 export const tolerance = 0.02;
+/** How far away the bounds of that may be: where they are farther apart, twins that agree do so by chance. */
+export const maxDoubt = 0.05;
 
 /** Measures all variants in each round, after a round that does not count. */
 export async function interleave(
@@ -75,6 +77,12 @@ export function ratioOf(samples: Samples, name: string, against: string, figure:
   return spreadOf(ratios(valuesOf(samples, name, figure), valuesOf(samples, against, figure)));
 }
 
+/** How much more a variant's figure is than another's, over the rounds. */
+export function differenceOf(samples: Samples, name: string, without: string, figure: string): Spread {
+  const less = valuesOf(samples, without, figure);
+  return spreadOf(valuesOf(samples, name, figure).map((value, round) => value - (less[round] ?? Number.NaN)));
+}
+
 /** Whether twins agree, and a control is found out. */
 export function judge(samples: Samples, { figure, twins, control }: Checks): Trust {
   const checks = [{ what: "the A/A pair", spread: ratioOf(samples, twins[1], twins[0], figure), factor: 1 }];
@@ -83,9 +91,14 @@ export function judge(samples: Samples, { figure, twins, control }: Checks): Tru
     checks.push({ what: `the control of ${format(control.factor, 3)}`, spread, factor: control.factor });
   }
   return {
-    isTrusted: checks.every(({ spread, factor }) => Math.abs(spread.median - factor) <= tolerance),
+    isTrusted: checks.every(({ spread, factor }) => isClose(spread, factor)),
     reason: checks.map(({ what, spread }) => `${what} is at ${formatSpread(spread, 3)}`).join(", "),
   };
+}
+
+function isClose({ median, low, high }: Spread, factor: number): boolean {
+  const isCertain = Math.max(high - factor, factor - low) <= maxDoubt;
+  return isCertain && Math.abs(median - factor) <= tolerance;
 }
 
 export function formatSpread({ median, low, high }: Spread, digits: number): string {

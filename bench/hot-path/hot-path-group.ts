@@ -1,0 +1,98 @@
+import { differenceOf, interleave, judge, type Samples, spreadOfFigure, type Variant } from "../kit/comparison.js";
+import type { Group } from "../kit/group.js";
+import { type PeerProcess, startScript } from "../kit/peer-process.js";
+import type { Table } from "../kit/report.js";
+import type { ThreadCpu } from "../kit/thread-cpu.js";
+import type { WorkName, WorkQuestion } from "./hot-path-process.js";
+
+/** A work, and the one whose cost is not its own. */
+interface Row {
+  readonly name: string;
+  readonly work: WorkName;
+  readonly without?: string | undefined;
+}
+
+const calls: readonly Row[] = [
+  { name: "unmarked, no interceptor", work: "unmarked, no interceptor" },
+  { name: "marked, no interceptor", work: "marked, no interceptor" },
+  { name: "unmarked", work: "unmarked, this package", without: "unmarked, no interceptor" },
+  { name: "marked, events dropped", work: "marked, events dropped", without: "marked, no interceptor" },
+  { name: "marked, events dropped, again", work: "marked, events dropped", without: "marked, no interceptor" },
+  { name: "marked, Kafka", work: "marked, Kafka", without: "marked, no interceptor" },
+];
+
+const signatures: readonly Row[] = [
+  { name: "signing, EdDSA", work: "EdDSA, sign" },
+  { name: "signing, EdDSA, again", work: "EdDSA, sign" },
+  { name: "verifying, EdDSA", work: "EdDSA, verify" },
+  { name: "signing, ES256", work: "ES256, sign" },
+  { name: "verifying, ES256", work: "ES256, verify" },
+];
+
+type Worker = PeerProcess<WorkQuestion, ThreadCpu>;
+
+export const hotPathGroup: Group = {
+  name: "hot-path",
+  what: "the interceptor and signatures by themselves, called as Connect calls them",
+  async run({ isQuick, afterRound, say }) {
+    const rounds = isQuick ? 5 : 15;
+    const broker = await startScript<object, string>(new URL("../kit/broker-process.js", import.meta.url), [
+      "session-activities",
+    ]);
+    const script = new URL("./hot-path-process.js", import.meta.url);
+    const worker: Worker = await startScript(script, [await broker.ask({})]);
+    try {
+      say(`${rounds} rounds of calls`);
+      const ofCalls = await interleave({ variants: variantsOf(worker, calls, 20_000), rounds }, afterRound);
+      say(`${rounds} rounds of signatures`);
+      const ofSignatures = await interleave({ variants: variantsOf(worker, signatures, 4_000), rounds }, afterRound);
+      return { name: "hot-path", tables: [tableOfCalls(ofCalls), tableOfSignatures(ofSignatures)] };
+    } finally {
+      await worker.end();
+      await broker.end();
+    }
+  },
+};
+
+function variantsOf(worker: Worker, rows: readonly Row[], count: number): Variant[] {
+  return rows.map(({ name, work }) => ({
+    name,
+    async measure() {
+      const { allUs, mainUs } = await worker.ask({ name: work, count });
+      return { cpuUs: allUs / count, mainUs: mainUs / count };
+    },
+  }));
+}
+
+const columns = [
+  { title: "main thread, µs", digits: 2 },
+  { title: "all threads, µs", digits: 2 },
+];
+
+function tableOfCalls(samples: Samples): Table {
+  return {
+    title: "CPU of a call that the interceptor adds",
+    columns,
+    rows: calls.flatMap(({ name, without }) => {
+      if (without === undefined) return [];
+      return [{ name, cells: ["mainUs", "cpuUs"].map((figure) => differenceOf(samples, name, without, figure)) }];
+    }),
+    notes: ["The handler does nothing, and what the same loop takes without the interceptor is subtracted."],
+    trust: judge(samples, { figure: "mainUs", twins: ["marked, events dropped", "marked, events dropped, again"] }),
+    samples,
+  };
+}
+
+function tableOfSignatures(samples: Samples): Table {
+  return {
+    title: "CPU of a signature",
+    columns,
+    rows: signatures.map(({ name }) => ({
+      name,
+      cells: ["mainUs", "cpuUs"].map((figure) => spreadOfFigure(samples, name, figure)),
+    })),
+    notes: ["The arithmetic runs on Node's thread pool."],
+    trust: judge(samples, { figure: "cpuUs", twins: ["signing, EdDSA", "signing, EdDSA, again"] }),
+    samples,
+  };
+}
