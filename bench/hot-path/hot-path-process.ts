@@ -34,10 +34,10 @@ const concurrency = 16;
 const { pid } = process;
 const [service, method] = [AccountService, AccountService.method.changePassword];
 const everyCall = { "content-type": "application/grpc+proto", "user-agent": "bench/1", te: "trailers" };
-const operation = "change_password";
+const [context, operation] = [typicalContext(1), "change_password"];
 const marks = {
   [sessionHeaders.track]: "true",
-  [sessionHeaders.context]: typicalContext,
+  [sessionHeaders.context]: context,
   [sessionHeaders.operation]: operation,
 };
 
@@ -78,7 +78,7 @@ async function signatureWorks(algorithm: "EdDSA" | "ES256"): Promise<readonly [s
   const signer = createSessionSigner({ key: privateKey, keyId: algorithm, audience });
   const keys = createSessionKeySet({ keys: [jwk] });
   const verifier = createSessionVerifier({ keys, audience, maxAgeMs: 3_600_000 });
-  const mark = { context: typicalContext, operation, procedure: `/${service.typeName}/${method.name}` };
+  const mark = { context, operation, procedure: `/${service.typeName}/${method.name}` };
   const signature = await signer.sign(mark);
   const verify = async (): Promise<void> => {
     if ((await verifier.verify(mark, signature)) !== undefined) throw new Error("a signature does not hold");

@@ -67,14 +67,14 @@ export const publicJwks: Record<string, unknown>[] = Object.entries(pairs).map((
 
 export async function headersOf(mark: Mark, procedure: string): Promise<Record<string, string>> {
   if (mark === "unmarked") return {};
-  const operation = "change_password";
+  const [context, operation] = [typicalContext(1), "change_password"];
   const headers = {
     [sessionHeaders.track]: "true",
-    [sessionHeaders.context]: typicalContext,
+    [sessionHeaders.context]: context,
     [sessionHeaders.operation]: operation,
   };
   if (mark === "marked") return headers;
   const signer = createSessionSigner({ key: pairs[mark].privateKey, keyId: mark, audience });
-  const signature = await signer.sign({ context: typicalContext, operation, procedure });
+  const signature = await signer.sign({ context, operation, procedure });
   return { ...headers, [sessionHeaders.signature]: signature };
 }
