@@ -48,20 +48,21 @@ interface Effort {
   readonly roundMs: number;
 }
 
+const ends: readonly VersionEnd[] = ["newest", "oldest"];
+
 /** What is found out about a setting before it is measured. It holds for all generations. */
 interface Calibration {
   readonly calls: number;
   readonly burnUs: number;
 }
 
-const whole: Effort = { generations: 3, rounds: 3, roundMs: 700 };
+const whole: Effort = { generations: 3, rounds: 4, roundMs: 700 };
 const quick: Effort = { generations: 1, rounds: 5, roundMs: 300 };
 
 export const interceptorGroup: Group = {
   name: "interceptor",
   what: "a server with the interceptor, against one without and against other interceptors",
   async run(context) {
-    const ends: readonly VersionEnd[] = context.isQuick ? ["newest"] : ["newest", "oldest"];
     const settings = ends.flatMap((end) => settingsOf(end, context.isQuick));
     const measured = await measureSettings(interceptorVariants, settings, context);
     const tables = [...measured].map(([setting, samples]) => tableOf(setting, samples, interceptorVariants));
@@ -130,7 +131,7 @@ async function measureGenerations(
 }
 
 function variantsOn(end: VersionEnd, variants: readonly InterceptorVariant[]): readonly InterceptorVariant[] {
-  return variants.filter(({ isNewestOnly }) => end === "newest" || isNewestOnly !== true);
+  return variants.filter(({ isOnBoth }) => end === "newest" || isOnBoth === true);
 }
 
 function variantsOf(

@@ -10,8 +10,8 @@ export interface InterceptorVariant {
   readonly none?: string | undefined;
   /** The variant with one that only calls `next`, and gets the same calls. */
   readonly passThrough: string;
-  /** Its packages need the newest Connect. */
-  readonly isNewestOnly?: boolean | undefined;
+  /** Whether it is measured on the oldest Connect, too. For the rest, the newest says enough. */
+  readonly isOnBoth?: boolean | undefined;
   /** How many events its calls make. */
   readonly events?: 0 | 1 | undefined;
 }
@@ -24,26 +24,34 @@ const unmarkedPassThrough = "unmarked: only calls `next`";
 
 const marked = { mark: "marked", none, passThrough } as const;
 const ours = { ...marked, events: 1 } as const;
+const isOnBoth = true;
 
 /** What the floor is made of: a call, an interceptor, and a record. */
 export const floorVariants: readonly InterceptorVariant[] = [
-  { ...marked, name: none, kind: "none" },
-  { ...marked, name: noneAgain, kind: "none" },
-  { ...marked, name: passThrough, kind: "pass-through" },
-  { ...marked, name: control, kind: "burning" },
+  { ...marked, name: none, kind: "none", isOnBoth },
+  { ...marked, name: noneAgain, kind: "none", isOnBoth },
+  { ...marked, name: passThrough, kind: "pass-through", isOnBoth },
+  { ...marked, name: control, kind: "burning", isOnBoth },
   { ...marked, name: "floor: a bare `produce`", kind: "floor" },
 ];
 
 export const interceptorVariants: readonly InterceptorVariant[] = [
   ...floorVariants,
-  { name: unmarkedPassThrough, kind: "pass-through", mark: "unmarked", passThrough: unmarkedPassThrough },
-  { name: "unmarked: this package", kind: "kafka", mark: "unmarked", passThrough: unmarkedPassThrough, events: 0 },
-  { ...ours, name: "marked, events dropped", kind: "discard" },
+  { name: unmarkedPassThrough, kind: "pass-through", mark: "unmarked", passThrough: unmarkedPassThrough, isOnBoth },
+  {
+    name: "unmarked: this package",
+    kind: "kafka",
+    mark: "unmarked",
+    passThrough: unmarkedPassThrough,
+    events: 0,
+    isOnBoth,
+  },
+  { ...ours, name: "marked, events dropped", kind: "discard", isOnBoth },
   { ...ours, name: "marked, memory publisher", kind: "memory" },
-  { ...ours, name: "marked, Kafka", kind: "kafka" },
+  { ...ours, name: "marked, Kafka", kind: "kafka", isOnBoth },
   { ...ours, name: "marked, verified (EdDSA), events dropped", kind: "verified", mark: "EdDSA" },
   { ...ours, name: "marked, verified (ES256), events dropped", kind: "verified", mark: "ES256" },
   { ...marked, name: "naive: `try`, `catch`, `await` publish", kind: "naive" },
-  { ...marked, name: "an OpenTelemetry span", kind: "span", isNewestOnly: true },
-  { ...marked, name: "@connectrpc/validate", kind: "validate", isNewestOnly: true },
+  { ...marked, name: "an OpenTelemetry span", kind: "span" },
+  { ...marked, name: "@connectrpc/validate", kind: "validate" },
 ];
