@@ -1,8 +1,10 @@
 import { differenceOf, interleave, judge, type Samples, spreadOfFigure, type Variant } from "../kit/comparison.js";
+import { scriptOf, type VersionEnd } from "../kit/compiled-packages.js";
 import type { Group } from "../kit/group.js";
 import { type PeerProcess, startScript } from "../kit/peer-process.js";
 import type { Table } from "../kit/report.js";
 import type { ThreadCpu } from "../kit/thread-cpu.js";
+import type { EncoderName, EncoderQuestion } from "./encoder-process.js";
 import type { WorkName, WorkQuestion } from "./hot-path-process.js";
 
 /** A work, and the one whose cost is not its own. */
@@ -29,11 +31,19 @@ const signatures: readonly Row[] = [
   { name: "verifying, ES256", work: "ES256, verify" },
 ];
 
+const fieldsAlone = "the fields alone";
+const encoders: readonly { readonly name: string; readonly work: EncoderName }[] = [
+  { name: fieldsAlone, work: fieldsAlone },
+  { name: "by hand", work: "by hand" },
+  { name: "by hand, again", work: "by hand" },
+  { name: "a message, by protobuf-es", work: "a message, by protobuf-es" },
+];
+
 type Worker = PeerProcess<WorkQuestion, ThreadCpu>;
 
 export const hotPathGroup: Group = {
   name: "hot-path",
-  what: "the interceptor and signatures by themselves, called as Connect calls them",
+  what: "the interceptor, signatures and the encoder by themselves",
   async run({ isQuick, afterRound, say }) {
     const rounds = isQuick ? 5 : 15;
     const broker = await startScript<object, string>(new URL("../kit/broker-process.js", import.meta.url), [
@@ -46,7 +56,12 @@ export const hotPathGroup: Group = {
       const ofCalls = await interleave({ variants: variantsOf(worker, calls, 20_000), rounds }, afterRound);
       say(`${rounds} rounds of signatures`);
       const ofSignatures = await interleave({ variants: variantsOf(worker, signatures, 4_000), rounds }, afterRound);
-      return { name: "hot-path", tables: [tableOfCalls(ofCalls), tableOfSignatures(ofSignatures)] };
+      const tables = [tableOfCalls(ofCalls), tableOfSignatures(ofSignatures)];
+      for (const end of ["newest", "oldest"] as const) {
+        say(`${rounds} rounds of encoding, ${end} protobuf-es`);
+        tables.push(tableOfEncoding(end, await measureEncoding(end, rounds, afterRound)));
+      }
+      return { name: "hot-path", tables };
     } finally {
       await worker.end();
       await broker.end();
@@ -54,7 +69,20 @@ export const hotPathGroup: Group = {
   },
 };
 
-function variantsOf(worker: Worker, rows: readonly Row[], count: number): Variant[] {
+async function measureEncoding(end: VersionEnd, rounds: number, afterRound: () => void): Promise<Samples> {
+  const encoder = await startScript<EncoderQuestion, ThreadCpu>(scriptOf(end, "hot-path/encoder-process.js"));
+  try {
+    return await interleave({ variants: variantsOf(encoder, encoders, 50_000), rounds }, afterRound);
+  } finally {
+    await encoder.end();
+  }
+}
+
+function variantsOf<Name extends string>(
+  worker: PeerProcess<{ readonly name: Name; readonly count: number }, ThreadCpu>,
+  rows: readonly { readonly name: string; readonly work: Name }[],
+  count: number,
+): Variant[] {
   return rows.map(({ name, work }) => ({
     name,
     async measure() {
@@ -93,6 +121,20 @@ function tableOfSignatures(samples: Samples): Table {
     })),
     notes: ["The arithmetic runs on Node's thread pool."],
     trust: judge(samples, { figure: "cpuUs", twins: ["signing, EdDSA", "signing, EdDSA, again"] }),
+    samples,
+  };
+}
+
+function tableOfEncoding(end: VersionEnd, samples: Samples): Table {
+  return {
+    title: `CPU of making the bytes of an event, ${end} protobuf-es`,
+    columns,
+    rows: encoders.flatMap(({ name }) => {
+      if (name === fieldsAlone) return [];
+      return [{ name, cells: ["mainUs", "cpuUs"].map((figure) => differenceOf(samples, name, fieldsAlone, figure)) }];
+    }),
+    notes: ["What collecting the fields takes is subtracted."],
+    trust: judge(samples, { figure: "cpuUs", twins: ["by hand", "by hand, again"] }),
     samples,
   };
 }

@@ -10,6 +10,7 @@ import {
   spreadOfFigure,
   type Variant,
 } from "../kit/comparison.js";
+import type { VersionEnd } from "../kit/compiled-packages.js";
 import type { Group, GroupContext } from "../kit/group.js";
 import { type PeerProcess, startScript } from "../kit/peer-process.js";
 import type { Cell, Table } from "../kit/report.js";
@@ -25,7 +26,7 @@ import {
   passThrough,
 } from "./interceptor-variants.js";
 import { type Protocol, startLoad } from "./load.js";
-import { type FleetParts, type ServerFleet, startFleet, type VersionEnd } from "./server-fleet.js";
+import { type FleetParts, type ServerFleet, startFleet } from "./server-fleet.js";
 
 const topic = "session-activities";
 /** What the control burns, of the CPU that a call takes. */

@@ -22,7 +22,7 @@ export interface Floor {
 
 /** The floor: a record of that size for each call, and nothing that makes one. */
 export async function bareProduce(brokers: string, topic: string, bytes: number): Promise<Floor> {
-  const producer = await connectBareProducer(brokers, topic, { "compression.type": "lz4" });
+  const producer = await connectBareProducer(brokers, topic, "lz4");
   const value = Buffer.alloc(bytes, "session");
   const interceptor: Interceptor = (next) => async (request) => {
     const answer = await next(request);

@@ -1,15 +1,13 @@
 import { join } from "node:path";
 import { root } from "../../test/support/root.js";
 import type { Sample, Variant } from "../kit/comparison.js";
+import { scriptOf, type VersionEnd } from "../kit/compiled-packages.js";
 import { type PeerProcess, startScript } from "../kit/peer-process.js";
 import { cpuBetween, threadsOf } from "../kit/thread-cpu.js";
 import { type CallKind, headersOf, publicJwks } from "./call-settings.js";
 import type { InterceptorVariant } from "./interceptor-variants.js";
 import type { LoadAnswer, LoadJob, Protocol } from "./load.js";
 import type { ServerAnswer, ServerConfig, ServerQuestion } from "./server-questions.js";
-
-/** Which Connect a server runs on. */
-export type VersionEnd = "newest" | "oldest";
 
 /** What all servers of a run share. */
 export interface FleetParts {
@@ -33,19 +31,13 @@ type Server = PeerProcess<ServerQuestion, ServerAnswer>;
 /** How many calls there are at any time. */
 const concurrency = 16;
 
-/** The compiled package: this one, or a copy that has the oldest Connect around it. */
-const packages: Readonly<Record<VersionEnd, string>> = {
-  newest: root,
-  oldest: join(root, "bench", "oldest", "node_modules", "connect-session-activity"),
-};
-
 /** Starts a server for each variant. Two that are the same thing are two servers all the same. */
 export async function startFleet(
   end: VersionEnd,
   variants: readonly InterceptorVariant[],
   { load, brokers, topic, eventBytes }: FleetParts,
 ): Promise<ServerFleet> {
-  const script = join(packages[end], "dist", "bench", "interceptor", "bench-server.js");
+  const script = scriptOf(end, "interceptor/bench-server.js");
   const rivals = join(root, "bench", "rivals", "dist");
   const servers = new Map<string, Server>();
   for (const { name, kind } of variants) {

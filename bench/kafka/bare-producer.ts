@@ -1,4 +1,7 @@
 import { createRequire } from "node:module";
+import type { KafkaCompression } from "connect-session-activity/kafka";
+import { producerProperties } from "../../src/kafka/publisher/producer-properties.js";
+import { publisherSettings } from "../../src/kafka/publisher/publisher-options.js";
 
 // From a module, the client shows its KafkaJS-style API only.
 const require = createRequire(import.meta.url);
@@ -30,29 +33,24 @@ export interface BareProducer {
   drain(): Promise<void>;
 }
 
-/** The properties that our publisher sets, too, so that batches and guarantees are the same. */
-export const publisherProperties: Readonly<Record<string, string | number | boolean>> = {
-  acks: -1,
-  "enable.idempotence": true,
-  "linger.ms": 5,
-  partitioner: "murmur2_random",
-  "queue.buffering.max.messages": 1_000_000,
-};
+/** What our publisher sets, so that batches and guarantees are the same. */
+export function publisherProperties(
+  brokers: string,
+  compression: KafkaCompression,
+): Readonly<Record<string, string | number | boolean>> {
+  const settings = publisherSettings({ brokers, compression, maxQueuedEvents: 1_000_000 });
+  return producerProperties(settings, true) as Record<string, string | number | boolean>;
+}
 
 export async function connectBareProducer(
   brokers: string,
   topic: string,
-  properties: Readonly<Record<string, string>>,
+  compression: KafkaCompression,
 ): Promise<BareProducer> {
   const { Producer } = require("@confluentinc/kafka-javascript") as {
     Producer: new (properties: object) => NativeProducer;
   };
-  const producer = new Producer({
-    ...publisherProperties,
-    "bootstrap.servers": brokers,
-    dr_cb: true,
-    ...properties,
-  });
+  const producer = new Producer(publisherProperties(brokers, compression));
   let open = 0;
   producer.on("event.error", () => {});
   producer.on("delivery-report", (error) => {

@@ -1,7 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { toBinary } from "@bufbuild/protobuf";
 import { KafkaJS } from "@confluentinc/kafka-javascript";
-import { type SessionActivityEvent, SessionActivityEventSchema } from "connect-session-activity";
+import { createEventRecord, type SessionActivityEvent, SessionActivityEventSchema } from "connect-session-activity";
 import { createKafkaPublisher } from "connect-session-activity/kafka";
 import { Kafka, logLevel } from "kafkajs";
 import { connectBareProducer, publisherProperties } from "./bare-producer.js";
@@ -41,7 +41,7 @@ export async function connectSink(config: SinkConfig): Promise<EventSink> {
 function ours({ brokers, topic }: SinkConfig, compression: "none" | "lz4"): EventSink {
   const publisher = createKafkaPublisher({ brokers, topic, compression, maxQueuedEvents: 1_000_000 });
   return {
-    offer: (event) => publisher.publish(event),
+    offer: (event) => publisher.publish(createEventRecord(event)),
     queued() {
       const { queued, dropped } = publisher.stats();
       if (Object.keys(dropped).length > 0) throw new Error(`events were dropped: ${JSON.stringify(dropped)}`);
@@ -51,7 +51,7 @@ function ours({ brokers, topic }: SinkConfig, compression: "none" | "lz4"): Even
 }
 
 async function bare({ brokers, topic }: SinkConfig): Promise<EventSink> {
-  const producer = await connectBareProducer(brokers, topic, {});
+  const producer = await connectBareProducer(brokers, topic, "none");
   return encoding({
     offer: (value) => producer.produce(value, [{ "content-type": contentType }]),
     queued: producer.open,
@@ -60,7 +60,8 @@ async function bare({ brokers, topic }: SinkConfig): Promise<EventSink> {
 
 async function kafkaJsStyle({ brokers, topic }: SinkConfig): Promise<EventSink> {
   const kafka = new KafkaJS.Kafka({ kafkaJS: { brokers: brokers.split(","), logLevel: KafkaJS.logLevel.NOTHING } });
-  const producer = kafka.producer({ ...publisherProperties });
+  const { dr_cb: _, ...properties } = publisherProperties(brokers, "none");
+  const producer = kafka.producer({ ...properties });
   await producer.connect();
   return sending(1, (messages) => producer.send({ topic, messages }));
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { createEventRecord } from "connect-session-activity";
 import { createKafkaPublisher, type KafkaCompression } from "connect-session-activity/kafka";
 import { typicalEvent } from "../kit/typical-event.js";
 
@@ -11,7 +12,7 @@ export async function fillTopic(
 ): Promise<void> {
   const publisher = createKafkaPublisher({ brokers, topic, compression, log: false });
   for (let number = 1; number <= count; number++) {
-    publisher.publish(typicalEvent(number));
+    publisher.publish(createEventRecord(typicalEvent(number)));
     while (publisher.stats().queued >= 10_000) await delay(1);
   }
   const { delivered } = await publisher.close();
