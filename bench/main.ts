@@ -20,36 +20,38 @@ import {
 const page = join(root, "docs", "performance.md");
 const folder = join(root, ".cache", "bench");
 
-/** What a run ended with: all that was measured, and why it ended early, if it did. */
+/** What a run ended with: all that was measured, and why that is not all that was asked for. */
 interface Outcome {
   readonly results: readonly GroupResult[];
-  readonly stopped?: string | undefined;
+  readonly problems: readonly string[];
 }
 
-async function measure(options: BenchOptions, watch: OutsideWatch): Promise<Outcome> {
+async function measureAll(options: BenchOptions, watch: OutsideWatch): Promise<Outcome> {
   const results: GroupResult[] = [];
+  const problems: string[] = [];
+  const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
+  const context = { isQuick: options.isQuick, afterRound: watch.check, say };
   try {
     await watch.begin();
     for (const group of options.groups) {
       process.stderr.write(`${group.name}: ${group.what}\n`);
-      const context = {
-        isQuick: options.isQuick,
-        afterRound: watch.check,
-        say: (line: string) => void process.stderr.write(`  ${line}\n`),
-      };
-      const result = await group.run(context);
+      const result = await group.run(context).catch((error: unknown) => {
+        if (error instanceof BusyMachineError) throw error;
+        // The others go on without it.
+        console.error(error);
+        problems.push(`${group.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+      });
+      if (result === undefined) continue;
       results.push(result);
       for (const table of result.tables) console.log(`\n${tableInMarkdown(table)}`);
     }
-    return { results };
   } catch (error) {
-    // What was measured before is kept. A program that failed says more than its message.
-    if (!(error instanceof BusyMachineError)) console.error(error);
-    return { results, stopped: error instanceof Error ? error.message : String(error) };
+    problems.push(`the run was stopped: ${error instanceof Error ? error.message : String(error)}`);
   }
+  return { results, problems };
 }
 
-function stampOf(options: BenchOptions, watch: OutsideWatch, stopped: string | undefined): RunStamp {
+function stampOf(options: BenchOptions, watch: OutsideWatch, problems: readonly string[]): RunStamp {
   const versionOf = (name: string): string =>
     JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
   const commit = execFileSync("git", ["describe", "--always", "--dirty"], { cwd: root, encoding: "utf8" }).trim();
@@ -61,7 +63,7 @@ function stampOf(options: BenchOptions, watch: OutsideWatch, stopped: string | u
     outsideShare: watch.highest(),
     busyMachineAllowed: options.isBusyMachineAllowed,
     isQuick: options.isQuick,
-    stopped,
+    problems,
   };
 }
 
@@ -86,9 +88,9 @@ if (options.kind === "wrong") {
   process.exit(2);
 }
 const watch = createOutsideWatch({ allowed: options.isBusyMachineAllowed });
-const { results, stopped } = await measure(options, watch);
-write(stampOf(options, watch, stopped), results, options.isForPage);
+const { results, problems } = await measureAll(options, watch);
+write(stampOf(options, watch, problems), results, options.isForPage);
 const doubtful = results.filter((result) => !isTrusted(result)).map(({ name }) => name);
 if (doubtful.length > 0) console.error(`NOT TRUSTWORTHY: ${doubtful.join(", ")}. See the tables.`);
-if (stopped !== undefined) console.error(`STOPPED: ${stopped}.`);
-process.exit(doubtful.length > 0 || stopped !== undefined ? 1 : 0);
+for (const problem of problems) console.error(`NOT COMPLETE: ${problem}.`);
+process.exit(doubtful.length + problems.length > 0 ? 1 : 0);

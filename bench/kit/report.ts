@@ -43,8 +43,8 @@ export interface RunStamp {
   /** The run was not stopped for it. */
   readonly busyMachineAllowed: boolean;
   readonly isQuick: boolean;
-  /** Why the run ended early, if it did. */
-  readonly stopped?: string | undefined;
+  /** Why not all was measured that was asked for. */
+  readonly problems: readonly string[];
 }
 
 export function isTrusted({ tables }: GroupResult): boolean {
@@ -74,7 +74,7 @@ function inMarkdown(cell: Cell, column: Column | undefined): string {
 
 /** The lines that say where figures come from. */
 export function stampInMarkdown(stamp: RunStamp): string {
-  const { command, machine, versions, at, outsideShare, busyMachineAllowed, isQuick, stopped } = stamp;
+  const { command, machine, versions, at, outsideShare, busyMachineAllowed, isQuick, problems } = stamp;
   const share = `others used up to ${format(outsideShare * 100, 1)} % of the CPU`;
   return [
     `\`${command}\`, ${at}. ${machine}. ${versions}.`,
@@ -82,7 +82,7 @@ export function stampInMarkdown(stamp: RunStamp): string {
       ? `**This is only a trial: the machine was not ours alone, ${share}.**`
       : `At any time, ${share}.`,
     isQuick ? "This was a quick run, of few rounds." : "",
-    stopped === undefined ? "" : `**The run was stopped: ${stopped}.**`,
+    ...problems.map((problem) => `**Not complete: ${problem}.**`),
   ]
     .filter(Boolean)
     .join(" ");

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { encodeSessionContext, type SessionActivityEvent, SessionActivityEventSchema } from "connect-session-activity";
 
 /** A session context of usual size, as its header has it: about 600 bytes. That of each number is another session's. */
@@ -38,7 +38,7 @@ export function typicalEvent(number: number): SessionActivityEvent {
     procedure: "/example.account.v1.AccountService/ChangePassword",
     status: "OK",
     handlerStatus: "OK",
-    duration: durationFromMs(12),
+    duration: { nanos: 12_000_000 },
     startedAt: timestampFromMs(startedAt),
     completedAt: timestampFromMs(startedAt + 12),
     instanceId: "019a0000-0000-7000-8000-aaaaaaaaaaaa",

@@ -20,6 +20,7 @@ const stamp: RunStamp = {
   outsideShare: 0.013,
   busyMachineAllowed: false,
   isQuick: false,
+  problems: [],
 };
 const table: Table = {
   title: "Calls",
@@ -46,8 +47,8 @@ describe("the stamp", () => {
   it("tells that a busy machine was allowed", () => {
     expect(stampInMarkdown({ ...stamp, busyMachineAllowed: true })).toContain("only a trial");
   });
-  it("tells that the run was stopped", () => {
-    expect(stampInMarkdown({ ...stamp, stopped: "others were busy" })).toContain("**The run was stopped: others");
+  it("tells what was not measured", () => {
+    expect(stampInMarkdown({ ...stamp, problems: ["others were busy"] })).toContain("**Not complete: others");
   });
 });
 
