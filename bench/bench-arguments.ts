@@ -8,7 +8,7 @@ export interface BenchOptions {
   readonly isQuick: boolean;
   readonly isBusyMachineAllowed: boolean;
   /** Whether docs/performance.md gets the figures. */
-  readonly isForPage: boolean;
+  readonly fillsPage: boolean;
   /** The arguments as they were given. */
   readonly given: readonly string[];
 }
@@ -39,7 +39,7 @@ export function readArguments(given: readonly string[], groups: readonly Group[]
       ),
       isQuick: values.quick,
       isBusyMachineAllowed: values["busy-machine"],
-      isForPage: values.write,
+      fillsPage: values.write,
       given,
     };
   } catch (error) {

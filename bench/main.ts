@@ -10,6 +10,7 @@ import { BusyMachineError, createOutsideWatch, type OutsideWatch } from "./kit/o
 import {
   fillBlock,
   type GroupResult,
+  isForPage,
   isTrusted,
   type RunStamp,
   reportInJson,
@@ -68,13 +69,13 @@ function stampOf(options: BenchOptions, watch: OutsideWatch, problems: readonly 
 }
 
 /** Writes the report, and what can be believed of it into the page, if that is asked for. */
-function write(stamp: RunStamp, results: readonly GroupResult[], isForPage: boolean): void {
+function write(stamp: RunStamp, results: readonly GroupResult[], fillsPage: boolean): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "report.md"), reportInMarkdown(stamp, results));
   writeFileSync(join(folder, "report.json"), reportInJson(stamp, results));
   console.log("\nThe report stands in .cache/bench/report.md, with all samples in report.json beside it.");
-  if (!isForPage) return;
-  const believed = results.filter(isTrusted);
+  if (!fillsPage) return;
+  const believed = results.filter(isForPage);
   writeFileSync(
     page,
     believed.reduce((text, result) => fillBlock(text, stamp, result), readFileSync(page, "utf8")),
@@ -89,8 +90,8 @@ if (options.kind === "wrong") {
 }
 const watch = createOutsideWatch({ allowed: options.isBusyMachineAllowed });
 const { results, problems } = await measureAll(options, watch);
-write(stampOf(options, watch, problems), results, options.isForPage);
-const doubtful = results.filter((result) => !isTrusted(result)).map(({ name }) => name);
+write(stampOf(options, watch, problems), results, options.fillsPage);
+const doubtful = results.filter(({ tables }) => !tables.every(isTrusted)).map(({ name }) => name);
 if (doubtful.length > 0) console.error(`NOT TRUSTWORTHY: ${doubtful.join(", ")}. See the tables.`);
 for (const problem of problems) console.error(`NOT COMPLETE: ${problem}.`);
 process.exit(doubtful.length + problems.length > 0 ? 1 : 0);

@@ -8,6 +8,7 @@ import {
   ratioOf,
   type Samples,
   spreadOfFigure,
+  type Trust,
   type Variant,
 } from "../kit/comparison.js";
 import type { VersionEnd } from "../kit/compiled-packages.js";
@@ -196,7 +197,7 @@ function tableOf(setting: Setting, samples: Samples, variants: readonly Intercep
   };
 }
 
-function judgeOf(samples: Samples) {
+function judgeOf(samples: Samples): Trust {
   const burnt = spreadOfFigure(samples, control, "burnUs").median;
   const factor = 1 + burnt / spreadOfFigure(samples, passThrough, "cpuUs").median;
   return judge(samples, {
@@ -215,24 +216,23 @@ function cellsOf(one: InterceptorVariant, samples: Samples): Cell[] {
   ];
 }
 
-/** All settings of a version, with the one ratio that matters most. */
+/** All settings of a version, with the one ratio that matters most. Those that cannot be trusted have no figures in it. */
 function overview(end: VersionEnd, measured: ReadonlyMap<Setting, Samples>): Table {
   const own = [...measured].filter(([setting]) => setting.end === end);
-  const trusts = own.map(([setting, samples]) => ({ setting, trust: judgeOf(samples) }));
-  const doubtful = trusts.filter(({ trust }) => !trust.isTrusted);
+  const doubtful = new Set(own.filter(([, samples]) => !judgeOf(samples).isTrusted).map(([setting]) => setting));
+  const cellOf = ({ name, passThrough: other }: InterceptorVariant, setting: Setting, samples: Samples): Cell =>
+    doubtful.has(setting) ? "not trustworthy" : ratioOf(samples, name, other, "cpuUs");
+  const trust: Trust = {
+    isTrusted: doubtful.size < own.length,
+    reason: `the A/A pairs and controls of ${own.length - doubtful.size} columns of ${own.length} hold`,
+  };
   return {
     title: `Server CPU per call, of what it is with an interceptor that only calls \`next\`: ${end} Connect`,
     columns: own.map(([{ kind, protocol }]) => ({ title: `${kind.name}, ${protocol}`, digits: 3 })),
     rows: variantsOn(end, interceptorVariants).map((one) => ({
       name: one.name,
-      cells: own.map(([, samples]) => ratioOf(samples, one.name, one.passThrough, "cpuUs")),
+      cells: own.map(([setting, samples]) => cellOf(one, setting, samples)),
     })),
-    trust: {
-      isTrusted: doubtful.length === 0,
-      reason:
-        doubtful.length === 0
-          ? "all A/A pairs and controls hold"
-          : doubtful.map(({ setting, trust }) => `${titleOf(setting)}: ${trust.reason}`).join("; "),
-    },
+    trust,
   };
 }

@@ -47,8 +47,14 @@ export interface RunStamp {
   readonly problems: readonly string[];
 }
 
-export function isTrusted({ tables }: GroupResult): boolean {
-  return tables.every(({ trust }) => trust?.isTrusted !== false);
+/** Whether nothing speaks against a table. */
+export function isTrusted({ trust }: Table): boolean {
+  return trust?.isTrusted !== false;
+}
+
+/** Whether there is anything that a page may show. */
+export function isForPage({ tables, page = tables }: GroupResult): boolean {
+  return page.some(isTrusted);
 }
 
 /** A table in Markdown, with what stands around it. */
@@ -103,11 +109,16 @@ export function reportInJson(stamp: RunStamp, groups: readonly GroupResult[]): s
   return `${JSON.stringify({ ...stamp, groups }, plain, 1)}\n`;
 }
 
-/** Puts a group's tables into its marked block of a page. The block must be there. */
-export function fillBlock(page: string, stamp: RunStamp, { name, tables, page: shown = tables }: GroupResult): string {
+/** Puts a group's tables into its marked block of a page, but for those that cannot be trusted. The block must be there. */
+export function fillBlock(page: string, stamp: RunStamp, result: GroupResult): string {
+  const { name, tables, page: shown = tables } = result;
   const [begin, end] = [`<!-- bench ${name} -->`, `<!-- /bench ${name} -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`the page has no block between ${begin} and ${end}`);
-  const content = [stampInMarkdown(stamp), ...shown.map(tableInMarkdown)].join("\n\n");
+  const content = [stampInMarkdown(stamp), ...shown.map(onPage)].join("\n\n");
   return `${page.slice(0, from)}${begin}\n\n${content}\n\n${page.slice(to)}`;
+}
+
+function onPage(table: Table): string {
+  return isTrusted(table) ? tableInMarkdown(table) : `**${table.title}**: left out, since this run cannot be trusted.`;
 }

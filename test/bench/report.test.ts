@@ -4,6 +4,7 @@ import { groups } from "../../bench/groups.js";
 import type { Group } from "../../bench/kit/group.js";
 import {
   fillBlock,
+  isForPage,
   isTrusted,
   type RunStamp,
   stampInMarkdown,
@@ -38,7 +39,7 @@ describe("a table", () => {
 
   it("says so loudly if it cannot be believed", () => {
     expect(tableInMarkdown(doubtful)).toContain("**NOT TRUSTWORTHY: the A/A pair is at 1.100.");
-    expect(isTrusted({ name: "x", tables: [table, doubtful] })).toBe(false);
+    expect(isTrusted(doubtful)).toBe(false);
   });
 });
 
@@ -62,6 +63,13 @@ describe("the page", () => {
     );
     expect(filled).not.toContain("old");
     expect(fillBlock(filled, stamp, { name: "x", tables: [table] })).toBe(filled);
+  });
+
+  it("gets nothing that cannot be trusted", () => {
+    const filled = fillBlock(page, stamp, { name: "x", tables: [{ ...doubtful, title: "Doubtful" }, table] });
+    expect(filled).toContain("**Doubtful**: left out");
+    expect(filled.match(/\| one \|/g)).toHaveLength(1);
+    expect(isForPage({ name: "x", tables: [table], page: [doubtful] })).toBe(false);
   });
 
   it("must have the block", () => {
