@@ -3,6 +3,7 @@ import { hotPathGroup } from "./hot-path/hot-path-group.js";
 import { floorGroup, interceptorGroup } from "./interceptor/interceptor-group.js";
 import { bytesGroup } from "./kafka/bytes-group.js";
 import { consumerGroup } from "./kafka/consumer-group.js";
+import { lingerGroup } from "./kafka/linger-group.js";
 import { poisonGroup } from "./kafka/poison-group.js";
 import { publisherGroup } from "./kafka/publisher-group.js";
 import { scaleGroup } from "./kafka/scale-group.js";
@@ -14,6 +15,7 @@ export const groups: readonly Group[] = [
   interceptorGroup,
   hotPathGroup,
   publisherGroup,
+  lingerGroup,
   consumerGroup,
   poisonGroup,
   historyGroup,

@@ -6,7 +6,7 @@ import type { OpenEvent } from "./event.js";
  * for the same event: a test compares both for each field of the schema. A new field must be added here.
  *
  * By hand, since that costs a quarter of making the message and having it encoded by protobuf-es 2.17, which compiles its
- * writers, and a tenth of it with 2.7, which does not: `npm run bench:encoding`.
+ * writers, and a tenth of it with 2.7, which does not: `npm run bench -- hot-path`.
  */
 export function encodeEvent(event: OpenEvent, sequence: bigint): EventRecord {
   const mostBytes = mostBytesOf(event);

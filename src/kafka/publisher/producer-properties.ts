@@ -14,7 +14,7 @@ export function producerProperties(settings: PublisherSettings, idempotent: bool
     acks: -1,
     "enable.idempotence": true,
     // At 1,200 events a second, librdkafka's threads take 31 us of CPU an event with 5 ms, 5 with 50, and 3 with 100:
-    // `npm run bench:linger`. More would save little, and a process that is killed loses what it holds back.
+    // `npm run bench -- linger`. More would save little, and a process that is killed loses what it holds back.
     "linger.ms": lingerMs,
     "compression.type": settings.compression,
     // Puts keys where Java clients put them.
