@@ -329,6 +329,7 @@ describe("a consumer that may not read says why, waits, and goes on once it may"
       () => log.lines.some(({ message }) => /refused the login/.test(message)),
       () => log.lines,
     );
+    expect(consumer.stats().problems).toEqual(["read_blocked"]);
     expect(await endOf(consumer)).toBe("no end");
     await consumer.close();
     expect(await endOf(consumer)).toBe("closed");

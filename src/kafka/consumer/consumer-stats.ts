@@ -12,7 +12,7 @@ export type InvalidReason = "empty_value" | "undecodable" | "no_event_id" | "han
 /**
  * What holds a consumer up now.
  *
- * - `read_blocked`: Kafka gives out no records until somebody acts, for one because a right is missing
+ * - `read_blocked`: Kafka refuses the login, or gives out no records until somebody acts, for one because a right is missing
  * - `handler_blocked`: the handler says that it fails for every event until somebody acts
  * - `set_aside_blocked`: no record can be set aside until somebody acts
  * - `standstill`: a record has been in hand for longer than `stuckAfterMs`

@@ -75,6 +75,7 @@ export class GroupMember {
   #cooperative = true;
   #joined = false;
   #blocked = false;
+  #loginRefused = false;
   #hasStored = false;
   /** Whether records have come in since they were last asked for. */
   #arrived = false;
@@ -104,7 +105,12 @@ export class GroupMember {
     const properties = { ...consumerProperties(settings), ...callbacks };
     this.#consumer = client.createConsumer(properties, consumerTopicProperties);
     this.#tokens = createTokenKeeper(this.#consumer, settings.oauthToken, log);
-    bridgeClientLog(this.#consumer, log, this.#tokens);
+    bridgeClientLog(this.#consumer, log, {
+      loginRefused: () => {
+        this.#loginRefused = true;
+        this.#tokens.loginRefused();
+      },
+    });
     this.#polling = this.#poll();
   }
 
@@ -113,9 +119,9 @@ export class GroupMember {
     return this.#joined && !this.#ended;
   }
 
-  /** Whether Kafka has refused to give out records, and no record has come since. */
+  /** Whether Kafka has refused the login or to give out records, and neither partition nor record has come since. */
   get blocked(): boolean {
-    return this.#blocked && !this.#ended;
+    return (this.#blocked || (this.#loginRefused && !this.#joined)) && !this.#ended;
   }
 
   /** Notes how far a partition is handled; the group knows within a second. */
@@ -301,6 +307,7 @@ export class GroupMember {
     const committed = await this.#committedOf(partitions);
     for (const { partition } of partitions) this.#observer.assigned(partition, committed?.get(partition));
     this.#joined = true;
+    this.#loginRefused = false;
     const begun = partitions.map((place) => this.#beginningOf(place, committed));
     if (this.#cooperative) this.#consumer.incrementalAssign(begun);
     else this.#consumer.assign(begun);
