@@ -30,6 +30,7 @@ const config: ViteUserConfig = defineConfig({
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: [
             "test/kafka-real/**",
+            "test/adoption/**",
             "test/edge/**",
             "test/history-postgres/**",
             "test/frameworks/**",

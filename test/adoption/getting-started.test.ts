@@ -27,7 +27,7 @@ const codeOf = (blocks: readonly Block[], part: string): string => {
   return found.code;
 };
 const fileOf = (blocks: readonly Block[], name: string): string =>
-  blocks.find(({ file }) => file === `examples/start/${name}`)!.code;
+  blocks.find(({ file }) => file === `examples/${name}`)!.code;
 
 /** Starts all, as the page says, with free ports, and waits for the reader's line. */
 async function run(project: Project, below: string, programs = ""): Promise<void> {
@@ -50,8 +50,8 @@ async function run(project: Project, below: string, programs = ""): Promise<void
 
 /** Saves the files of the page. */
 function saveFiles(project: Project, below: string): void {
-  for (const name of ["proto/account.proto", "buf.gen.yaml", "service.js", "reader.js"]) {
-    project.save(join(below, name), fileOf(npm, name));
+  for (const name of ["start/proto/account.proto", "start/buf.gen.yaml", "start/service.js", "start/reader.js"]) {
+    project.save(join(below, name.replace("start/", "")), fileOf(npm, name));
   }
 }
 
@@ -79,11 +79,11 @@ it("in TypeScript, with yarn", async () => {
   const section = sectionOf(page, "In TypeScript, with yarn");
   const [install = "", compile = ""] = section.filter(isShell).map(({ code }) => code);
   await project.type(install);
-  project.save("proto/account.proto", fileOf(npm, "proto/account.proto"));
-  const generate = fileOf(npm, "buf.gen.yaml").replace("out: gen", "out: src/gen");
+  project.save("proto/account.proto", fileOf(npm, "start/proto/account.proto"));
+  const generate = fileOf(npm, "start/buf.gen.yaml").replace("out: gen", "out: src/gen");
   project.save("buf.gen.yaml", `${generate.trimEnd()}\n    opt: target=ts,import_extension=js\n`);
-  for (const name of ["service", "reader"]) project.save(`src/${name}.ts`, fileOf(npm, `${name}.js`));
-  project.save("tsconfig.json", fileOf(section, "tsconfig.json"));
+  for (const name of ["service", "reader"]) project.save(`src/${name}.ts`, fileOf(npm, `start/${name}.js`));
+  project.save("tsconfig.json", fileOf(section, "start/tsconfig.json"));
   await project.type(compile);
   await run(project, ".", "dist/");
 });

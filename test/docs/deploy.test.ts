@@ -53,7 +53,7 @@ async function statusOf(port: number, path: string): Promise<number> {
   );
 }
 
-it("the service is ready, answers calls, and ends with 0 after SIGTERM", { timeout: 90_000 }, async () => {
+it("the service is ready, answers calls, and ends with 0 after SIGTERM", { timeout: 180_000 }, async () => {
   const kafka = await startEmbeddedKafka();
   onTestFinished(() => kafka.close());
   const [port = 0, healthPort = 0] = await freePorts(2);
@@ -61,14 +61,14 @@ it("the service is ready, answers calls, and ends with 0 after SIGTERM", { timeo
   expect(env).toMatchObject({ PORT: "8080", HEALTH_PORT: "8081", SESSION_TRACKING_KAFKA_BROKERS: "kafka:9092" });
   const here = { PORT: `${port}`, HEALTH_PORT: `${healthPort}`, SESSION_TRACKING_KAFKA_BROKERS: kafka.brokers };
   const { child, exit } = runContainer(command, { ...env, ...here }, imageFolder());
-  await expect.poll(() => statusOf(healthPort, "/readyz"), { timeout: 60_000 }).toBe(200);
+  await expect.poll(() => statusOf(healthPort, "/readyz"), { timeout: 150_000 }).toBe(200);
   expect(await statusOf(healthPort, "/healthz")).toBe(200);
   expect(await changePassword(port, "2", marks("c2Vzc2lvbi0x", "change_password"))).toBe("PermissionDenied");
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
 });
 
-it("the worker is ready, and ends with 0 after SIGTERM", { timeout: 90_000 }, async () => {
+it("the worker is ready, and ends with 0 after SIGTERM", { timeout: 180_000 }, async () => {
   const kafka = await startEmbeddedKafka();
   onTestFinished(() => kafka.close());
   const [healthPort = 0] = await freePorts(1);
@@ -81,7 +81,7 @@ it("the worker is ready, and ends with 0 after SIGTERM", { timeout: 90_000 }, as
     SESSION_TRACKING_KAFKA_BROKERS: kafka.brokers,
   };
   const { child, exit } = runContainer(command, { ...env, ...here }, folder);
-  await expect.poll(() => statusOf(healthPort, "/readyz"), { timeout: 60_000 }).toBe(200);
+  await expect.poll(() => statusOf(healthPort, "/readyz"), { timeout: 150_000 }).toBe(200);
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
 });

@@ -46,7 +46,7 @@ const age = (name: string, seconds: number): void => {
   utimesSync(fileOf(name), then, then);
 };
 
-describe("session-activity keys", () => {
+describe("session-activity keys", { timeout: 90_000 }, () => {
   test("makes a key that a signer and a key set take, and shows no private key", async () => {
     const { stdout, status } = run("create");
     expect(status).toBe(0);
