@@ -25,7 +25,10 @@ export const bytesGroup: Group = {
         say(`${count} events on disk, compression ${compression}`);
         rows.push({ name: `on disk, compression ${compression}`, cells: [await onDisk(cluster, compression)] });
       }
-      return { name: "bytes", tables: [byItself(), { title: `Each of ${count} events in a topic`, columns, rows }] };
+      return {
+        name: "bytes",
+        tables: [byItself(), { title: `Each of ${count.toLocaleString("en-US")} events in a topic`, columns, rows }],
+      };
     } finally {
       await cluster.close();
     }
