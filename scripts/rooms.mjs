@@ -37,6 +37,7 @@ const packages = [
   { name: "pg", from: /^history\//, by: ["type", "require"] },
   { name: "@electric-sql/pglite", from: /^history\//, by: ["type", "require"] },
   { name: "@confluentinc/kafka-javascript", from: /^kafka\/client\/kafka-client\.ts$/, by: ["require"] },
+  { name: "classic-level", from: /^spool\//, by: ["type", "import()"] },
   { name: "@opentelemetry/api", from: /^telemetry\// },
   // What can load a module unseen, and what holds the environment.
   {

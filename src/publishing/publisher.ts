@@ -57,8 +57,10 @@ export interface PublisherStats {
  * - `no_client`: the Kafka client cannot be used
  * - `queue_full`: as many events wait for delivery as may
  * - `failed`: the Kafka producer cannot start; the log says why
+ * - `spool_full`: as many bytes lie in the spool as may, so that further events are only in memory
+ * - `spool_failed`: the spool's disk says no or does not answer, so that events are only in memory
  */
-export type PublisherProblem = "no_brokers" | "no_client" | "queue_full" | "failed";
+export type PublisherProblem = "no_brokers" | "no_client" | "queue_full" | "failed" | "spool_full" | "spool_failed";
 
 /** Told what became of a record. One function serves all records, so asking costs no closure for each. It must not throw. */
 export type Settled = (outcome: "delivered" | DropReason, record: EventRecord) => void;

@@ -1,0 +1,97 @@
+import type { ClassicLevel } from "classic-level";
+import { errorCode, isError } from "../base/errors.js";
+import type { Seal } from "./seal.js";
+import type { SpoolEntry, SpoolOperation, SpoolStore } from "./spool-store.js";
+
+/**
+ * - `opened`: this process has the store
+ * - `locked`: another process has it, or this one has it open already
+ * - `damaged`: it cannot be read as it is
+ * - `failed`: the disk or the system says no
+ */
+export type OpenedStore =
+  | { readonly kind: "opened"; readonly store: SpoolStore }
+  | { readonly kind: "locked" | "damaged" }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** How a store is opened. */
+export interface LevelOptions {
+  readonly seal: Seal;
+  /** Whether a write waits until the disk has it, so that it survives the loss of power. */
+  readonly sync: boolean;
+}
+
+type Level = ClassicLevel<string, Buffer>;
+
+/** Opens the LevelDB in this folder, and creates one if there is none. Never rejects. */
+export async function openLevelStore(folder: string, options: LevelOptions): Promise<OpenedStore> {
+  try {
+    const level = await newLevel(folder);
+    await level.open();
+    return { kind: "opened", store: new LevelStore(level, options) };
+  } catch (error) {
+    const code = levelCodeOf(error);
+    if (code === "LEVEL_LOCKED") return { kind: "locked" };
+    return code === "LEVEL_CORRUPTION" ? { kind: "damaged" } : { kind: "failed", error };
+  }
+}
+
+/** Makes of a damaged LevelDB one that can be opened, with what can be saved. */
+export async function repairLevel(folder: string): Promise<void> {
+  const { ClassicLevel: Class } = await import("classic-level");
+  await Class.repair(folder);
+}
+
+async function newLevel(folder: string): Promise<Level> {
+  const { ClassicLevel: Class } = await import("classic-level");
+  // What is stored lives for milliseconds as a rule: compressing it costs more than it saves.
+  return new Class<string, Buffer>(folder, { valueEncoding: "buffer", compression: false });
+}
+
+/** LevelDB's own code, which stands in the cause. */
+function levelCodeOf(error: unknown): string | undefined {
+  return errorCode(isError(error) && isError(error.cause) ? error.cause : error);
+}
+
+class LevelStore implements SpoolStore {
+  readonly #level: Level;
+  readonly #options: LevelOptions;
+
+  constructor(level: Level, options: LevelOptions) {
+    this.#level = level;
+    this.#options = options;
+  }
+
+  async write(operations: readonly SpoolOperation[]): Promise<void> {
+    const { seal, sync } = this.#options;
+    const changes = operations.map((one) => {
+      if (one.type === "del") return { type: "del" as const, key: one.key };
+      const value = one.type === "put" ? seal.seal(one.key, one.value) : Buffer.from(one.sealed);
+      return { type: "put" as const, key: one.key, value };
+    });
+    // A removal that is lost brings an event twice, which readers expect: it need not wait for the disk.
+    await this.#level.batch(changes, { sync: sync && changes.some(({ type }) => type === "put") });
+  }
+
+  async read({
+    after,
+    before,
+    limit,
+  }: {
+    readonly after: string;
+    readonly before: string;
+    readonly limit: number;
+  }): Promise<SpoolEntry[]> {
+    const found = await this.#level.iterator({ gt: after, lt: before, limit }).all();
+    return found.map(([key, sealed]) => ({ key, value: this.#options.seal.open(key, sealed), sealed }));
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const sealed = await this.#level.get(key);
+    return sealed === undefined ? undefined : this.#options.seal.open(key, sealed);
+  }
+
+  close(): Promise<void> {
+    return this.#level.close();
+  }
+}

@@ -1,0 +1,49 @@
+import type { EventRecord } from "../publishing/event-record.js";
+
+// The keys of a store. They sort as they are to be read: run by run, and within a run in the order of numbers.
+//
+// | key                         | value                                                          |
+// | --------------------------- | -------------------------------------------------------------- |
+// | `finished/RUN/NUMBER`       | the event's bytes, until Kafka has it                          |
+// | `started/RUN/EVENT`         | the event's bytes at the start of its call, until the call ends |
+// | `last/RUN`                  | the last number that the run has given                         |
+// | `aside/REASON/…`            | what cannot be delivered; the rest is the key that it had      |
+
+/** Event ids and run ids are checked before: a key never holds another `/` than these. */
+const digits = 16;
+
+/** What all keys of a kind begin with. */
+export const finishedPrefix = "finished/";
+export const startedPrefix = "started/";
+export const asidePrefix = "aside/";
+const lastPrefix = "last/";
+
+/** The key of an event whose call has ended. */
+export function finishedKey({ instanceId, sequence }: Pick<EventRecord, "instanceId" | "sequence">): string {
+  return `${finishedPrefix}${instanceId}/${sequence.toString(16).padStart(digits, "0")}`;
+}
+
+/** The key of an event whose call is running. */
+export function startedKey({ instanceId, eventId }: Pick<EventRecord, "instanceId" | "eventId">): string {
+  return `${startedPrefix}${instanceId}/${eventId}`;
+}
+
+/** The key of the last number of a run. */
+export function lastKey(instanceId: string): string {
+  return `${lastPrefix}${instanceId}`;
+}
+
+/** The key of an event that is set aside. */
+export function asideKey(reason: string, key: string): string {
+  return `${asidePrefix}${reason}/${key}`;
+}
+
+/** The run that a key of a start belongs to. */
+export function runOfStart(key: string): string {
+  return key.slice(startedPrefix.length, key.lastIndexOf("/"));
+}
+
+/** What comes after all keys with this prefix. */
+export function endOf(prefix: string): string {
+  return `${prefix}\uFFFF`;
+}

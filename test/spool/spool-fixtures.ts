@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { onTestFinished } from "vitest";
+import {
+  type SessionActivityEvent,
+  SessionActivityEventSchema,
+} from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { createEventRecord, type EventRecord } from "../../src/publishing/event-record.js";
+import type { DropReason, Publisher, PublisherStats, Settled } from "../../src/publishing/publisher.js";
+
+/** A folder that goes with the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "spool-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The calls of one run. */
+export class CallMaker {
+  readonly instanceId: string;
+  #sequence = 0n;
+  #calls = 0;
+
+  constructor(instanceId = "run-1") {
+    this.instanceId = instanceId;
+  }
+
+  /** An event as it is at the start of a call. */
+  start(): SessionActivityEvent {
+    this.#calls += 1;
+    const eventId = `${this.instanceId}-event-${this.#calls}`;
+    return create(SessionActivityEventSchema, {
+      eventId,
+      instanceId: this.instanceId,
+      service: "account-service",
+      startedAt: timestampNow(),
+    });
+  }
+
+  /** Its record at the end. */
+  end(event: SessionActivityEvent): EventRecord {
+    this.#sequence += 1n;
+    return createEventRecord({ ...event, status: "OK", sequence: this.#sequence });
+  }
+}
+
+/** What stands for Kafka: does with each event what it is told, at once. */
+export class TestPublisher implements Publisher {
+  readonly events: SessionActivityEvent[] = [];
+  offered = 0;
+  outcome: (record: EventRecord) => "delivered" | DropReason | "waiting" = () => "delivered";
+
+  publish(record: EventRecord, settled?: Settled): void {
+    this.offered += 1;
+    const outcome = this.outcome(record);
+    if (outcome === "waiting") return;
+    if (outcome === "delivered") this.events.push(record.decode());
+    queueMicrotask(() => settled?.(outcome, record));
+  }
+
+  stats(): PublisherStats {
+    return { offered: this.offered, delivered: this.events.length, dropped: {}, queued: 0 };
+  }
+
+  close(): Promise<PublisherStats> {
+    return Promise.resolve(this.stats());
+  }
+}
