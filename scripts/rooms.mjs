@@ -19,8 +19,8 @@ const kafkaLevels = [["client"], ["publisher", "consumer", "environment"]];
 
 /** What the order above refuses and is allowed all the same. `by` names the only form that is. */
 const exceptions = [
-  // Spool and trail are loaded when they are switched on, and not before.
-  { from: /^kafka\/start[^/]*\.ts$/, to: /^(spool|trail)\//, by: "import()" },
+  // What is started by one call is configured by it. What spool and trail need is loaded when they are switched on.
+  { from: /^kafka\/(start|tracking-options)\.ts$/, to: /^(spool|trail)\// },
   // What code leaves open, a consumer takes from the environment.
   { from: /^kafka\/consumer\/consumer-settings\.ts$/, to: /^kafka\/environment\/kafka-environment\.ts$/ },
   // An option's default and bounds stand in one table, and the environment reads the same one.

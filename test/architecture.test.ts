@@ -156,13 +156,13 @@ function probePair(from: string, to: string): void {
 
 function probeExceptions(): void {
   for (const form of allForms) {
-    for (const file of ["start.ts", "start-with-spool.ts"]) {
+    for (const file of ["start.ts", "tracking-options.ts"]) {
       for (const room of ["spool", "trail"]) {
-        probeImport(`src/kafka/${file}`, `../${room}/some.js`, form, form !== "import()");
+        probeImport(`src/kafka/${file}`, `../${room}/some.js`, form, false);
       }
       probeImport(`src/kafka/${file}`, "../history/some.js", form, true);
     }
-    for (const file of ["embedded.ts", "restart.ts", "client/start.ts"]) {
+    for (const file of ["embedded.ts", "restart.ts", "start-again.ts", "client/start.ts"]) {
       probeImport(`src/kafka/${file}`, pathTo(dirname(`kafka/${file}`), "spool/some.js"), form, true);
     }
     const environment = "src/kafka/environment/some.ts";
@@ -196,6 +196,7 @@ function probePackages(): void {
       given("pg", room === "history" && isLazy(form));
       given("@electric-sql/pglite", room === "history" && isLazy(form));
       given("@confluentinc/kafka-javascript", file === client && requireForms.includes(form));
+      given("classic-level", room === "spool" && [...typeImports, "import()"].includes(form));
       given("@opentelemetry/api", room === "telemetry");
       given("node:module", [client, database, commandLine].includes(file));
       given("connect-session-activity/package.json", requireForms.includes(form));

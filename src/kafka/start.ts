@@ -5,6 +5,7 @@ import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "..
 import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
 import { createTracking, type SessionTracking } from "../service/tracking.js";
+import { createDurablePublisher } from "../spool/durable-publisher.js";
 import { isKafkaClientError } from "./client/client-error.js";
 import type { KafkaTrouble } from "./client/kafka-troubles.js";
 import { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
@@ -20,8 +21,8 @@ import { type SessionTrackingOptions, type TrackingSettings, trackingTable } fro
  * Throws an `OptionError` for wrong options or variables, and an Error if librdkafka refuses a property.
  */
 export function startSessionTracking(options: SessionTrackingOptions = {}): SessionTracking {
-  const { kafka: kafkaSettings, drainTimeoutMs, ...settings } = trackingSettings(options);
-  const publisher = publisherOf(kafkaSettings, settings);
+  const { kafka: kafkaSettings, spool, drainTimeoutMs, ...settings } = trackingSettings(options);
+  const publisher = withSpool(publisherOf(kafkaSettings, settings), spool, settings.log);
   const shutdown = new Shutdown(settings);
   const interceptor = buildInterceptor({ ...settings, publisher }, shutdown);
   return createTracking({
@@ -56,6 +57,16 @@ function publisherOf(
     trouble.error("no_client", { service, code }, `session activity is not recorded. ${message}`);
     return createNoPublisher("no_client");
   }
+}
+
+/** Without brokers, nothing would ever leave a spool. */
+function withSpool(
+  publisher: Publisher,
+  { directory, ...spool }: TrackingSettings["spool"],
+  log: SessionTrackingOptions["log"],
+): Publisher {
+  if (directory === undefined || publisher.problem?.() === "no_brokers") return publisher;
+  return createDurablePublisher({ ...spool, directory, publisher, log });
 }
 
 /** What stands for a publisher if there can be none: it counts. */

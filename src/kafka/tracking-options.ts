@@ -6,6 +6,7 @@ import {
   interceptorTable,
   type SessionActivityInterceptorOptions,
 } from "../service/interceptor-options.js";
+import { type SpoolOptions, type SpoolSettings, spoolTable } from "../spool/spool-options.js";
 import { brokersOption } from "./client/client-options.js";
 import { type KafkaPublisherOptions, type PublisherSettings, publisherTable } from "./publisher/publisher-options.js";
 
@@ -35,6 +36,13 @@ export interface SessionTrackingOptions extends Partial<Omit<SessionActivityInte
   /** The Kafka publisher's options. */
   kafka?: SessionTrackingKafkaOptions | undefined;
   /**
+   * Keeps events on a disk until Kafka has them: needs the package `classic-level`. Without a `directory`, events are only in
+   * memory.
+   *
+   * @default none
+   */
+  spool?: Partial<SpoolOptions> | undefined;
+  /**
    * The environment variables that stand beneath the options. `false` ignores the environment.
    *
    * @default the process's environment
@@ -52,6 +60,7 @@ export interface TrackingSettings extends Omit<InterceptorSettings, "publisher">
     readonly brokers: string;
     readonly clientId: string | undefined;
   };
+  readonly spool: Omit<SpoolSettings, "directory"> & { readonly directory: string | undefined };
   readonly env: Environment | false | undefined;
 }
 
@@ -85,6 +94,21 @@ export const trackingTable: OptionsOf<TrackingSettings> = {
       meaning: "The Kafka publisher",
       advice: (value) =>
         typeof value === "string" || Array.isArray(value) ? "write kafka: { brokers: … }" : undefined,
+    },
+  ),
+  spool: group(
+    {
+      ...spoolTable,
+      directory: {
+        ...spoolTable.directory,
+        required: undefined,
+        byDefault: undefined,
+        defaultText: "none: events are only in memory",
+      },
+    },
+    {
+      meaning: "The spool, which keeps events on a disk until Kafka has them",
+      advice: (value) => (typeof value === "string" ? "write spool: { directory: … }" : undefined),
     },
   ),
   env: environmentOption,

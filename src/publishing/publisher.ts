@@ -1,4 +1,5 @@
 import type { EventRecord } from "./event-record.js";
+import type { SpoolStats } from "./spool-stats.js";
 
 /**
  * Why an event was not delivered.
@@ -108,6 +109,8 @@ export interface Publisher {
   problem?(): PublisherProblem | undefined;
   /** The counts at this moment. */
   stats(): PublisherStats;
+  /** How its spool is, if it has one. */
+  spool?(): SpoolStats;
   /** Delivers what can be delivered in time, counts the rest as dropped, and always resolves. Idempotent. */
   close(): Promise<PublisherStats>;
 }

@@ -2,6 +2,7 @@ import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { resolvesWithin } from "../base/timing.js";
 import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
+import type { SpoolStats } from "../publishing/spool-stats.js";
 import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
 import type { BuiltInterceptor, InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
 import type { ServiceTrouble } from "./service-troubles.js";
@@ -15,6 +16,8 @@ export interface SessionTrackingStats {
   readonly interceptor: InterceptorStats;
   /** What became of the events. */
   readonly publisher: PublisherStats;
+  /** How the spool is, if there is one. */
+  readonly spool?: SpoolStats | undefined;
 }
 
 /**
@@ -145,7 +148,11 @@ export function createTracking({
   let ending: Promise<SessionTrackingStats> | undefined;
   let closing: Promise<PublisherStats> | undefined;
 
-  const stats = (): SessionTrackingStats => ({ interceptor: interceptor.stats(), publisher: publisher.stats() });
+  const stats = (): SessionTrackingStats => ({
+    interceptor: interceptor.stats(),
+    publisher: publisher.stats(),
+    ...(publisher.spool && { spool: publisher.spool() }),
+  });
 
   /** A wrong option must not get in the way of a shutdown: it shows only now. */
   function optionsOf<Settings>(owner: string, table: OptionsOf<Settings>, given: unknown): Settings {

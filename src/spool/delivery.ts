@@ -1,11 +1,9 @@
 import { createEventRecord, type EventRecord } from "../publishing/event-record.js";
 import type { DropReason, Publisher } from "../publishing/publisher.js";
+import type { AsideReason } from "../publishing/spool-stats.js";
 import { asideKey, endOf, finishedKey, finishedPrefix } from "./spool-keys.js";
 import type { SpoolEntry, SpoolOperation, SpoolStore } from "./spool-store.js";
 import type { WriteQueue } from "./write-queue.js";
-
-/** Why an event is set aside: Kafka refuses it whatever the time, or what is stored is damaged. */
-export type AsideReason = "too_large" | "invalid_record" | "invalid_event" | "damaged";
 
 /** What became of stored events. */
 export interface DeliveryObserver {

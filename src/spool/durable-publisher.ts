@@ -3,8 +3,9 @@ import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { resolvesWithin } from "../base/timing.js";
 import { type EventRecord, isEventRecord } from "../publishing/event-record.js";
 import type { DropReason, Publisher, PublisherProblem, PublisherStats, Settled } from "../publishing/publisher.js";
+import type { AsideReason, SpoolStats, UnrecordableReason } from "../publishing/spool-stats.js";
 import { type Adoption, type AdoptionObserver, startAdoption } from "./adoption.js";
-import { type AsideReason, Delivery } from "./delivery.js";
+import { Delivery } from "./delivery.js";
 import { noteLast } from "./interrupted.js";
 import { OwnStore } from "./own-store.js";
 import { finishedKey, startedKey } from "./spool-keys.js";
@@ -12,38 +13,6 @@ import { type DurablePublisherOptions, type DurableSettings, durableSettings } f
 import type { SpoolOperation, SpoolStore } from "./spool-store.js";
 import type { SpoolTrouble } from "./spool-troubles.js";
 import { WriteQueue } from "./write-queue.js";
-
-/**
- * Why a call could not be recorded before it ran, or its event not be stored at its end.
- *
- * - `full`: as many bytes lie in the spool as may
- * - `error`: the disk or the system says no
- * - `slow`: the disk did not answer in time
- * - `closed`: the publisher is closed
- */
-export type UnrecordableReason = "full" | "error" | "slow" | "closed";
-
-/** What a spool has done since its creation, and how it is. */
-export interface SpoolStats {
-  /** Events of this process that are in the spool and not delivered yet. */
-  readonly stored: number;
-  /** Their bytes. */
-  readonly storedBytes: number;
-  /** For how long the oldest write has been waiting for the disk, in milliseconds. 0 if none is. */
-  readonly writeDelayMs: number;
-  /** Calls and events that are not in the spool, by reason. */
-  readonly unrecorded: Readonly<Partial<Record<UnrecordableReason, number>>>;
-  /** Of these calls, how many were refused. */
-  readonly refused: number;
-  /** Events of processes that have died, which were delivered by this one. */
-  readonly recovered: number;
-  /** Calls of processes that have died, which had not ended. */
-  readonly interrupted: number;
-  /** Events that cannot be delivered, by reason. They are kept on the disk. */
-  readonly setAside: Readonly<Partial<Record<AsideReason, number>>>;
-  /** Spools of processes that have died, which could not be read as they were. */
-  readonly damaged: number;
-}
 
 /** A publisher whose events survive its process. */
 export interface DurablePublisher extends Publisher {

@@ -1,8 +1,3 @@
-export type { AsideReason } from "./delivery.js";
-export {
-  createDurablePublisher,
-  type DurablePublisher,
-  type SpoolStats,
-  type UnrecordableReason,
-} from "./durable-publisher.js";
+export type { AsideReason, SpoolStats, UnrecordableReason } from "../publishing/spool-stats.js";
+export { createDurablePublisher, type DurablePublisher } from "./durable-publisher.js";
 export type { DurablePublisherOptions, SpoolOptions } from "./spool-options.js";

@@ -14,6 +14,7 @@ import { trackingVariables } from "../../src/kafka/environment/kafka-environment
 import { advice } from "../../src/kafka/publisher/drop-reason.js";
 import { serviceTroubles } from "../../src/service/service-troubles.js";
 import { signatureTroubles } from "../../src/signature/signature-troubles.js";
+import { spoolTroubles } from "../../src/spool/spool-troubles.js";
 import { at, blocksOf, linesOutsideCode, read } from "./pages.js";
 
 /** The cells of the table rows under a heading, up to the next one. */
@@ -126,6 +127,7 @@ describe("docs/operations.md", () => {
   it.each([
     ["Interceptor", "InterceptorStats"],
     ["Publisher", "PublisherStats"],
+    ["Spool", "SpoolStats"],
     ["Gateway", "SessionGatewayStats"],
     ["Guard", "SessionGuardStats"],
     ["Key set", "SessionKeySetStats"],
@@ -192,16 +194,31 @@ describe("docs/operations.md", () => {
   });
 
   it("has each kind of log line", () => {
-    const headings = ["a service", "a gateway", "publisher and consumer", "a consumer only", "history and worker"];
+    const headings = [
+      "a service",
+      "a gateway",
+      "a spool",
+      "publisher and consumer",
+      "a consumer only",
+      "history and worker",
+    ];
     const documented = headings.flatMap((heading) => namesUnder(page, `From ${heading}`));
     // The types of the logs allow no other kinds.
-    const lists = [serviceTroubles, signatureTroubles, gatewayTroubles, kafkaTroubles, historyTroubles, cliTroubles];
+    const lists = [
+      serviceTroubles,
+      signatureTroubles,
+      gatewayTroubles,
+      kafkaTroubles,
+      spoolTroubles,
+      historyTroubles,
+      cliTroubles,
+    ];
     expect(documented.toSorted()).toEqual([...new Set<string>(lists.flat())].toSorted());
   });
 
   it("is asked for each list of kinds that there is", () => {
     const found = [...sources.matchAll(/export const (\w+Troubles) =/g)].map(([, name]) => name);
-    expect(found).toHaveLength(6);
+    expect(found).toHaveLength(7);
   });
 });
 

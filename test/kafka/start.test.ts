@@ -1,4 +1,7 @@
+import { mkdtempSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -185,6 +188,7 @@ describe("a service with brokers in its environment", () => {
     shutdownSignal: { shutdownSignal: new AbortController().signal },
     shutdownError: { shutdownError: new Error("bye") },
     kafka: { kafka: {} },
+    spool: { spool: { directory: mkdtempSync(join(tmpdir(), "spool-")) } },
     log: { log: false },
     // It is what the brokers come from.
     env: { env: undefined },
