@@ -15,10 +15,15 @@ export interface DeliveryObserver {
   readFailed(error: unknown): void;
 }
 
-/** So many events of a store are handed to the publisher at a time. The rest waits in the store, not in memory. */
-const windowSize = 2_000;
-/** So many are read at once, when there is room for them. */
-const readSize = 500;
+/** How much of a store is in memory. */
+export interface DeliverySizes {
+  /** So many events are handed to the publisher at a time. The rest waits in the store. */
+  readonly window: number;
+  /** So many are read at once, when there is room for them. */
+  readonly read: number;
+}
+
+const usualSizes: DeliverySizes = { window: 2_000, read: 500 };
 const firstPauseMs = 100;
 const longestPauseMs = 30_000;
 
@@ -34,8 +39,11 @@ export class Delivery {
   readonly #queue: WriteQueue;
   readonly #publisher: Publisher;
   readonly #observer: DeliveryObserver;
+  readonly #sizes: DeliverySizes;
   /** Handed to the publisher, or delivered and about to be removed. Both are still in the store. */
   readonly #busy: Set<string> = new Set();
+  /** Removed since the store was last asked: what it answers with may still have them. */
+  readonly #removed: Set<string> = new Set();
   #inFlight = 0;
   /** Whether there may be events in the store that are not in flight. */
   #isBehind = false;
@@ -49,7 +57,14 @@ export class Delivery {
   #isStopped = false;
   #idle: (() => void)[] = [];
 
-  constructor(store: SpoolStore, queue: WriteQueue, publisher: Publisher, observer: DeliveryObserver) {
+  constructor(
+    store: SpoolStore,
+    queue: WriteQueue,
+    publisher: Publisher,
+    observer: DeliveryObserver,
+    sizes: DeliverySizes = usualSizes,
+  ) {
+    this.#sizes = sizes;
     this.#store = store;
     this.#queue = queue;
     this.#publisher = publisher;
@@ -59,7 +74,7 @@ export class Delivery {
   /** Delivers an event that the store has just taken. */
   add(record: EventRecord): void {
     const key = finishedKey(record);
-    if (!this.#isBehind && this.#inFlight < windowSize) {
+    if (!this.#isBehind && this.#inFlight < this.#sizes.window) {
       this.#send(key, record);
       return;
     }
@@ -118,9 +133,10 @@ export class Delivery {
   #remove(key: string, kept?: SpoolOperation): void {
     this.#busy.add(key);
     const removal: SpoolOperation = { type: "del", key };
-    this.#queue.write(kept === undefined ? [removal] : [removal, kept], () => {
+    this.#queue.write(kept === undefined ? [removal] : [removal, kept], (isWritten) => {
       // If it is still there, it goes again when the store is next read from the start.
       this.#busy.delete(key);
+      if (isWritten && this.#isReading) this.#removed.add(key);
       this.#tellIfIdle();
     });
   }
@@ -144,9 +160,10 @@ export class Delivery {
     this.#isReading = true;
     while (this.#mayRead()) {
       const additions = this.#additions;
+      this.#removed.clear();
       const entries = await this.#read();
       for (const entry of entries) this.#handOver(entry);
-      const isLast = entries.length < readSize && additions === this.#additions;
+      const isLast = entries.length < this.#sizes.read && additions === this.#additions;
       if (isLast && this.#pause === undefined) this.#isBehind = false;
     }
     this.#isReading = false;
@@ -154,13 +171,13 @@ export class Delivery {
   }
 
   #mayRead(): boolean {
-    const hasRoom = this.#inFlight <= windowSize - readSize;
+    const hasRoom = this.#inFlight <= this.#sizes.window - this.#sizes.read;
     return this.#isBehind && hasRoom && this.#pause === undefined && !this.#isStopped;
   }
 
   async #read(): Promise<SpoolEntry[]> {
     try {
-      return await this.#store.read({ after: this.#cursor, before: endOf(finishedPrefix), limit: readSize });
+      return await this.#store.read({ after: this.#cursor, before: endOf(finishedPrefix), limit: this.#sizes.read });
     } catch (error) {
       this.#observer.readFailed(error);
       this.#tryLater();
@@ -170,7 +187,7 @@ export class Delivery {
 
   #handOver({ key, value, sealed }: SpoolEntry): void {
     this.#cursor = key;
-    if (this.#busy.has(key) || this.#isStopped) return;
+    if (this.#busy.has(key) || this.#removed.has(key) || this.#isStopped) return;
     const record = value && decoded(value);
     if (record === undefined) {
       this.#remove(key, { type: "keep", key: asideKey("damaged", key), sealed });

@@ -27,13 +27,15 @@ export class MemoryStore implements SpoolStore {
     return new Promise((resolve, reject) => void this.#pending.push({ operations, resolve, reject }));
   }
 
-  read({ after, before, limit }: Parameters<SpoolStore["read"]>[0]): Promise<SpoolEntry[]> {
+  /** Like LevelDB, it answers a moment later, with what there was when it was asked. */
+  async read({ after, before, limit }: Parameters<SpoolStore["read"]>[0]): Promise<SpoolEntry[]> {
     const keys = [...this.entries.keys()].filter((key) => key > after && key < before).sort();
     const entries = keys.slice(0, limit).map((key) => {
       const sealed = this.entries.get(key) ?? new Uint8Array();
       return { key, sealed, value: checksumSeal.open(key, sealed) };
     });
-    return Promise.resolve(entries);
+    await new Promise((resolve) => void setImmediate(resolve));
+    return entries;
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
