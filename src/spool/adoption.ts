@@ -158,8 +158,8 @@ class AdoptedSpool {
     }
   }
 
-  async #fail(error: unknown): Promise<void> {
-    this.#failed(error);
+  async #fail(cause: unknown): Promise<void> {
+    this.#failed(cause);
     await this.#store.close().catch(() => {});
   }
 }

@@ -125,8 +125,9 @@ const durableTable: OptionsOf<DurableSettings> = {
       meaning: "Gets the events once they are in the spool",
       expects: "a Publisher, such as createKafkaPublisher makes",
     }),
+    byDefault: undefined,
     required: true,
-  } as Option<Publisher>,
+  },
   log: logOption,
 };
 

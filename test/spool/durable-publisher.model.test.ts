@@ -91,10 +91,10 @@ class Kafka implements Publisher {
 const log = createTroubleLog<SpoolTrouble>(false);
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
-let ids = 0;
+let made = 0;
 function newId(kind: string): string {
-  ids += 1;
-  return `${kind}-${String(ids).padStart(8, "0")}`;
+  made += 1;
+  return `${kind}-${String(made).padStart(8, "0")}`;
 }
 
 /** A process with a run of its own, and the spool of the process before it. */
@@ -125,11 +125,14 @@ class Process {
       instanceId: this.instanceId,
       startedAt: timestampNow(),
     });
-    void this.publisher.begin(createEventRecord(event)).then(() => {
-      handlerRan(event.eventId);
-      this.running.push(event);
-    });
+    void this.#run(event, handlerRan);
     return event.eventId;
+  }
+
+  async #run(event: SessionActivityEvent, handlerRan: (eventId: string) => void): Promise<void> {
+    await this.publisher.begin(createEventRecord(event));
+    handlerRan(event.eventId);
+    this.running.push(event);
   }
 
   finish(): void {
