@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { isMessage } from "@bufbuild/protobuf";
-import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Duration, timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
@@ -100,12 +100,17 @@ function read(event: SessionActivityEvent, name: string, expected: unknown): unk
     case "completedAt":
       return completedAt && timestampDate(completedAt);
     case "durationMs":
-      return duration && durationMs(duration);
+      return duration && inMs(duration);
     case "timeoutMs":
-      return timeout && durationMs(timeout);
+      return timeout && inMs(timeout);
     default:
       return Reflect.get(event, name);
   }
+}
+
+/** The oldest protobuf-es has no function for this. */
+function inMs({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1_000 + nanos / 1e6;
 }
 
 /** The expected fields of the session context, or what kept it from being decoded. */
