@@ -10,12 +10,12 @@ import { cacheFolder, nativePart } from "../../src/cli/kafka-client/kafka-client
 import { here, runNode, runProgram } from "./run-program.js";
 
 /** What the projects depend on: folders of packages by their names. */
-const packages: Readonly<Record<string, string>> = {
-  "@confluentinc/kafka-javascript": here("fake-client"),
-  "connect-session-activity": here("node_modules/connect-session-activity"),
-  "@bufbuild/protobuf": here("node_modules/@bufbuild/protobuf"),
-  "@connectrpc/connect": here("node_modules/@connectrpc/connect"),
-};
+const packages: ReadonlyMap<string, string> = new Map([
+  ["@confluentinc/kafka-javascript", here("fake-client")],
+  ["connect-session-activity", here("node_modules/connect-session-activity")],
+  ["@bufbuild/protobuf", here("node_modules/@bufbuild/protobuf")],
+  ["@connectrpc/connect", here("node_modules/@connectrpc/connect")],
+]);
 
 const folder = here("dist/managers");
 const server = createServer();
@@ -48,10 +48,11 @@ interface Manifest {
   readonly scripts?: Readonly<Record<string, string>>;
 }
 
-const manifestOf = (name: string): Manifest => JSON.parse(readFileSync(join(packages[name]!, "package.json"), "utf8"));
+const manifestOf = (name: string): Manifest =>
+  JSON.parse(readFileSync(join(packages.get(name) ?? "", "package.json"), "utf8"));
 
 async function startRegistry(): Promise<void> {
-  const tarballs = new Map(Object.entries(packages).map(([name, path]) => [name, tarballOf(path)]));
+  const tarballs = new Map([...packages].map(([name, path]) => [name, tarballOf(path)]));
   server.on("request", ({ url = "" }, response) => {
     const path = decodeURIComponent(url).slice(1);
     const tarball = tarballs.get(path.replace(/\.tgz$/, ""));
@@ -102,7 +103,7 @@ function createProject(manager: string): (line: string) => Promise<string> {
   const project = join(folder, manager);
   mkdirSync(project, { recursive: true });
   const write = (name: string, text: string): void => writeFileSync(join(project, name), text);
-  const dependencies = Object.fromEntries(Object.keys(packages).map((name) => [name, manifestOf(name).version]));
+  const dependencies = Object.fromEntries([...packages.keys()].map((name) => [name, manifestOf(name).version]));
   write("package.json", JSON.stringify({ name: "app", private: true, dependencies }));
   write(".npmrc", `registry=${registry}\n`);
   if (manager === "yarn") {

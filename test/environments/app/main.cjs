@@ -15,4 +15,4 @@ const required = [
   createTestTracking,
 ];
 if (required.some((one) => typeof one !== "function")) throw new Error("something is missing");
-run().then((result) => process.stdout.write(`${JSON.stringify(result)}\n`));
+void run().then((result) => process.stdout.write(`${JSON.stringify(result)}\n`));

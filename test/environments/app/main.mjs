@@ -1,5 +1,5 @@
 import { run } from "./run.mjs";
 
-run()
+void run()
   .catch(({ code, message }) => ({ code, message }))
   .then((result) => process.stdout.write(`${JSON.stringify(result)}\n`));

@@ -1,9 +1,12 @@
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { isMainThread, Worker } from "node:worker_threads";
 import { run } from "./run.mjs";
 
 if (isMainThread) {
-  const worker = new Worker(new URL(import.meta.url), { stderr: true });
-  worker.on("message", (result) => process.stdout.write(`${JSON.stringify(result)}\n`));
+  const worker = new Worker(new URL(import.meta.url));
+  worker.on("error", (error) => {
+    throw error;
+  });
 } else {
-  parentPort.postMessage(await run("localhost:9092"));
+  const result = await run("localhost:9092");
+  process.stdout.write(`${JSON.stringify(result)}\n`);
 }

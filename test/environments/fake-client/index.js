@@ -3,8 +3,8 @@ const native = require("node:path").join(__dirname, "build", "Release", "conflue
 
 if (!require("node:fs").existsSync(native)) throw new Error("Could not locate the bindings file. Tried:");
 exports.features = ["ssl"];
-exports.Producer = class {
-  constructor() {
-    throw new Error("this is no Kafka client");
-  }
-};
+exports.Producer = Producer;
+
+function Producer() {
+  throw new Error("this is no Kafka client");
+}
