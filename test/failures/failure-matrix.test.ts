@@ -103,7 +103,7 @@ async function startVerifier(
   });
   const log = observedLog();
   const url = `http://127.0.0.1:${port}/jwks`;
-  const keys = createSessionKeySet({ jwksUrl: url, refreshMs: 100, timeoutMs: 500, maxStaleMs, log });
+  const keys = createSessionKeySet({ jwksUrl: url, refreshMs: 100, timeoutMs: 2_000, maxStaleMs, log });
   onTestFinished(() => keys.close());
   await keys.ready();
   const verifier = createSessionVerifier({ keys, audience });
@@ -120,6 +120,7 @@ async function startVerifier(
       return { ...keys.stats(), verdict };
     },
     async works() {
+      await until(() => keys.stats().refreshed > 0, keys.stats);
       await verify();
       expect(verdict).toBe("verified");
     },
@@ -150,7 +151,7 @@ runCells("JWKS", {
   "hangs: verifier": () => startVerifier(() => {}),
   "answers wrongly: verifier": () => startVerifier((_, response) => void response.end("<html>")),
   "says no for good: verifier": () => startVerifier((_, response) => void response.writeHead(403).end()),
-  "is absent for longer than `maxStaleMs`: verifier": () => startVerifier("absent", { maxStaleMs: 1_000 }),
+  "is absent for longer than `maxStaleMs`: verifier": () => startVerifier("absent", { maxStaleMs: 3_000 }),
 });
 
 /** A door to an embedded broker. */

@@ -78,7 +78,7 @@ export async function runStandstill(options: StandstillOptions): Promise<Standst
       properties: { "group.protocol": "consumer", "fetch.wait.max.ms": 10 },
     },
     // What is compacted could not be looked for.
-    compactEveryMs: 2 ** 31 - 1,
+    compactEveryMs: 86_400_000,
     maxBackoffMs: 500,
     env: false,
     log,
