@@ -1,4 +1,5 @@
 import type { TroubleLog } from "../base/log.js";
+import { maxInt32 } from "../base/options.js";
 import { pause } from "../base/timing.js";
 import { reasonOf } from "../history/database-failure.js";
 import type { CliTrouble } from "./cli-troubles.js";
@@ -38,7 +39,8 @@ export function startCompactor({ everyMs, log, compact, isComplete }: CompactorO
   const counts = { runs: 0, failed: 0, skipped: 0, removed: 0 };
 
   async function run(): Promise<void> {
-    while (await pause(everyMs * (0.75 + Math.random() / 2), stopping.signal, { ref: false })) await once();
+    while (await pause(Math.min(maxInt32, everyMs * (0.75 + Math.random() / 2)), stopping.signal, { ref: false }))
+      await once();
   }
 
   async function once(): Promise<void> {
