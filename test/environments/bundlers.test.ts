@@ -22,6 +22,11 @@ async function withEsbuild(format: "esm" | "cjs"): Promise<unknown> {
   return JSON.parse(await runNode([outfile]));
 }
 
+/** What is looked at of webpack's own `Stats`. The linter runs where this suite's packages are not installed. */
+interface WebpackStats {
+  readonly compilation: { readonly errors: readonly Error[]; readonly warnings: readonly Error[] };
+}
+
 async function withWebpack(filename: string, configuration: Configuration): Promise<string> {
   const path = here("dist/bundles");
   const compiler = webpack({
@@ -31,7 +36,7 @@ async function withWebpack(filename: string, configuration: Configuration): Prom
     ...configuration,
     output: { path, filename, ...configuration.output },
   });
-  const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
+  const stats = await new Promise<WebpackStats | undefined>((resolve, reject) => {
     compiler?.run((error, done) => (error ? reject(error) : resolve(done)));
   });
   // pg asks for pg-native, which nobody needs.
