@@ -7,6 +7,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { createTroubleLog } from "../../src/base/log.js";
 import { type HistoryWorker, startHistoryWorker } from "../../src/cli/index.js";
 import { type OpenSignalDatabase, openSignalDatabase, type SignalDatabase } from "../../src/history/index.js";
 import {
@@ -15,11 +16,17 @@ import {
   type OAuthToken,
   startEmbeddedKafka,
 } from "../../src/kafka/index.js";
+import { createEventRecord } from "../../src/publishing/event-record.js";
 import { createSessionKeySet, createSessionSigner, createSessionVerifier } from "../../src/signature/index.js";
+import { SpoolingPublisher } from "../../src/spool/durable-publisher.js";
+import { durableSettings } from "../../src/spool/spool-options.js";
+import type { SpoolOperation } from "../../src/spool/spool-store.js";
 import { sessionEvents, startWorker, writeSessionEvents } from "../cli/cli-fixtures.js";
 import { startConsumer, write, writeEvents } from "../kafka/consumer/consumer-fixtures.js";
 import { publishRange } from "../kafka/kafka-fixtures.js";
 import { api, type Proxy as Door, type Fault, failProduce, shutProxies, startProxy } from "../kafka/proxy.js";
+import { MemoryStore } from "../spool/memory-store.js";
+import { CallMaker, TestPublisher } from "../spool/spool-fixtures.js";
 import { freePorts } from "../support/free-ports.js";
 import { until } from "../support/until.js";
 import { type Cell, cells, type Dependency, saidBy } from "./matrix.js";
@@ -492,7 +499,72 @@ runCells("token provider", {
     startWithTokens(() => Promise.resolve({ value: "", lifetimeMs: 1, principal: "p" })),
 });
 
+/** A disk that does what a test tells it. */
+class TestDisk extends MemoryStore {
+  state: "works" | "refuses" | "hangs" = "works";
+
+  override write(operations: readonly SpoolOperation[]): Promise<void> {
+    const written = super.write(operations);
+    if (this.state !== "hangs") this.step(this.state === "works");
+    return written;
+  }
+
+  /** It works again, also for what hung. */
+  heal(): void {
+    this.state = "works";
+    while (this.pending > 0) this.step(true);
+  }
+}
+
+/** A spool on a disk that fails, or one that is full since Kafka takes nothing. */
+async function startSpool(failure: "refuses" | "hangs" | "full"): Promise<Subject> {
+  const log = observedLog();
+  const kafka = new TestPublisher();
+  const disk = new TestDisk();
+  const settings = durableSettings({ directory: "none", publisher: kafka, writeTimeoutMs: 50, maxBytes: 65_536, log });
+  const publisher = new SpoolingPublisher(settings, disk, createTroubleLog(log), () => ({ stop: async () => {} }));
+  onTestFinished(async () => {
+    disk.heal();
+    await publisher.close();
+  });
+  const calls = new CallMaker();
+  async function call(): Promise<void> {
+    const event = calls.start();
+    expect(await publisher.begin(createEventRecord(event))).toBeUndefined();
+    publisher.publish(calls.end(event));
+  }
+  const untilDelivered = (): Promise<void> =>
+    until(() => publisher.stats().queued === 0 && publisher.spool().stored === 0, publisher.stats, 60_000);
+  return {
+    log,
+    stats: () => ({ spool: publisher.spool() }),
+    async works() {
+      await call();
+      await untilDelivered();
+    },
+    async fail() {
+      if (failure !== "full") disk.state = failure;
+      else kafka.outcome = () => "queue_full";
+      while (Object.keys(publisher.spool().unrecorded).length === 0) await call();
+    },
+    async recover() {
+      disk.heal();
+      kafka.outcome = () => "delivered";
+      await untilDelivered();
+      const { unrecorded } = publisher.spool();
+      await call();
+      await untilDelivered();
+      // That one went through the spool, and none was lost but the one that found neither room nor Kafka.
+      expect(publisher.spool().unrecorded).toEqual(unrecorded);
+      expect(publisher.stats()).toMatchObject({ queued: 0, dropped: failure === "full" ? { queue_full: 1 } : {} });
+    },
+  };
+}
+
 runCells("disk", {
+  "refuses: durable publisher": () => startSpool("refuses"),
+  "hangs: durable publisher": () => startSpool("hangs"),
+  "takes no more than `maxBytes`: durable publisher": () => startSpool("full"),
   "has a file where the embedded database's folder should be: history worker": () => {
     const folder = mkdtempSync(join(tmpdir(), "failures-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -5,7 +5,7 @@ export type Dependency = "Kafka" | "PostgreSQL" | "JWKS" | "token provider" | "d
 export interface Cell {
   readonly dependency: Dependency;
   readonly failure: string;
-  readonly component: "service publisher" | "consumer" | "history worker" | "verifier";
+  readonly component: "service publisher" | "consumer" | "history worker" | "durable publisher" | "verifier";
   /** What its counts say then, and did not say before. */
   readonly counted: readonly string[];
   /** The kinds of its log lines. */
@@ -19,6 +19,7 @@ const queue = "calls run, and events wait; all are delivered when Kafka is back"
 const wait = "it stays a member if it can, and reads on from its offsets when Kafka is back";
 const aside = "the partition waits and tries again; when the topic takes the record, it goes on";
 const batch = "partitions wait, and each batch is tried again; all is recorded when the database is back";
+const spool = "calls run, and events go to Kafka from memory; they go into the spool again when the disk is back";
 const token = "it is asked again with back-off; events wait, and are delivered when it gives a token";
 
 /** All cells. Each has a run of the same names. */
@@ -127,6 +128,16 @@ export const cells: readonly Cell[] = [
     ["problems: stopping"],
     ["database_refuses"],
     "it ends with exit code 1 and the reason",
+  ),
+  cell("disk", "refuses", "durable publisher", ["spool.unrecorded.error"], ["spool_failed"], spool),
+  cell("disk", "hangs", "durable publisher", ["spool.unrecorded.slow"], ["spool_slow"], spool),
+  cell(
+    "disk",
+    "takes no more than `maxBytes`",
+    "durable publisher",
+    ["spool.unrecorded.full"],
+    ["spool_full"],
+    "calls run, and events go to Kafka from memory, until Kafka has taken what lies there",
   ),
 ];
 
