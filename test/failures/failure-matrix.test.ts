@@ -476,6 +476,8 @@ async function startWithTokens(wrong: () => Promise<OAuthToken>): Promise<Subjec
     brokers,
     oauthToken: wrong,
     properties: { "security.protocol": "sasl_plaintext" },
+    // Nothing can be delivered, so there is nothing to wait for.
+    closeTimeoutMs: 0,
     log,
   });
   onTestFinished(async () => {
