@@ -81,7 +81,7 @@ it("in TypeScript, with yarn", async () => {
   await project.type(install);
   project.save("proto/account.proto", fileOf(npm, "start/proto/account.proto"));
   const generate = fileOf(npm, "start/buf.gen.yaml").replace("out: gen", "out: src/gen");
-  project.save("buf.gen.yaml", `${generate.trimEnd()}\n    opt: target=ts,import_extension=js\n`);
+  project.save("buf.gen.yaml", generate.replace("opt: ", "opt: target=ts,"));
   for (const name of ["service", "reader"]) project.save(`src/${name}.ts`, fileOf(npm, `start/${name}.js`));
   project.save("tsconfig.json", fileOf(section, "start/tsconfig.json"));
   await project.type(compile);
