@@ -26,6 +26,8 @@ export interface Option<T> {
   readonly defaultText?: string | undefined;
   /** There is no default: a value must be given. */
   readonly required?: true | undefined;
+  /** What can be given in its place, for the error that says that it is missing: `or the variable …`. */
+  readonly instead?: string | undefined;
   /** No error shows its value, or, for `"text"`, no text in its place: that may be a key or a token. */
   readonly secret?: true | "text" | undefined;
   /** The name of its environment variable, after the prefix. Functions and objects have none. */
@@ -242,7 +244,7 @@ function readFields<Settings>(
 function readOne(owner: string, path: string, option: Option<unknown>, value: unknown, root: OptionTable): unknown {
   const { fields } = option;
   if (value === undefined && fields === undefined) {
-    if (option.required) throw missingOption(path, option.expects);
+    if (option.required) throw missingOption(path, option.expects, option.instead);
     return option.byDefault;
   }
   // An option inside may be required even if the whole group is left out.

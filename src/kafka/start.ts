@@ -46,7 +46,8 @@ function publisherOf(
 ): Publisher {
   const trouble = createTroubleLog<KafkaTrouble>(log);
   if (brokers === "") {
-    trouble.warn("no_brokers", { service }, "no Kafka brokers are configured: session activity is not recorded");
+    const advice = "set SESSION_TRACKING_KAFKA_BROKERS, or give kafka.brokers";
+    trouble.warn("no_brokers", { service }, `no Kafka brokers, so session activity is not recorded: ${advice}`);
     return createNoPublisher("no_brokers");
   }
   try {

@@ -37,6 +37,16 @@ export interface PendingJudgement {
   cutShort(): Judgement;
 }
 
+/** What is wrong with a mark, for the log line about it. */
+const whatIsWrong: Readonly<Record<UnverifiedReason, string>> = {
+  missing: "its method requires a mark, and it has none, or one without a session context",
+  signature_missing: "the mark has no signature: does the gateway sign?",
+  signature_invalid: "the signature does not hold for this call: do key and audience match the gateway's?",
+  signature_expired: "the signature is too old: do the clocks of gateway and service agree?",
+  key_unknown: "the service does not have the key that signed it: is that key in the JWKS?",
+  key_stale: "the keys could not be fetched for longer than maxStaleMs: can the JWKS be reached?",
+};
+
 /** The call has no mark and needs none. */
 export interface Untracked {
   readonly kind: "untracked";
@@ -140,7 +150,7 @@ class Findings {
 
   doubt(reason: UnverifiedReason, procedure: string): Judgement {
     this.#count(reason);
-    this.#log.warn(reason, { procedure, reason }, "a call came without a valid session mark");
+    this.#log.warn(reason, { procedure, reason }, `a call came without a valid session mark: ${whatIsWrong[reason]}`);
     return { kind: "doubted", reason, admitted: (reason === "missing" ? this.#missing : this.#forged).take() };
   }
 

@@ -64,6 +64,7 @@ export const signerTable: OptionsOf<{
     meaning: "The service, or group of services, that the marks are for",
     required: true,
     variable: "AUDIENCE",
+    instead: "or the variable SESSION_SIGNATURE_AUDIENCE",
   }),
   env: environmentOption,
 };

@@ -54,7 +54,13 @@ export const verifierTable: OptionsOf<
   CheckOptions & { readonly unmarked: "keep" | "drop"; readonly env: Environment | false | undefined }
 > = {
   keys: keySetOption,
-  audience: { ...audienceOption, required: true, defaultText: undefined, variable: "AUDIENCE" },
+  audience: {
+    ...audienceOption,
+    required: true,
+    defaultText: undefined,
+    variable: "AUDIENCE",
+    instead: "or the variable SESSION_SIGNATURE_AUDIENCE",
+  },
   algorithms: {
     meaning: "The algorithms allowed",
     expects: "an array of `EdDSA` and `ES256`",

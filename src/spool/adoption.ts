@@ -58,7 +58,11 @@ export function startAdoption(
         return;
       case "damaged":
         observer.damaged();
-        log.error("spool_damaged", { folder }, "a spool is damaged: it is kept beside, and what can be saved goes on");
+        log.error(
+          "spool_damaged",
+          { folder },
+          "a spool is damaged: it is kept as *.damaged, and what can be saved is delivered. Check the disk",
+        );
         await setDamagedAside(folder, settings);
         return;
       case "foreign":

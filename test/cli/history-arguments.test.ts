@@ -153,7 +153,7 @@ describe("arguments", () => {
 });
 
 describe("wrong arguments", () => {
-  const brokers = '"host:port", several joined by commas or in an array';
+  const brokers = '"host:port", or several joined by commas or in an array';
   const database = "postgresql://user@host/name, or the path of a folder";
   const topicName = "1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..";
   test.each<[string, string[], string, string, string?]>([

@@ -237,7 +237,7 @@ describe("wrong options are told at once", () => {
     [
       { kafka: { ...kafka, brokers: "" } },
       "kafka.brokers",
-      'kafka.brokers must be "host:port", several joined by commas or in an array, got ""',
+      'kafka.brokers must be "host:port", or several joined by commas or in an array, got ""',
     ],
     [{ kafka: undefined }, "kafka.brokers", "kafka.brokers must be given", "MISSING"],
     [

@@ -86,7 +86,7 @@ describe("brokers", () => {
   it("with a scheme or a login are told where these go", () => {
     const refusal = refusalOf(() => createKafkaPublisher({ brokers: "SASL_SSL://user:hunter2@broker:9092" }));
     expect(refusal.message).toBe(
-      'brokers must be "host:port", several joined by commas or in an array, got "…@broker:9092": an address has no scheme, user or password; set security.protocol and sasl.* in properties, or the variables SESSION_TRACKING_KAFKA_TLS and SESSION_TRACKING_KAFKA_SASL_*',
+      'brokers must be "host:port", or several joined by commas or in an array, got "…@broker:9092": an address has no scheme, user or password; set security.protocol and sasl.* in properties, or the variables SESSION_TRACKING_KAFKA_TLS and SESSION_TRACKING_KAFKA_SASL_*',
     );
   });
 });

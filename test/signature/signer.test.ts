@@ -60,6 +60,13 @@ describe("createSessionSigner", () => {
   const kindsOfKey = "key must be an Ed25519 or P-256 key: a private JWK, PEM or a KeyObject";
   const wrong: [string, Record<string, unknown>, string, string, string?][] = [
     ["no key", { key: undefined }, "key", "key must be given, an Ed25519 or P-256 key", "MISSING"],
+    [
+      "no audience",
+      { audience: undefined },
+      "audience",
+      "audience must be given, a text that is not empty, or the variable SESSION_SIGNATURE_AUDIENCE",
+      "MISSING",
+    ],
     ["a broken PEM", { key: pem.slice(0, 60) }, "key", "key must be an Ed25519 or P-256 key, got another"],
     [
       "a JWK as text",

@@ -66,7 +66,11 @@ export function bridgeClientLog(
   // The code is always -1 here: there is nothing to decide on, only something to read.
   client.on("event.error", ({ message }) => {
     if (/all broker connections are down/.test(message)) {
-      log.warn("kafka_down", {}, "No broker can be reached: is Kafka up, and do brokers and security.protocol fit it?");
+      log.warn(
+        "kafka_down",
+        {},
+        "No broker can be reached: is Kafka running, and do brokers and security.protocol match it?",
+      );
     } else if (!toldByLogLines.test(message)) {
       log.warn("kafka_client_error", { error: message }, "Kafka client error");
     }

@@ -13,7 +13,7 @@ const addressPattern = /^(\[[0-9A-Fa-f:.]+(%\w+)?\]|[^\s,;/@:[\]]+):(\d{1,5})$/;
 /** Where Kafka is. What code gives and what a variable says pass the same check. */
 export const brokersOption: Option<string> = {
   meaning: "Where Kafka is: brokers to start from",
-  expects: '"host:port", several joined by commas or in an array',
+  expects: '"host:port", or several joined by commas or in an array',
   variable: "KAFKA_BROKERS",
   required: true,
   read: readBrokers,

@@ -178,11 +178,12 @@ const retryTable: OptionsOf<ConsumerSettings["retry"]> = {
 
 /** The options of the consumer. Where Kafka is, it reads from the variables that a service has, too. */
 export const consumerTable: OptionsOf<GivenConsumerSettings> = {
-  brokers: brokersOption,
+  brokers: { ...brokersOption, instead: "or the variable SESSION_TRACKING_KAFKA_BROKERS" },
   groupId: text({
     meaning: "Consumers of one group share the topic's partitions",
     required: true,
     variable: "CONSUMER_GROUP",
+    instead: "or the variable SESSION_TRACKING_CONSUMER_GROUP",
   }),
   topic: topicOption({ meaning: "The topic to read", byDefault: defaultTopic, variable: "KAFKA_TOPIC" }),
   handle: callback({ meaning: "Handles one event; either this or `handleBatch` is needed" }),

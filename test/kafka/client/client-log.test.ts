@@ -34,7 +34,7 @@ test("librdkafka's lines go to the level of their severity, each kind of trouble
     "info: about INFO",
     "info: about DEBUG",
     "info: about DEBUG",
-    "warn: No broker can be reached: is Kafka up, and do brokers and security.protocol fit it?",
+    "warn: No broker can be reached: is Kafka running, and do brokers and security.protocol match it?",
   ]);
 });
 

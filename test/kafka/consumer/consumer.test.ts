@@ -446,9 +446,20 @@ describe("options", () => {
   const kafkaProperties =
     "properties must be librdkafka properties: an object of texts, numbers and booleans by name, got an object";
   test.each<[object, string, string, string?]>([
-    [{ brokers: "" }, "brokers", 'brokers must be "host:port", several joined by commas or in an array, got ""'],
+    [{ brokers: "" }, "brokers", 'brokers must be "host:port", or several joined by commas or in an array, got ""'],
+    [
+      { brokers: undefined },
+      "brokers",
+      'brokers must be given, "host:port", or several joined by commas or in an array, or the variable SESSION_TRACKING_KAFKA_BROKERS',
+      "MISSING",
+    ],
     [{ groupId: "" }, "groupId", 'groupId must be a text that is not empty, got ""'],
-    [{ groupId: undefined }, "groupId", "groupId must be given, a text that is not empty", "MISSING"],
+    [
+      { groupId: undefined },
+      "groupId",
+      "groupId must be given, a text that is not empty, or the variable SESSION_TRACKING_CONSUMER_GROUP",
+      "MISSING",
+    ],
     [{ topic: "a topic" }, "topic", `topic must be ${topicName}, got "a topic"`],
     [{ handle: undefined }, "handle", "handle must be given, a function, or handleBatch", "MISSING"],
     [{ handle: "x" }, "handle", "handle must be a function, got a text of 1 character"],

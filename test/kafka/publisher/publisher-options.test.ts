@@ -11,8 +11,8 @@ describe("wrong options", () => {
   const properties =
     "properties must be librdkafka properties: an object of texts, numbers and booleans by name, got an object";
   const wrong: [object, string, string][] = [
-    [{}, "brokers", 'brokers must be given, "host:port", several joined by commas or in an array'],
-    [{ brokers: "" }, "brokers", 'brokers must be "host:port", several joined by commas or in an array, got ""'],
+    [{}, "brokers", 'brokers must be given, "host:port", or several joined by commas or in an array'],
+    [{ brokers: "" }, "brokers", 'brokers must be "host:port", or several joined by commas or in an array, got ""'],
     [{ brokers: [] }, "brokers", "got []"],
     [{ brokers: "a:1, ,b:2" }, "brokers", 'got "a:1, ,b:2"'],
     [{ brokers: 9092 }, "brokers", "got 9092"],
