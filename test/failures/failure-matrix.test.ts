@@ -154,10 +154,10 @@ async function startVerifier(
 
 runCells("JWKS", {
   "is absent: verifier": () => startVerifier("absent"),
-  "refuses: verifier": () => startVerifier(({ socket }) => void socket.resetAndDestroy()),
+  "resets connections: verifier": () => startVerifier(({ socket }) => void socket.resetAndDestroy()),
   "hangs: verifier": () => startVerifier(() => {}),
   "answers wrongly: verifier": () => startVerifier((_, response) => void response.end("<html>")),
-  "says no for good: verifier": () => startVerifier((_, response) => void response.writeHead(403).end()),
+  "refuses for good: verifier": () => startVerifier((_, response) => void response.writeHead(403).end()),
   "is absent for longer than `maxStaleMs`: verifier": () => startVerifier("absent", { maxStaleMs: 3_000 }),
 });
 
@@ -293,7 +293,7 @@ const oneAside = { invalid: { undecodable: 1 }, lost: 0 };
 
 runCells("dead-letter topic", {
   "is absent: consumer": () => startSettingAside(failProduce("dead-letters", 3), oneAside),
-  "says no for good: consumer": () => startSettingAside(failProduce("dead-letters", 29), oneAside),
+  "refuses for good: consumer": () => startSettingAside(failProduce("dead-letters", 29), oneAside),
   "hangs: consumer": () => startSettingAside(heldUp, oneAside),
   "takes no record, however small: consumer": () => startSettingAside(failProduce("dead-letters", 10), { lost: 1 }),
 });
@@ -333,7 +333,7 @@ runCells("Kafka", {
     startPublisher((door) => {
       door.fault = () => "break";
     }),
-  "says no for good: service publisher": () =>
+  "refuses for good: service publisher": () =>
     startPublisher((door) => {
       door.fault = failProduce("session-activities", 29);
     }, true),
@@ -442,19 +442,19 @@ function refusal(code: string, message: string): Buffer {
 
 runCells("PostgreSQL", {
   "is absent: history worker": () => startRecorder(failing("ECONNREFUSED", "connect ECONNREFUSED")),
-  "refuses connections: history worker": async () => startAt(await startImpostor((socket) => socket.resetAndDestroy())),
+  "resets connections: history worker": async () => startAt(await startImpostor((socket) => socket.resetAndDestroy())),
   "hangs: history worker": () => startRecorder((batch) => (batch.startsWith("[") ? hanging() : undefined)),
   "answers wrongly: history worker": async () =>
     startAt(await startImpostor((socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))),
-  "says no for good, at the start: history worker": async () =>
+  "refuses for good, at the start: history worker": async () =>
     startAt(
       await startImpostor((socket) =>
         socket.on("data", () => socket.end(refusal("28P01", "password authentication failed"))),
       ),
       true,
     ),
-  "says no for good, later: history worker": () => startRecorder(failing("28P01", "password authentication failed")),
-  "says no to one event: history worker": () =>
+  "refuses for good, later: history worker": () => startRecorder(failing("28P01", "password authentication failed")),
+  "refuses one event: history worker": () =>
     startRecorder(
       (batch) => (batch.includes('"event_id":"event-000050","session_id"') ? failing("22P02", "no")() : undefined),
       1,
@@ -564,7 +564,7 @@ async function startSpool(failure: "refuses" | "hangs" | "full"): Promise<Subjec
 }
 
 runCells("disk", {
-  "refuses: durable publisher": () => startSpool("refuses"),
+  "fails: durable publisher": () => startSpool("refuses"),
   "hangs: durable publisher": () => startSpool("hangs"),
   "takes no more than `maxBytes`: durable publisher": () => startSpool("full"),
   "has a file where the embedded database's folder should be: history worker": () => {

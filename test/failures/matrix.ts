@@ -25,7 +25,14 @@ const token = "it is asked again with back-off; events wait, and are delivered w
 /** All cells. Each has a run of the same names. */
 export const cells: readonly Cell[] = [
   cell("JWKS", "is absent", "verifier", ["refreshFailed", "refreshProblem: refused"], ["jwks_not_fetched"], keys),
-  cell("JWKS", "refuses", "verifier", ["refreshFailed", "refreshProblem: cut_off"], ["jwks_not_fetched"], keys),
+  cell(
+    "JWKS",
+    "resets connections",
+    "verifier",
+    ["refreshFailed", "refreshProblem: cut_off"],
+    ["jwks_not_fetched"],
+    keys,
+  ),
   cell("JWKS", "hangs", "verifier", ["refreshFailed", "refreshProblem: timed_out"], ["jwks_not_fetched"], keys),
   cell(
     "JWKS",
@@ -37,7 +44,7 @@ export const cells: readonly Cell[] = [
   ),
   cell(
     "JWKS",
-    "says no for good",
+    "refuses for good",
     "verifier",
     ["refreshFailed", "refreshProblem: wrong_status"],
     ["jwks_not_fetched"],
@@ -56,11 +63,11 @@ export const cells: readonly Cell[] = [
   cell("Kafka", "breaks connections", "service publisher", ["queued"], ["kafka_down"], queue),
   cell(
     "Kafka",
-    "says no for good",
+    "refuses for good",
     "service publisher",
     ["dropped.unauthorized"],
     ["drop_unauthorized"],
-    "calls run; events are dropped until the right is there",
+    "calls run; events are dropped until the right is granted",
   ),
   cell("Kafka", "is absent", "consumer", [], ["kafka_down"], wait),
   cell("Kafka", "hangs", "consumer", [], ["kafka_client_reqtmout"], wait),
@@ -70,12 +77,12 @@ export const cells: readonly Cell[] = [
     "history worker",
     ["problems: not_joined"],
     ["kafka_down"],
-    "it is not ready, and begins when Kafka is there",
+    "it is not ready, and begins when Kafka is up",
   ),
   cell("dead-letter topic", "is absent", "consumer", ["problems: standstill"], ["set_aside_stuck"], aside),
   cell(
     "dead-letter topic",
-    "says no for good",
+    "refuses for good",
     "consumer",
     ["problems: set_aside_blocked"],
     ["set_aside_blocked"],
@@ -91,12 +98,12 @@ export const cells: readonly Cell[] = [
     "the record is passed over, and the log says where it stands",
   ),
   cell("PostgreSQL", "is absent", "history worker", ["problems: database_away"], ["database_down"], batch),
-  cell("PostgreSQL", "refuses connections", "history worker", ["problems: database_away"], ["database_down"], batch),
+  cell("PostgreSQL", "resets connections", "history worker", ["problems: database_away"], ["database_down"], batch),
   cell("PostgreSQL", "hangs", "history worker", ["problems: database_stuck"], ["database_stuck"], batch),
   cell("PostgreSQL", "answers wrongly", "history worker", ["problems: database_away"], ["database_down"], batch),
   cell(
     "PostgreSQL",
-    "says no for good, at the start",
+    "refuses for good, at the start",
     "history worker",
     ["problems: stopping"],
     ["database_refuses"],
@@ -104,7 +111,7 @@ export const cells: readonly Cell[] = [
   ),
   cell(
     "PostgreSQL",
-    "says no for good, later",
+    "refuses for good, later",
     "history worker",
     ["problems: database_refuses", "problems: handler_blocked"],
     ["database_refuses", "handler_blocked"],
@@ -112,7 +119,7 @@ export const cells: readonly Cell[] = [
   ),
   cell(
     "PostgreSQL",
-    "says no to one event",
+    "refuses one event",
     "history worker",
     ["history.setAside"],
     ["event_set_aside"],
@@ -129,7 +136,7 @@ export const cells: readonly Cell[] = [
     ["database_refuses"],
     "it ends with exit code 1 and the reason",
   ),
-  cell("disk", "refuses", "durable publisher", ["spool.unrecorded.error"], ["spool_failed"], spool),
+  cell("disk", "fails", "durable publisher", ["spool.unrecorded.error"], ["spool_failed"], spool),
   cell("disk", "hangs", "durable publisher", ["spool.unrecorded.slow"], ["spool_slow"], spool),
   cell(
     "disk",
