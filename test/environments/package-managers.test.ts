@@ -111,6 +111,8 @@ function createProject(manager: string): (line: string) => Promise<string> {
       `npmRegistryServer: "${registry}"`,
       'unsafeHttpWhitelist: ["127.0.0.1"]',
       "enableTelemetry: false",
+      // In CI, yarn refuses to write the lockfile that this project does not have yet.
+      "enableImmutableInstalls: false",
     ];
     write("yarn.lock", "");
     write(".yarnrc.yml", [...settings, "nodeLinker: node-modules", ""].join("\n"));
