@@ -54,12 +54,15 @@ function clockAllowanceOf(timeoutMs: number): number {
  * How close to its deadline a caller leaves because of it, if nothing holds anybody up: timers never fire early, and seldom late.
  * The longer the deadline, the less likely is a cancellation in this span.
  */
-const earliestOf = (timeoutMs: number): number => Math.min(Math.max(2, timeoutMs / 400), 25);
+const earliestOf = (timeoutMs: number): number => Math.min(timeoutMs / 400, 25);
 const latestMs = 10;
-/** Of shorter deadlines, this span is too large a part: the flag stays. */
-const shortestSureMs = 1_000;
 /** An event loop that is less late than this is quiet: timers themselves are so late. */
 const quietLoopMs = 10;
+/**
+ * Of shorter deadlines, the flag stays. A cancellation at 99 % comes 1 % of the deadline early, and this span begins at a 400th.
+ * What lies between must be more than a quiet loop may hide: at 1 s it is 7.5 ms, at 2 s it is 15 ms.
+ */
+const shortestSureMs = 2_000;
 /** How far before the slack a cancellation must be for the flag to be left out. */
 const marginMs = 25;
 

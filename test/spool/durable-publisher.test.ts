@@ -10,7 +10,9 @@ import { CallMaker, TestPublisher, temporaryFolder } from "./spool-fixtures.js";
 
 function open(options: Partial<DurablePublisherOptions> = {}): { publisher: DurablePublisher; kafka: TestPublisher } {
   const kafka = new TestPublisher();
-  const given = { directory: temporaryFolder(), publisher: kafka, log: false as const, ...options };
+  // A busy machine takes its time to open the store.
+  const patient = { writeTimeoutMs: 4_000, log: false as const };
+  const given = { directory: temporaryFolder(), publisher: kafka, ...patient, ...options };
   const publisher = createDurablePublisher(given);
   onTestFinished(() => void publisher.close());
   return { publisher, kafka };
