@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { cp, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type OpenedStore, openLevelStore, repairLevel } from "./level-store.js";
@@ -48,7 +49,9 @@ export async function findFolders(directory: string): Promise<string[]> {
     throw error;
   });
   for (const name of names) if (name.endsWith(".done")) await remove(join(directory, name));
-  return names.filter((name) => spoolName.test(name)).map((name) => join(directory, name));
+  const folders = names.filter((name) => spoolName.test(name)).map((name) => join(directory, name));
+  // LevelDB makes this file when it has the lock. Before that, there is nothing to adopt, and its process is about to open it.
+  return folders.filter((folder) => existsSync(join(folder, "CURRENT")));
 }
 
 /** What came of opening a spool. `foreign`: it was sealed by another key. */
