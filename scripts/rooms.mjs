@@ -25,8 +25,6 @@ const exceptions = [
   { from: /^kafka\/consumer\/consumer-settings\.ts$/, to: /^kafka\/environment\/kafka-environment\.ts$/ },
   // An option's default and bounds stand in one table, and the environment reads the same one.
   { from: /^kafka\/environment\//, to: /^kafka\/([a-z]+\/)?[a-z-]+-options\.ts$/ },
-  // A consumer takes from the environment what is not given.
-  { from: /^kafka\/consumer\/consumer-settings\.ts$/, to: /^kafka\/environment\/kafka-environment\.ts$/ },
 ];
 
 /** All packages that src/ may import. Without `from`, every room may; without `by`, in every form. */
