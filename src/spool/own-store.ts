@@ -1,5 +1,5 @@
 import { errorCode, errorMessage } from "../base/errors.js";
-import { endOrLeave, makeFolder, openSpool } from "./spool-folder.js";
+import { endOrLeave, makeFolder, newFolder, openSpool } from "./spool-folder.js";
 import type { SpoolSettings } from "./spool-options.js";
 import type { SpoolEntry, SpoolOperation, SpoolStore } from "./spool-store.js";
 
@@ -76,8 +76,10 @@ export class OwnStore implements SpoolStore {
   }
 
   async #open(): Promise<SpoolStore> {
-    this.#folder ??= await makeFolder(this.#settings);
+    this.#folder ??= newFolder(this.#settings);
+    // Before it is there: our own adoption must not find it first.
     this.#folders.add(this.#folder);
+    await makeFolder(this.#folder, this.#settings);
     const opened = await openSpool(this.#folder, this.#settings);
     if (opened.kind === "opened") return opened.store;
     // Damaged, or adopted by somebody who found it unlocked. The next attempt makes another one.

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
 import { cp, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type OpenedStore, openLevelStore, repairLevel } from "./level-store.js";
@@ -24,13 +23,16 @@ const spoolName = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 const proofKey = "proof";
 const proof: Uint8Array = Buffer.from("connect-session-activity");
 
-/** Makes the directory, and a folder in it that no process has. */
-export async function makeFolder({ directory, durability }: SpoolSettings): Promise<string> {
-  const folder = join(directory, randomUUID());
+/** A name in the directory that no process has. */
+export function newFolder({ directory }: SpoolSettings): string {
+  return join(directory, randomUUID());
+}
+
+/** Makes the folder, and the directory around it. */
+export async function makeFolder(folder: string, { directory, durability }: SpoolSettings): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   // A folder whose name the disk does not have is lost with all that is in it.
   if (durability === "power") await syncFolder(directory);
-  return folder;
 }
 
 async function syncFolder(folder: string): Promise<void> {
@@ -49,9 +51,7 @@ export async function findFolders(directory: string): Promise<string[]> {
     throw error;
   });
   for (const name of names) if (name.endsWith(".done")) await remove(join(directory, name));
-  const folders = names.filter((name) => spoolName.test(name)).map((name) => join(directory, name));
-  // LevelDB makes this file when it has the lock. Before that, there is nothing to adopt, and its process is about to open it.
-  return folders.filter((folder) => existsSync(join(folder, "CURRENT")));
+  return names.filter((name) => spoolName.test(name)).map((name) => join(directory, name));
 }
 
 /** What came of opening a spool. `foreign`: it was sealed by another key. */
