@@ -1,4 +1,12 @@
-import { differenceOf, interleave, judge, type Samples, spreadOfFigure, type Variant } from "../kit/comparison.js";
+import {
+  differenceOf,
+  interleave,
+  judge,
+  type Sample,
+  type Samples,
+  spreadOfFigure,
+  type Variant,
+} from "../kit/comparison.js";
 import { scriptOf, type VersionEnd } from "../kit/compiled-packages.js";
 import type { Group } from "../kit/group.js";
 import { type PeerProcess, startScript } from "../kit/peer-process.js";
@@ -6,6 +14,7 @@ import type { Table } from "../kit/report.js";
 import type { ThreadCpu } from "../kit/thread-cpu.js";
 import type { EncoderName, EncoderQuestion } from "./encoder-process.js";
 import type { WorkName, WorkQuestion } from "./hot-path-process.js";
+import type { UnmarkedCost, UnmarkedQuestion } from "./unmarked-process.js";
 
 /** A work, and the one whose cost is not its own. */
 interface Row {
@@ -15,9 +24,7 @@ interface Row {
 }
 
 const calls: readonly Row[] = [
-  { name: "unmarked, no interceptor", work: "unmarked, no interceptor" },
   { name: "marked, no interceptor", work: "marked, no interceptor" },
-  { name: "unmarked", work: "unmarked, this package", without: "unmarked, no interceptor" },
   { name: "marked, events dropped", work: "marked, events dropped", without: "marked, no interceptor" },
   { name: "marked, events dropped, again", work: "marked, events dropped", without: "marked, no interceptor" },
   { name: "marked, Kafka", work: "marked, Kafka", without: "marked, no interceptor" },
@@ -56,7 +63,9 @@ export const hotPathGroup: Group = {
       const ofCalls = await interleave({ variants: variantsOf(worker, calls, 20_000), rounds }, afterRound);
       say(`${rounds} rounds of signatures`);
       const ofSignatures = await interleave({ variants: variantsOf(worker, signatures, 4_000), rounds }, afterRound);
-      const tables = [tableOfCalls(ofCalls), tableOfSignatures(ofSignatures)];
+      say(`${rounds} rounds of unmarked calls`);
+      const ofUnmarked = await measureUnmarked(isQuick ? 5 : 20, afterRound);
+      const tables = [tableOfCalls(ofCalls), tableOfUnmarked(ofUnmarked), tableOfSignatures(ofSignatures)];
       for (const end of ["newest", "oldest"] as const) {
         say(`${rounds} rounds of encoding, ${end} protobuf-es`);
         tables.push(tableOfEncoding(end, await measureEncoding(end, rounds, afterRound)));
@@ -76,6 +85,24 @@ async function measureEncoding(end: VersionEnd, rounds: number, afterRound: () =
   } finally {
     await encoder.end();
   }
+}
+
+/** Its process lets the variants take turns itself, many times a second. */
+async function measureUnmarked(rounds: number, afterRound: () => void): Promise<Samples> {
+  const script = new URL("./unmarked-process.js", import.meta.url);
+  const worker = await startScript<UnmarkedQuestion, UnmarkedCost>(script);
+  const costs: UnmarkedCost[] = [];
+  try {
+    for (let round = -1; round < rounds; round++) {
+      const cost = await worker.ask({ turns: 120 });
+      if (round >= 0) costs.push(cost);
+      afterRound();
+    }
+  } finally {
+    await worker.end();
+  }
+  const samplesOf = (name: keyof UnmarkedCost): Sample[] => costs.map((cost) => ({ mainUs: cost[name] }));
+  return new Map((["without", "with", "again"] as const).map((name) => [name, samplesOf(name)]));
 }
 
 function variantsOf<Name extends string>(
@@ -107,6 +134,22 @@ function tableOfCalls(samples: Samples): Table {
     }),
     notes: ["The handler does nothing, and what the same loop takes without the interceptor is subtracted."],
     trust: judge(samples, { figure: "mainUs", twins: ["marked, events dropped", "marked, events dropped, again"] }),
+    samples,
+  };
+}
+
+function tableOfUnmarked(samples: Samples): Table {
+  return {
+    title: "CPU that a call without a mark takes more",
+    columns: [{ title: "main thread, µs", digits: 3 }],
+    rows: (["with", "again"] as const).map((name) => ({
+      name: name === "with" ? "unmarked" : "unmarked, again",
+      cells: [differenceOf(samples, name, "without", "mainUs")],
+    })),
+    notes: [
+      "With the hook that sees Node's request, and the interceptor. The loops take turns every few milliseconds.",
+    ],
+    trust: judge(samples, { figure: "mainUs", twins: ["with", "again"] }),
     samples,
   };
 }

@@ -11,9 +11,7 @@ import { cpuBetween, type ThreadCpu, threadsOf } from "../kit/thread-cpu.js";
 import { typicalContext } from "../kit/typical-event.js";
 
 export type WorkName =
-  | "unmarked, no interceptor"
   | "marked, no interceptor"
-  | "unmarked, this package"
   | "marked, events dropped"
   | "marked, Kafka"
   | "EdDSA, sign"
@@ -91,9 +89,7 @@ const all = { ...everyCall, ...marks };
 const [signEdDsa, verifyEdDsa] = await signatureWorks("EdDSA");
 const [signEs256, verifyEs256] = await signatureWorks("ES256");
 const works: Readonly<Record<WorkName, Work>> = {
-  "unmarked, no interceptor": calling(next, everyCall),
   "marked, no interceptor": calling(next, all),
-  "unmarked, this package": calling(through(kafka), everyCall),
   "marked, events dropped": calling(through(undefined), all),
   "marked, Kafka": calling(through(kafka), all),
   "EdDSA, sign": signEdDsa,

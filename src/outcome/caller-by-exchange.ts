@@ -23,7 +23,7 @@ import { isConnectEs } from "./peer.js";
  */
 const leavings = channel("connect-session-activity:leaving");
 
-/** Nearer to the deadline than this, an answer may come too late: more than any new connection and round trip take. */
+/** Nearer to the deadline than this and 1 %, an answer may come too late: more than a new connection and round trip take. */
 const nearMs = 3_000;
 
 /** Watches the caller through Node's exchange, which tells exactly whether the answer went out. */
@@ -76,6 +76,10 @@ class ExchangeWatch implements CallerWatch {
 
   closing(): void {}
 
+  lookAgain(): void {
+    this.#exchange.lookAgain();
+  }
+
   #changed(): void {
     const { state } = this.#exchange;
     if (state === "gone") {
@@ -108,7 +112,7 @@ class ExchangeWatch implements CallerWatch {
     const evidence = { elapsedMs: now - receivedAt, way, resetCode, isConnectEs: isFromConnectEs };
     if (arrival === undefined) return { ...evidence, ...noDeadline };
     const { timeoutMs } = arrival;
-    return { ...evidence, timeoutMs, ...lostTimeOf(arrival), loopDelayMs: longestDelay(arrival, now) };
+    return { ...evidence, timeoutMs, ...lostTimeOf(arrival, now), loopDelayMs: longestDelay(arrival, now) };
   }
 
   /** The unary answer is written: as what? */
@@ -125,10 +129,11 @@ class ExchangeWatch implements CallerWatch {
   #judgeAnswer(): ReturnType<typeof judgeAnswer> {
     const { receivedAt, arrival } = this.#exchange;
     const answeredMs = this.#answeredAt - receivedAt;
-    if (arrival === undefined || answeredMs < arrival.timeoutMs - nearMs) return { isTooLate: false, inferred: false };
+    if (arrival === undefined || answeredMs < 0.99 * arrival.timeoutMs - nearMs)
+      return { isTooLate: false, inferred: false };
     const { timeoutMs } = arrival;
-    const loopDelayMs = longestDelay(arrival, performance.now());
-    return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs, ...lostTimeOf(arrival) });
+    const now = performance.now();
+    return judgeAnswer({ timeoutMs, answeredMs, loopDelayMs: longestDelay(arrival, now), ...lostTimeOf(arrival, now) });
   }
 }
 

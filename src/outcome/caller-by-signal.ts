@@ -95,6 +95,8 @@ class SignalWatch implements CallerWatch {
     this.#closing = true;
   }
 
+  lookAgain(): void {}
+
   /** The signal is aborted. */
   handleEvent(): void {
     const { reason } = this.#call.signal;

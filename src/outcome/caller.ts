@@ -22,6 +22,8 @@ export interface CallerWatch {
   writeFailed(error: unknown): void;
   /** Connect closes the response stream before its end. */
   closing(): void;
+  /** Looks for an end of the caller that no event told. */
+  lookAgain(): void;
 }
 
 /**

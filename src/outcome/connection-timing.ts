@@ -10,6 +10,8 @@ export interface Connection {
   readyAt: number;
   /** The round trip to the other end, in milliseconds: by the handshake of TLS or a PING. Undefined if nothing told. */
   rttMs: number | undefined;
+  /** When a PING went out. Until it is answered, the round trip is longer than the time since then. */
+  pingedAt?: number;
 }
 
 /** By the socket of HTTP/1.1, or the session of HTTP/2. */
@@ -70,23 +72,37 @@ const maxLostMs = 1_000;
 const firstFlightMs = 10;
 
 /**
- * How much of a deadline its caller had spent on a new connection when the request arrived.
+ * How much of a deadline its caller had spent on a new connection when the request arrived. `now` is when the caller left.
  *
  * A new connection takes one round trip, or two with TLS. The server sees all but one of them: from accepting the connection to
  * the request. Clients that wait for the server's SETTINGS send what *remains* of their deadline, and have lost nothing. Those
  * that send the whole one have their request in the first flight.
+ *
+ * An event loop that is held up sees the connection, the handshake and the request late, one after the other. The delay of the
+ * request is allowed for with every call. Here come the two before it.
  */
-export function lostTimeOf({ timeoutMs, at, connection, isEarly }: Arrival): LostTime {
+export function lostTimeOf(arrival: Arrival, now: number): LostTime {
+  const { timeoutMs, at, connection, isEarly, loopDelayMs } = arrival;
   const rttMs = connection?.rttMs;
-  const nothing = { lostMs: 0, lostErrorMs: 0, isLostGuessed: false, rttMs };
-  if (!isEarly) return nothing;
+  if (!isEarly) return nothingLost(rttMs);
+  const hiddenMs = 2 * loopDelayMs;
   const guess = Math.min(Math.max(25, timeoutMs / 10), 250);
-  if (connection === undefined) return { lostMs: guess, lostErrorMs: guess, isLostGuessed: true, rttMs };
-  if (at - connection.readyAt > firstFlightMs + (rttMs ?? 0) / 2) return nothing;
-  const seen = Math.min(maxLostMs, at - connection.acceptedAt);
+  if (connection === undefined) return guessed(guess + hiddenMs, guess + hiddenMs);
+  if (at - connection.readyAt > firstFlightMs + (rttMs ?? 0) / 2 + loopDelayMs) return nothingLost(rttMs);
+  const seen = at - connection.acceptedAt;
   if (rttMs === undefined) {
-    return { lostMs: Math.min(maxLostMs, seen + guess), lostErrorMs: guess, isLostGuessed: true, rttMs };
+    const longer = Math.max(guess, now - (connection.pingedAt ?? now)) + hiddenMs;
+    return guessed(seen + longer, longer);
   }
   const lostMs = Math.min(maxLostMs, seen + rttMs);
-  return { lostMs, lostErrorMs: 5 + lostMs / 10, isLostGuessed: false, rttMs };
+  return { lostMs, lostErrorMs: 5 + lostMs / 10 + hiddenMs, isLostGuessed: false, rttMs };
+}
+
+function nothingLost(rttMs: number | undefined): LostTime {
+  return { lostMs: 0, lostErrorMs: 0, isLostGuessed: false, rttMs };
+}
+
+function guessed(lostMs: number, errorMs: number): LostTime {
+  const [most, error] = [Math.min(maxLostMs, lostMs), Math.min(maxLostMs, errorMs)];
+  return { lostMs: most, lostErrorMs: error, isLostGuessed: true, rttMs: undefined };
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2Session, ServerHttp2Stream } from "node:http2";
+// Not the global one: a test with fake timers must not stop what ends a call.
+import { setImmediate } from "node:timers";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { type Arrival, arrivalOf } from "./connection-timing.js";
 
@@ -42,6 +44,8 @@ export interface Exchange {
   reached: boolean;
   /** Calls the listener at each change of the state, and now if it has changed before. There is room for one. */
   onChange(listener: () => void): void;
+  /** Looks for an end that no event told. Node does not close a stream that was reset with NO_ERROR and whose request nobody reads. */
+  lookAgain(): void;
 }
 
 /**
@@ -93,9 +97,10 @@ class WatchedExchange implements Exchange {
     outgoing.on("close", () => this.#closed());
     if (!("rstCode" in outgoing)) return;
     outgoing.on("finish", () => this.#change(this.#isAborted ? "gone" : stateWhenWritten(outgoing)));
-    // A caller may leave with NO_ERROR, and the stream then looks as if it had ended well. This tells.
+    // A caller may leave with NO_ERROR, and the stream then looks as if it had ended well. This tells, and maybe nothing else.
     outgoing.on("aborted", () => {
       this.#isAborted = true;
+      setImmediate(() => this.#change("gone"));
     });
   }
 
@@ -129,6 +134,10 @@ class WatchedExchange implements Exchange {
   onChange(listener: () => void): void {
     this.#listener = listener;
     if (this.#state !== "open") listener();
+  }
+
+  lookAgain(): void {
+    if (this.#outgoing.closed) this.#closed();
   }
 
   /** HTTP/1.1: `close` comes after `finish`, or instead of it. */

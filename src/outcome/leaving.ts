@@ -65,6 +65,8 @@ const quietLoopMs = 10;
 const shortestSureMs = 2_000;
 /** How far before the slack a cancellation must be for the flag to be left out. */
 const marginMs = 25;
+/** gRPC's core in C rounds the deadline that it sends up to two or three digits, so by up to 1 %. It keeps its own. */
+const roundingOf = (timeoutMs: number): number => timeoutMs / 100;
 
 /**
  * Tells a deadline from a cancellation.
@@ -84,7 +86,8 @@ export function judgeLeaving(leaving: Leaving): Verdict {
   const slack = clockAllowanceOf(timeoutMs) + loopDelayMs;
   // A guess is generous already.
   const isBefore = beside < -(isLostGuessed ? slack : slack + lostErrorMs);
-  if (isBefore) return { code: Code.Canceled, inferred: isOdd || beside >= -(slack + lostErrorMs + marginMs) };
+  const reach = Math.max(slack, roundingOf(timeoutMs)) + lostErrorMs + marginMs;
+  if (isBefore) return { code: Code.Canceled, inferred: isOdd || beside >= -reach };
   const isCancelByCode = way === "reset" && isConnectEs && resetCode === cancelCode;
   if (isCancelByCode) return { code: Code.Canceled, inferred: true };
   const isSure =
@@ -119,7 +122,7 @@ export function judgeAnswer(answer: NearAnswer): { readonly isTooLate: boolean; 
   // The answer needs half a round trip, and the request needed the other half of what the caller's clock had run before.
   const beside = answeredMs + lostMs + rttMs - timeoutMs;
   const reach = crossingMs + rttMs + loopDelayMs + lostErrorMs;
-  if (beside < -(reach + marginMs)) return { isTooLate: false, inferred: false };
+  if (beside < -(reach + marginMs + roundingOf(timeoutMs))) return { isTooLate: false, inferred: false };
   // Long after the deadline, the caller does not keep it, or its reset has not come through yet.
   return { isTooLate: beside >= 0 && beside < reach, inferred: true };
 }

@@ -27,6 +27,8 @@ export interface ObserverOptions {
 export interface ObservedCall {
   /** Lets the call run. Resolves and rejects as the rest of the chain does. */
   run(next: Next): Promise<Answer>;
+  /** Looks for an end that no event told. */
+  lookAgain(): void;
   /** Stops waiting for the end of the call. */
   abandon(): void;
 }
@@ -68,6 +70,10 @@ class Observer implements ObservedCall, StreamEvents {
       exchange === undefined
         ? watchCallerBySignal(call, options.shutdown, this.#latch)
         : watchCallerByExchange(call, exchange, this.#latch);
+  }
+
+  lookAgain(): void {
+    this.#caller.lookAgain();
   }
 
   abandon(): void {

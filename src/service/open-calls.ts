@@ -1,7 +1,12 @@
+// Not the global one: a test with fake timers must not stop what ends a call.
+import { clearInterval, setInterval } from "node:timers";
+
 /** A call that can be told to end now. */
 export interface OpenCall {
   /** By the monotonic clock, in milliseconds. */
   readonly startedAt: number;
+  /** Looks whether it has ended without being told. */
+  lookAgain(): void;
   abandon(): void;
 }
 
@@ -23,12 +28,23 @@ export interface OpenEntry {
   index: number;
 }
 
+/** How often open calls look again. */
+const lookAgainMs = 1_000;
+
 /** Creates an empty collection. */
 export function createOpenCalls(): OpenCalls {
   // An array whose last entry moves into a gap. A Set, which lives long and holds what lives shortly, costs the garbage
   // collector 8 us per call.
   const entries: OpenEntry[] = [];
   const waiting: (() => void)[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function lookAgain(): void {
+    for (const { call } of entries.slice()) call.lookAgain();
+    if (entries.length > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
 
   return {
     get size() {
@@ -41,6 +57,7 @@ export function createOpenCalls(): OpenCalls {
     add(call) {
       const entry = { call, index: entries.length };
       entries.push(entry);
+      timer ??= setInterval(lookAgain, lookAgainMs).unref();
       return entry;
     },
     remove(entry) {
@@ -55,11 +72,11 @@ export function createOpenCalls(): OpenCalls {
     async drain(timeoutMs) {
       if (entries.length === 0) return;
       const empty = new Promise<void>((resolve) => void waiting.push(resolve));
-      const timer = setTimeout(() => {
+      const end = setTimeout(() => {
         for (const { call } of entries.slice()) call.abandon();
       }, timeoutMs);
       await empty;
-      clearTimeout(timer);
+      clearTimeout(end);
     },
   };
 }

@@ -93,6 +93,10 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     return judgement.kind === "pending" ? this.#runWhenJudged(next, judgement) : this.#runJudged(next, judgement);
   }
 
+  lookAgain(): void {
+    if (this.#state === "running") this.#observed.lookAgain();
+  }
+
   /** Ends the call for the event's sake, and publishes what is known. */
   abandon(): void {
     if (this.#state === "judging" && this.#pending !== undefined) this.#admit(this.#pending.cutShort());

@@ -84,6 +84,7 @@ export class WatchedServer {
     noteConnection(session, connection);
     // One for each session, never waited for: nothing depends on the answer.
     if (session.destroyed) return;
+    connection.pingedAt = connection.readyAt;
     session.ping((error, durationMs) => {
       if (error === null) connection.rttMs = durationMs;
     });

@@ -1,0 +1,51 @@
+import { once } from "node:events";
+import { connect, constants } from "node:http2";
+import { expect, it, onTestFinished } from "vitest";
+import { tracking } from "../service/tracking-fixture.js";
+import { marks, startAccountServer } from "../support/account-server.js";
+import { until } from "../support/until.js";
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL } = constants;
+
+/**
+ * Leaves a call whose handler does not read its requests, and whose answer is stuck in the server: the caller takes no data.
+ * Node emits nothing at all for such a stream if it is reset with NO_ERROR.
+ */
+async function leaveUnread(code: number, handlerEnds: boolean) {
+  const { adapter, events } = tracking();
+  let isAnswered = false;
+  async function* syncDevices(_: unknown, { signal }: { signal: AbortSignal }) {
+    yield {};
+    isAnswered = true;
+    if (!handlerEnds) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+  const { baseUrl } = await startAccountServer({ syncDevices }, adapter);
+  const session = connect(baseUrl, { settings: { initialWindowSize: 0 } });
+  onTestFinished(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/example.account.v1.AccountService/SyncDevices",
+    "content-type": "application/grpc+proto",
+    te: "trailers",
+    ...marks(),
+  });
+  stream.on("error", () => {});
+  stream.end(Buffer.alloc(5));
+  await once(stream, "response");
+  await until(() => isAnswered);
+  stream.close(code);
+  await until(() => events.length === 1);
+  return events[0];
+}
+
+it.each([
+  ["NO_ERROR", NGHTTP2_NO_ERROR, true],
+  ["NO_ERROR", NGHTTP2_NO_ERROR, false],
+  ["CANCEL", NGHTTP2_CANCEL, true],
+  ["CANCEL", NGHTTP2_CANCEL, false],
+])(
+  "a caller that leaves an unread call by %s ends it; code %i, handler has ended: %s",
+  async (_, code, handlerEnds) => {
+    expect(await leaveUnread(code, handlerEnds)).toMatchObject({ status: "CANCELLED" });
+  },
+);
