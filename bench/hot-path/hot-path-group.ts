@@ -1,12 +1,4 @@
-import {
-  differenceOf,
-  interleave,
-  judge,
-  type Sample,
-  type Samples,
-  spreadOfFigure,
-  type Variant,
-} from "../kit/comparison.js";
+import { differenceOf, interleave, judge, type Samples, spreadOfFigure, type Variant } from "../kit/comparison.js";
 import { scriptOf, type VersionEnd } from "../kit/compiled-packages.js";
 import type { Group } from "../kit/group.js";
 import { type PeerProcess, startScript } from "../kit/peer-process.js";
@@ -14,7 +6,7 @@ import type { Table } from "../kit/report.js";
 import type { ThreadCpu } from "../kit/thread-cpu.js";
 import type { EncoderName, EncoderQuestion } from "./encoder-process.js";
 import type { WorkName, WorkQuestion } from "./hot-path-process.js";
-import type { UnmarkedCost, UnmarkedQuestion } from "./unmarked-process.js";
+import type { UnmarkedCost, UnmarkedName, UnmarkedQuestion } from "./unmarked-process.js";
 
 /** A work, and the one whose cost is not its own. */
 interface Row {
@@ -45,6 +37,8 @@ const encoders: readonly { readonly name: string; readonly work: EncoderName }[]
   { name: "by hand, again", work: "by hand" },
   { name: "a message, by protobuf-es", work: "a message, by protobuf-es" },
 ];
+
+const unmarkedNames: readonly UnmarkedName[] = ["without", "by adapterOptions", "by adapterOptions, again", "by hand"];
 
 type Worker = PeerProcess<WorkQuestion, ThreadCpu>;
 
@@ -101,8 +95,7 @@ async function measureUnmarked(rounds: number, afterRound: () => void): Promise<
   } finally {
     await worker.end();
   }
-  const samplesOf = (name: keyof UnmarkedCost): Sample[] => costs.map((cost) => ({ mainUs: cost[name] }));
-  return new Map((["without", "with", "again"] as const).map((name) => [name, samplesOf(name)]));
+  return new Map(unmarkedNames.map((name) => [name, costs.map((cost) => ({ mainUs: cost[name] }))]));
 }
 
 function variantsOf<Name extends string>(
@@ -142,14 +135,14 @@ function tableOfUnmarked(samples: Samples): Table {
   return {
     title: "CPU that a call without a mark takes more",
     columns: [{ title: "main thread, µs", digits: 3 }],
-    rows: (["with", "again"] as const).map((name) => ({
-      name: name === "with" ? "unmarked" : "unmarked, again",
+    rows: unmarkedNames.slice(1).map((name) => ({
+      name,
       cells: [differenceOf(samples, name, "without", "mainUs")],
     })),
     notes: [
       "With the hook that sees Node's request, and the interceptor. The loops take turns every few milliseconds.",
     ],
-    trust: judge(samples, { figure: "mainUs", twins: ["with", "again"] }),
+    trust: judge(samples, { figure: "mainUs", twins: ["by adapterOptions", "by adapterOptions, again"] }),
     samples,
   };
 }

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from "node:http";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { createMemoryPublisher, createSessionActivityInterceptor } from "connect-session-activity";
+import { startSessionTracking } from "connect-session-activity/kafka";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { inTurn } from "../kit/comparison.js";
 import { answerParent } from "../kit/peer-process.js";
@@ -13,12 +14,12 @@ export interface UnmarkedQuestion {
   readonly turns: number;
 }
 
+/** How a service is wired. */
+const names = ["without", "by adapterOptions", "by adapterOptions, again", "by hand"] as const;
+export type UnmarkedName = (typeof names)[number];
+
 /** The CPU time of a call, in microseconds of the main thread. */
-export interface UnmarkedCost {
-  readonly without: number;
-  readonly with: number;
-  readonly again: number;
-}
+export type UnmarkedCost = Readonly<Record<UnmarkedName, number>>;
 
 type Next = Parameters<Interceptor>[0];
 
@@ -54,17 +55,22 @@ async function runCalls(fn: Next, valuesOf: () => ContextValues): Promise<void> 
   }
 }
 
-const interceptor = createSessionActivityInterceptor({ service: "s", publisher: createMemoryPublisher(), log: false });
-const tracked = interceptor(next);
-const loops = {
+const byHand = createSessionActivityInterceptor({ service: "s", publisher: createMemoryPublisher(), log: false });
+const tracking = startSessionTracking({ env: false, service: "s", log: false });
+const { interceptors = [], contextValues } = tracking.adapterOptions({ routes() {} });
+if (contextValues === undefined) throw new Error("adapterOptions gives no contextValues");
+const throughWired = interceptors.reduceRight((inner, interceptor) => interceptor(inner), next);
+const throughByHand = byHand(next);
+const wired = (): Promise<void> => runCalls(throughWired, () => contextValues(request));
+const loops: Readonly<Record<UnmarkedName, () => Promise<void>>> = {
   without: () => runCalls(next, createContextValues),
-  with: () => runCalls(tracked, () => interceptor.contextValues(request)),
-  again: () => runCalls(tracked, () => interceptor.contextValues(request)),
+  "by adapterOptions": wired,
+  "by adapterOptions, again": wired,
+  "by hand": () => runCalls(throughByHand, () => byHand.contextValues(request)),
 };
-const names = ["without", "with", "again"] as const;
 
 async function measure({ turns }: UnmarkedQuestion): Promise<UnmarkedCost> {
-  const spent = { without: 0, with: 0, again: 0 };
+  const spent = { without: 0, "by adapterOptions": 0, "by adapterOptions, again": 0, "by hand": 0 };
   for (let turn = 0; turn < turns; turn++) {
     for (const name of inTurn(names, turn)) {
       const before = process.threadCpuUsage();
@@ -73,8 +79,8 @@ async function measure({ turns }: UnmarkedQuestion): Promise<UnmarkedCost> {
       spent[name] += user + system;
     }
   }
-  const calls = turns * callsPerTurn;
-  return { without: spent.without / calls, with: spent.with / calls, again: spent.again / calls };
+  for (const name of names) spent[name] /= turns * callsPerTurn;
+  return spent;
 }
 
 answerParent(measure);

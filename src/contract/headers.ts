@@ -64,6 +64,16 @@ export function stripMark(header: Headers): void {
 
 const allNames = Object.values(sessionHeaders);
 
+/** Whether Node's headers have any of the four. */
+export function hasSessionHeader(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
+  return (
+    headers[sessionHeaders.track] !== undefined ||
+    headers[sessionHeaders.context] !== undefined ||
+    headers[sessionHeaders.operation] !== undefined ||
+    headers[sessionHeaders.signature] !== undefined
+  );
+}
+
 /**
  * Deletes the four session headers, and tells how many there were. Other headers that begin with `x-session-` belong to
  * others and stay.

@@ -61,7 +61,7 @@ export function wireAdapter<Options extends AdapterOptions>(options: Options, wi
     contextValues(request: NodeRequest | { raw: NodeRequest }) {
       wiring.onCall();
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      return interceptor.contextValues(request, contextValues?.call(withTracking, request as never));
+      return interceptor.contextValuesOfFirst(request, contextValues?.call(withTracking, request as never));
     },
     shutdownSignal: shutdown.signalForCalls(options.shutdownSignal),
     // fastify aborts calls with this, by a signal of its own, if it has a shutdownTimeoutMs. Other adapters do not know it.

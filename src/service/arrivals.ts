@@ -1,10 +1,17 @@
-import { type ContextValues, createContextValues } from "@connectrpc/connect";
+import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { TroubleLog } from "../base/log.js";
-import { isTrackValue, sessionHeaders } from "../contract/headers.js";
+import { hasSessionHeader, isTrackValue, sessionHeaders } from "../contract/headers.js";
 import type { Call } from "../outcome/caller.js";
 import { type Exchange, exchangeKey, type NodeRequest, watchExchange } from "../outcome/exchange.js";
 import type { RequiredMethods } from "./required-methods.js";
 import type { ServiceTrouble } from "./service-troubles.js";
+
+type ContextValuesOf = (request: NodeRequest | { raw: NodeRequest }, values?: ContextValues) => ContextValues;
+
+/** Says that Node's request has none of the session headers. Whoever reads it takes it away: a handler may reuse the values. */
+const cleanKey: ContextKey<boolean> = createContextKey(false, {
+  description: "connect-session-activity: clean request",
+});
 
 /** The marked calls as Node receives them, which is before Connect does. */
 export interface Arrivals {
@@ -13,7 +20,14 @@ export interface Arrivals {
   /** Marked calls whose caller left before its request was complete, so that no handler ran. */
   readonly leftEarly: number;
   /** Watches the exchange of a marked call, and leaves it for the interceptor. Works unbound, and never throws. */
-  readonly contextValues: (request: NodeRequest | { raw: NodeRequest }, values?: ContextValues) => ContextValues;
+  readonly contextValues: ContextValuesOf;
+  /**
+   * The same, for adapters that run our interceptor before all others. It notes the requests that have none of the session
+   * headers: then nobody can have set one in between, and the interceptor need not look for them again.
+   */
+  readonly contextValuesOfFirst: ContextValuesOf;
+  /** Whether the call was noted as having none of the session headers. Answers so once. */
+  takeClean(call: Call): boolean;
   /** Notes that a call has reached the interceptor. Gives its exchange, if it is watched. */
   reach(call: Call): Exchange | undefined;
 }
@@ -49,6 +63,20 @@ export function createArrivals(required: RequiredMethods, log: TroubleLog<Servic
     if (isShared) log.warn("shared_values", {}, "contextValues was given the same ContextValues for two calls");
   }
 
+  function valuesOf(request: NodeRequest | { raw: NodeRequest }, given: ContextValues | undefined, isFirst: boolean) {
+    const values = given ?? createContextValues();
+    try {
+      const nodeRequest = "raw" in request ? request.raw : request;
+      // Given values may be those of another call.
+      if (isFirst && given === undefined && !hasSessionHeader(nodeRequest.headers)) values.set(cleanKey, true);
+      if (isMarked(nodeRequest) || required.hasPath(nodeRequest.url ?? ""))
+        watch(nodeRequest, values, given !== undefined);
+    } catch {
+      // An adapter handed in something that is not a request of Node's. The call goes on without Node's view of it.
+    }
+    return values;
+  }
+
   return {
     get bypassed() {
       return bypassed;
@@ -56,16 +84,12 @@ export function createArrivals(required: RequiredMethods, log: TroubleLog<Servic
     get leftEarly() {
       return leftEarly;
     },
-    contextValues(request, given) {
-      const values = given ?? createContextValues();
-      try {
-        const nodeRequest = "raw" in request ? request.raw : request;
-        if (isMarked(nodeRequest) || required.hasPath(nodeRequest.url ?? ""))
-          watch(nodeRequest, values, given !== undefined);
-      } catch {
-        // An adapter handed in something that is not a request of Node's. The call goes on without Node's view of it.
-      }
-      return values;
+    contextValues: (request, given) => valuesOf(request, given, false),
+    contextValuesOfFirst: (request, given) => valuesOf(request, given, true),
+    takeClean({ contextValues }) {
+      if (!contextValues.get(cleanKey)) return false;
+      contextValues.set(cleanKey, false);
+      return true;
     },
     reach(call) {
       const exchange = call.contextValues.get(exchangeKey);

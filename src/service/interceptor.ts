@@ -11,7 +11,7 @@ import type { Answer, Call, Next } from "../outcome/caller.js";
 import type { KnownShutdown } from "../outcome/caller-by-signal.js";
 import type { NodeRequest } from "../outcome/exchange.js";
 import { trackedCallKey } from "./annotation.js";
-import { createArrivals } from "./arrivals.js";
+import { type Arrivals, createArrivals } from "./arrivals.js";
 import { createContextRecorder } from "./context-recorder.js";
 import { createGuardedPublisher } from "./guarded-publisher.js";
 import {
@@ -101,7 +101,9 @@ export function createSessionActivityInterceptor(
 }
 
 /** The interceptor, with what only this package calls. */
-export type BuiltInterceptor = SessionActivityInterceptor & Pick<RequiredMethods, "register">;
+export type BuiltInterceptor = SessionActivityInterceptor &
+  Pick<RequiredMethods, "register"> &
+  Pick<Arrivals, "contextValuesOfFirst">;
 
 /** Creates the interceptor of checked settings. */
 export function buildInterceptor(
@@ -143,6 +145,8 @@ export function buildInterceptor(
 
   /** Read, judge; then observe and publish, if the call is tracked. */
   function intercept(next: Next, call: Call): Promise<Answer> {
+    // Most calls. Each look into Fetch headers takes as long as all of this.
+    if (arrivals.takeClean(call) && !required.has(call.method)) return next(call);
     const exchange = arrivals.reach(call);
     const mark = readMark(call.header);
     stripMark(call.header);
@@ -164,6 +168,7 @@ export function buildInterceptor(
   const interceptor: Interceptor = (next) => (call) => intercept(next, call);
   return Object.assign(interceptor, {
     contextValues: arrivals.contextValues,
+    contextValuesOfFirst: arrivals.contextValuesOfFirst,
     register: required.register,
     problems: waits.problems,
     drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),

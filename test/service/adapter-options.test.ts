@@ -78,6 +78,54 @@ describe("our interceptor comes first", () => {
   });
 });
 
+describe("a call without session headers is passed over, and no other is for its sake", () => {
+  it("not one that a handler makes with its own context values", async () => {
+    const { tracking, events } = start();
+    const inner = noting();
+    const transport = createRouterTransport(routesOf(ok), {
+      router: { interceptors: [tracking.interceptor, inner.interceptor] },
+    });
+    const changePassword = async (_: object, { values }: HandlerContext) => {
+      await createClient(AccountService, transport).changePassword({}, { headers: marks(), contextValues: values });
+      return {};
+    };
+    const server = await serve(tracking, { routes: routesOf({ changePassword }) });
+    await accountClient(server).changePassword({});
+    await until(() => events.length === 1);
+    expect(inner.seen).toEqual([null]);
+  });
+
+  it("not a later one for which a service gives the same values", async () => {
+    const { tracking, events } = start();
+    const other = noting();
+    const shared = createContextValues();
+    const server = await serve(tracking, {
+      routes: routesOf(ok),
+      interceptors: [other.interceptor],
+      contextValues: () => shared,
+    });
+    await accountClient(server).changePassword({});
+    await accountClient(server).changePassword({}, { headers: marks() });
+    await until(() => events.length === 1);
+    expect(other.seen).toEqual([null, null]);
+  });
+
+  it.each(["x-session-track", "x-session-operation", "x-session-signature"])(
+    "not one that has %s alone",
+    async (name) => {
+      const { tracking } = start();
+      const seen: (string | null)[] = [];
+      const changePassword = (_: object, { requestHeader }: HandlerContext) => {
+        seen.push(requestHeader.get(name));
+        return {};
+      };
+      const server = await serve(tracking, { routes: routesOf({ changePassword }) });
+      await accountClient(server).changePassword({}, { headers: { [name]: "true" } });
+      expect(seen).toEqual([null]);
+    },
+  );
+});
+
 describe("what is wired twice works once", () => {
   const cases: [string, (tracking: ReturnType<typeof start>["tracking"]) => ConnectNodeAdapterOptions][] = [
     ["the result again", (tracking) => tracking.adapterOptions<ConnectNodeAdapterOptions>({ routes: routesOf(ok) })],
