@@ -70,6 +70,11 @@ export interface LostTime {
 const maxLostMs = 1_000;
 /** What is in the first flight arrives so soon after the session has begun. */
 const firstFlightMs = 10;
+/**
+ * The round trip, if the caller left before it could answer a PING. Who leaves so soon has more likely spent a short deadline on
+ * the connection than changed its mind.
+ */
+const longRttMs = 250;
 
 /**
  * How much of a deadline its caller had spent on a new connection when the request arrived. `now` is when the caller left.
@@ -91,8 +96,9 @@ export function lostTimeOf(arrival: Arrival, now: number): LostTime {
   if (at - connection.readyAt > firstFlightMs + (rttMs ?? 0) / 2 + loopDelayMs) return nothingLost(rttMs);
   const seen = at - connection.acceptedAt;
   if (rttMs === undefined) {
-    const longer = Math.max(guess, now - (connection.pingedAt ?? now)) + hiddenMs;
-    return guessed(seen + longer, longer);
+    const { pingedAt } = connection;
+    const rttGuess = (pingedAt === undefined ? guess : Math.max(longRttMs, now - pingedAt)) + hiddenMs;
+    return guessed(seen + rttGuess, rttGuess);
   }
   const lostMs = Math.min(maxLostMs, seen + rttMs);
   return { lostMs, lostErrorMs: 5 + lostMs / 10 + hiddenMs, isLostGuessed: false, rttMs };
