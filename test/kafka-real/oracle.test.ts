@@ -2,6 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { groupBy } from "../support/group-by.js";
 import { publishEvents, startTarget, type Target } from "./kafka-target.js";
 import { startLoad } from "./load.js";
 import { compileProcesses, type Service, startService } from "./rig.js";
@@ -56,16 +57,17 @@ test.each([true, false])("the oracle tells what is wrong with a topic; outcomes 
   };
   expect(await verdict()).toEqual(clean);
 
-  const [{ value, partition: doubled } = { value: null, partition: 0 }] = await target.read(topic);
-  const own = value ?? new Uint8Array();
+  // How the events are spread is the client's business: the partition that holds most of them has more than are deleted.
+  const partitions = [...groupBy(await target.read(topic), (record) => record.partition)];
+  const [[partition, records] = [0, []]] = partitions.toSorted(([, one], [, other]) => other.length - one.length);
+  expect(records.length).toBeGreaterThan(3);
+  const own = records.at(-1)?.value ?? new Uint8Array();
   const forged = { ...fromBinary(SessionActivityEventSchema, own), status: "PERMISSION_DENIED" };
   await write(topic, [own, toBinary(SessionActivityEventSchema, forged), Buffer.from("no event"), null]);
   await publishEvents({ brokers: target.brokers, topic }, [1, 1]);
   const spoilt = { ...clean, records: offered + 5, duplicates: 1, strange: 4 };
   expect(await verdict()).toEqual(spoilt);
 
-  // Another partition than that of the event that stands there twice.
-  const partition = (doubled + 1) % 3;
   await target.admin.client.deleteTopicRecords({ topic, partitions: [{ partition, offset: "3" }] });
   const after = await verdict();
   expect(after).toEqual({

@@ -12,18 +12,25 @@ export async function readTopic(
     "bootstrap.servers": brokers,
     "group.id": "oracle",
     "enable.auto.commit": false,
-    "enable.partition.eof": false,
+    "enable.partition.eof": true,
+    // Where records are deleted meanwhile, those that are left count, and not those of tomorrow.
+    "auto.offset.reset": "earliest",
     "fetch.wait.max.ms": 50,
     ...properties,
   });
   await new Promise<void>((resolve, reject) => {
     consumer.connect({}, (error) => (error ? reject(new Error(error.message)) : resolve()));
   });
+  const left = new Map([...ends].filter(([, end]) => end > 0n));
+  const passed = ({ partition, offset }: { readonly partition: number; readonly offset: number }): void => {
+    if (BigInt(offset) >= (left.get(partition) ?? 0n)) left.delete(partition);
+  };
+  // No record says that the end is reached if all were deleted, or if a control record stands there.
+  consumer.on("partition.eof", passed);
   consumer.setDefaultConsumeTimeout(100);
   // -2 is the beginning.
   consumer.assign([...ends.keys()].map((partition) => ({ topic, partition, offset: -2 })));
   const records: NativeMessage[] = [];
-  const left = new Map([...ends].filter(([, end]) => end > 0n));
   const deadline = performance.now() + 60_000;
   while (left.size > 0) {
     if (performance.now() > deadline)
@@ -32,12 +39,7 @@ export async function readTopic(
       consumer.consume(1_000, (error, messages) => (error ? reject(new Error(error.message)) : resolve(messages)));
     });
     records.push(...batch);
-    // Where a control record stands at the end, only the position shows that it was passed.
-    for (const { partition, offset } of consumer.position(
-      [...left.keys()].map((open) => ({ topic, partition: open })),
-    )) {
-      if (BigInt(offset ?? 0) >= (left.get(partition) ?? 0n)) left.delete(partition);
-    }
+    for (const { partition, offset } of batch) passed({ partition, offset: offset + 1 });
   }
   await new Promise<void>((resolve) => {
     consumer.disconnect(() => resolve());
