@@ -17,6 +17,7 @@ const tools = [
   ["haproxy -v", ["haproxy"]],
   ["curl --version", ["curl"]],
   ["ip -V", ["iproute2"]],
+  ["promtool --version", ["prometheus"]],
   // For Envoy and Traefik, which Debian does not have.
   ["python3 -mpip", ["python3-pip"]],
   // Debian keeps PostgreSQL's servers off the PATH.

@@ -26,11 +26,13 @@ import {
   type SessionActivityConsumerOptions,
   type SessionActivityItem,
 } from "../kafka/index.js";
+import { prometheusText } from "../telemetry/prometheus-text.js";
+import { workerInstruments } from "../telemetry/worker-instruments.js";
 import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
 import { describeRefusal } from "./database-refusal.js";
 import { type Health, startHealth } from "./health.js";
-import { watchDatabase } from "./watched-database.js";
+import { type DatabaseStats, watchDatabase } from "./watched-database.js";
 import { type HistoryWorkerOptions, type WorkerSettings, workerFromEnv, workerTable } from "./worker-options.js";
 import { problemsOf, reasonToEnd, type WorkerProblem, watchForBlocks } from "./worker-problems.js";
 
@@ -45,6 +47,8 @@ export interface HistoryWorkerStats {
   /** Undefined before the database was there for the first time. */
   readonly consumer: ConsumerStats | undefined;
   readonly history: SignalHistoryStats;
+  /** What the database was asked. */
+  readonly database: DatabaseStats;
   readonly compactor: CompactorStats | undefined;
 }
 
@@ -126,6 +130,7 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
       problems,
       consumer,
       history: history.stats(),
+      database: database.stats(),
       compactor: reading?.compactor.stats(),
     };
   }
@@ -156,7 +161,7 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
 
 function startHealthOf({ health }: WorkerSettings, stats: () => HistoryWorkerStats): Promise<Health | undefined> {
   const { port, host } = health;
-  return port === undefined ? Promise.resolve(undefined) : startHealth({ port, host }, stats);
+  return port === undefined ? Promise.resolve(undefined) : startHealth({ port, host }, stats, () => prometheusText(workerInstruments, stats()));
 }
 
 /** Answers about health until the work has ended. If the endpoint cannot listen, the work ends, and that is the reason. */

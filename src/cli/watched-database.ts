@@ -14,6 +14,18 @@ import { describeRefusal } from "./database-refusal.js";
  */
 export type DatabaseState = "unknown" | "works" | "away" | "refuses";
 
+/** What a database was asked, and how long it took. */
+export interface DatabaseStats {
+  /** Statements that have ended. */
+  readonly statements: number;
+  /** Of those, how many failed. */
+  readonly failed: number;
+  /** How long they took together, in milliseconds. Several at once count several times. */
+  readonly timeMs: number;
+  /** For how long the oldest statement that it has not answered is in hand, in milliseconds. 0 if there is none. */
+  readonly oldestInHandMs: number;
+}
+
 /** A database of which it is known how it is. */
 export interface WatchedDatabase extends SignalDatabase {
   readonly state: DatabaseState;
@@ -21,6 +33,8 @@ export interface WatchedDatabase extends SignalDatabase {
   readonly refusal: string | undefined;
   /** How long the oldest statement that it has not answered is in hand, in milliseconds. 0 if there is none. */
   readonly oldestInHandMs: number;
+  /** The counts at this moment. */
+  stats(): DatabaseStats;
   /** Rejects whatever is asked from now on. */
   stop(): void;
 }
@@ -34,6 +48,9 @@ export function watchDatabase(
   let state: DatabaseState = "unknown";
   let refusal: string | undefined;
   let stopped = false;
+  let statements = 0;
+  let failed = 0;
+  let timeMs = 0;
 
   function noteAnswer(): void {
     if (state === "away" || state === "refuses") log.warn("database_back", {}, "The database works again");
@@ -41,6 +58,7 @@ export function watchDatabase(
   }
 
   function noteFailure(error: unknown): void {
+    failed += 1;
     const failure = classifyFailure(error);
     // It works, and does not take one of the events.
     if (failure === "poison") {
@@ -77,7 +95,14 @@ export function watchDatabase(
     } finally {
       clearTimeout(timer);
       inHand.delete(entry);
+      statements += 1;
+      timeMs += performance.now() - entry.sinceMs;
     }
+  }
+
+  function oldestInHandMs(): number {
+    const now = performance.now();
+    return [...inHand].reduce((oldest, { sinceMs }) => Math.max(oldest, now - sinceMs), 0);
   }
 
   return {
@@ -88,9 +113,9 @@ export function watchDatabase(
       return refusal;
     },
     get oldestInHandMs() {
-      const now = performance.now();
-      return [...inHand].reduce((oldest, { sinceMs }) => Math.max(oldest, now - sinceMs), 0);
+      return oldestInHandMs();
     },
+    stats: () => ({ statements, failed, timeMs: Math.round(timeMs), oldestInHandMs: Math.round(oldestInHandMs()) }),
     stop() {
       stopped = true;
     },

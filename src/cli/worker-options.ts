@@ -66,7 +66,7 @@ export interface HistoryWorkerOptions {
   stuckAfterMs?: number | undefined;
   /** About how often the history is compacted. By default, each 60,000 ms. */
   compactEveryMs?: number | undefined;
-  /** Where `/healthz` and `/readyz` are answered. By default, nowhere. */
+  /** Where `/healthz`, `/readyz` and `/metrics` are answered. By default, nowhere. */
   health?: { readonly port?: number | undefined; readonly host?: string | undefined } | undefined;
   /**
    * The environment variables that stand beneath the options. `false` ignores the environment.
@@ -128,7 +128,7 @@ export const workerKafkaTable: OptionsOf<WorkerSettings["kafka"]> = {
 /** Where a worker answers about its health. */
 export const workerHealthTable: OptionsOf<WorkerSettings["health"]> = {
   port: {
-    meaning: "Answers `/healthz` and `/readyz` there; 0 for any free port",
+    meaning: "Answers `/healthz`, `/readyz` and `/metrics` there; 0 for any free port",
     expects: "a port from 0 to 65535",
     defaultText: "no health endpoint",
     variable: "HEALTH_PORT",

@@ -17,6 +17,8 @@ export interface SpoolStats {
   readonly stored: number;
   /** Their bytes. */
   readonly storedBytes: number;
+  /** How long ago the call of the oldest of these events began, in milliseconds, exact to 10 s. 0 if there is none. */
+  readonly oldestStoredMs: number;
   /** For how long the oldest write has been waiting for the disk, in milliseconds. 0 if none is. */
   readonly writeDelayMs: number;
   /** Calls and events that are not in the spool, by reason. */

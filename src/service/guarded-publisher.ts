@@ -22,6 +22,8 @@ export interface GuardedPublisher {
   readonly dropped: number;
   /** Tells the publisher that a call begins. Resolves within 5 s to its answer, which the caller counts. Never rejects. */
   begin(event: OpenEvent, call: Call): Promise<"accepted" | "refused">;
+  /** Tells a function what becomes of each event, until the function that it answers with is called. */
+  onSettled(listener: Settled): () => void;
   /** Numbers and encodes the event, and hands it to the publisher. Must be called once for each event. Never throws. */
   publish(event: OpenEvent, call: Call): void;
 }
@@ -39,7 +41,11 @@ export function createGuardedPublisher(
   let sequence = 0n;
   let dropped = 0;
 
+  const listeners = new Set<Settled>();
+
   const warnOfCallback = (): void => log.warn("on_drop", {}, "onDrop failed: it is called again for the next event");
+  const warnOfListener = (): void =>
+    log.warn("on_settled", {}, "a function given to onSettled failed: it is called again for the next event");
 
   function tellDrop(reason: LossReason, record: EventRecord): void {
     if (onDrop !== undefined && !swallow(() => onDrop(reason, record.decode()), warnOfCallback)) warnOfCallback();
@@ -50,12 +56,13 @@ export function createGuardedPublisher(
     tellDrop("publisher_error", record);
   }
 
+  const settled: Settled = (outcome, record) => {
+    if (outcome !== "delivered") tellDrop(outcome, record);
+    for (const listener of listeners)
+      if (!swallow(() => listener(outcome, record), warnOfListener)) warnOfListener();
+  };
   /** Asking for the outcome costs the Kafka publisher something for each event, so it is only asked for if somebody listens. */
-  const settled: Settled | undefined =
-    onDrop &&
-    ((outcome, record) => {
-      if (outcome !== "delivered") tellDrop(outcome, record);
-    });
+  let asked = onDrop && settled;
 
   return {
     get notesStarts() {
@@ -63,6 +70,16 @@ export function createGuardedPublisher(
     },
     get dropped() {
       return dropped;
+    },
+    onSettled(listener) {
+      // A function of its own, so that the same listener given twice is told twice.
+      const own: Settled = (outcome, record) => listener(outcome, record);
+      listeners.add(own);
+      asked = settled;
+      return () => {
+        listeners.delete(own);
+        if (listeners.size === 0) asked = onDrop && settled;
+      };
     },
     async begin(event, call) {
       try {
@@ -87,7 +104,7 @@ export function createGuardedPublisher(
       }
       try {
         // Some are async in spite of the type: a rejection must not end the process.
-        const result: unknown = publisher.publish(record, settled);
+        const result: unknown = publisher.publish(record, asked);
         if (result instanceof Promise) result.catch(() => lose(record, call));
       } catch {
         lose(record, call);

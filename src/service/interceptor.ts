@@ -13,7 +13,7 @@ import type { NodeRequest } from "../outcome/exchange.js";
 import { trackedCallKey } from "./annotation.js";
 import { type Arrivals, createArrivals } from "./arrivals.js";
 import { createContextRecorder } from "./context-recorder.js";
-import { createGuardedPublisher } from "./guarded-publisher.js";
+import { createGuardedPublisher, type GuardedPublisher } from "./guarded-publisher.js";
 import {
   type InterceptorSettings,
   interceptorSettings,
@@ -45,6 +45,8 @@ export interface InterceptorStats {
   readonly leftEarly: number;
   /** Events whose `status_inferred` is set. */
   readonly inferred: number;
+  /** The same by their status: `byStatus` counts these, too. */
+  readonly inferredByStatus: Readonly<Partial<Record<ActivityStatus, number>>>;
   /** Marked or required calls without an event, by reason. */
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   /** Events that were dropped because there is no publisher. */
@@ -103,7 +105,8 @@ export function createSessionActivityInterceptor(
 /** The interceptor, with what only this package calls. */
 export type BuiltInterceptor = SessionActivityInterceptor &
   Pick<RequiredMethods, "register"> &
-  Pick<Arrivals, "contextValuesOfFirst">;
+  Pick<Arrivals, "contextValuesOfFirst"> &
+  Pick<GuardedPublisher, "onSettled">;
 
 /** Creates the interceptor of checked settings. */
 export function buildInterceptor(
@@ -129,7 +132,7 @@ export function buildInterceptor(
     log,
     tracked: 0,
     byStatus: {},
-    inferred: 0,
+    inferredByStatus: {},
   };
 
   if (service === unknownService) {
@@ -170,6 +173,7 @@ export function buildInterceptor(
     contextValues: arrivals.contextValues,
     contextValuesOfFirst: arrivals.contextValuesOfFirst,
     register: required.register,
+    onSettled: publisher.onSettled,
     problems: waits.problems,
     drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),
     stats: (): InterceptorStats => ({
@@ -179,7 +183,8 @@ export function buildInterceptor(
       byStatus: { ...tracking.byStatus },
       bypassed: arrivals.bypassed,
       leftEarly: arrivals.leftEarly,
-      inferred: tracking.inferred,
+      inferred: sumOf(tracking.inferredByStatus),
+      inferredByStatus: { ...tracking.inferredByStatus },
       skipped: skipped.stats(),
       dropped: publisher.dropped,
       ...judge.stats(),
@@ -187,6 +192,10 @@ export function buildInterceptor(
       unrecordedContexts: recorder?.failures ?? 0,
     }),
   });
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 const drainTable = { timeoutMs: milliseconds({ meaning: "How long to wait for open calls", byDefault: 0 }) };

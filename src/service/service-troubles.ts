@@ -30,6 +30,7 @@ export const serviceTroubles = [
   // What handlers and options do.
   "attribute",
   "on_drop",
+  "on_settled",
   "record_context",
   "not_relayed",
 ] as const;

@@ -26,8 +26,8 @@ export interface Tracking {
   tracked: number;
   /** Events by their status. */
   readonly byStatus: Partial<Record<ActivityStatus, number>>;
-  /** Events whose status is the most probable of several. */
-  inferred: number;
+  /** Of these, those whose status is the most probable of several. */
+  readonly inferredByStatus: Partial<Record<ActivityStatus, number>>;
 }
 
 /** Lets a call run, and publishes its event when the call has truly ended. Resolves and rejects as the call does. */
@@ -150,9 +150,10 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     if (event === undefined) return;
     completeEvent(event, completion, Math.max(0, completion.at - this.startedAt));
     this.#state = "ended";
-    const { byStatus } = this.#tracking;
-    if (completion.inferred) this.#tracking.inferred += 1;
-    byStatus[completion.status] = (byStatus[completion.status] ?? 0) + 1;
+    const { byStatus, inferredByStatus } = this.#tracking;
+    const { status } = completion;
+    byStatus[status] = (byStatus[status] ?? 0) + 1;
+    if (completion.inferred) inferredByStatus[status] = (inferredByStatus[status] ?? 0) + 1;
     this.#tracking.publisher.publish(event, this.#call);
     this.#tracking.open.remove(this.#entry);
   }

@@ -1,7 +1,7 @@
 import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { resolvesWithin } from "../base/timing.js";
-import type { Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
+import type { Publisher, PublisherProblem, PublisherStats, Settled } from "../publishing/publisher.js";
 import type { SpoolStats } from "../publishing/spool-stats.js";
 import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
 import type { BuiltInterceptor, InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
@@ -100,6 +100,16 @@ export interface SessionTracking {
   stats(): SessionTrackingStats;
   /** How session tracking is, for a health endpoint. */
   ready(): Readiness;
+  /**
+   * Tells a function what becomes of each event: `"delivered"`, or why it was dropped. It is called in the delivery report, long
+   * after the call, and must not throw. Nothing is asked of the publisher as long as nobody listens.
+   *
+   * Answers with a function that ends this.
+   *
+   * @example
+   * const stop = tracking.onSettled((outcome, { eventId }) => audit(eventId, outcome));
+   */
+  onSettled(listener: Settled): () => void;
   /** The interceptor, for those who wire by hand: put it first, and its `contextValues` into the adapter. */
   readonly interceptor: SessionActivityInterceptor;
   /** Takes the events. */
@@ -249,6 +259,7 @@ export function createTracking({
       if (problem !== undefined) problems.push(problem);
       return { ready: !isEnding, problems };
     },
+    onSettled: interceptor.onSettled,
     close,
   };
 }

@@ -7,6 +7,7 @@ import type { AsideReason, SpoolStats, UnrecordableReason } from "../publishing/
 import { type Adoption, type AdoptionObserver, startAdoption } from "./adoption.js";
 import { Delivery } from "./delivery.js";
 import { noteLast } from "./interrupted.js";
+import { OldestEntry } from "./oldest-entry.js";
 import { OwnStore } from "./own-store.js";
 import { finishedKey, startedKey } from "./spool-keys.js";
 import { type DurablePublisherOptions, type DurableSettings, durableSettings } from "./spool-options.js";
@@ -82,6 +83,7 @@ export class SpoolingPublisher implements DurablePublisher {
   readonly #dropped: Partial<Record<DropReason, number>> = {};
   #stored = 0;
   #storedBytes = 0;
+  readonly #oldest: OldestEntry = new OldestEntry();
   readonly #unrecorded: Partial<Record<UnrecordableReason, number>> = {};
   #refused = 0;
   #recovered = 0;
@@ -182,6 +184,7 @@ export class SpoolingPublisher implements DurablePublisher {
     return {
       stored: this.#stored,
       storedBytes: this.#storedBytes,
+      oldestStoredMs: this.#oldest.ageMs(),
       writeDelayMs: Math.round(this.#queue.delayMs),
       unrecorded: { ...this.#unrecorded },
       refused: this.#refused,
@@ -223,6 +226,7 @@ export class SpoolingPublisher implements DurablePublisher {
     const put: SpoolOperation = { type: "put", key: finishedKey(record), value: record.bytes };
     this.#stored += 1;
     this.#storedBytes += record.bytes.length;
+    this.#oldest.add(record);
     this.#write([put, ...bookkeeping], (isWritten) => {
       if (isWritten) {
         this.#delivery.add(record);
@@ -308,9 +312,10 @@ export class SpoolingPublisher implements DurablePublisher {
     this.#log.error("spool_set_aside", { reason }, "an event can never be delivered as it is: it is kept in the spool");
   }
 
-  #unstore({ bytes }: EventRecord): void {
+  #unstore(record: EventRecord): void {
     this.#stored -= 1;
-    this.#storedBytes -= bytes.length;
+    this.#storedBytes -= record.bytes.length;
+    this.#oldest.remove(record);
   }
 
   #deliver(record: EventRecord): void {

@@ -2,8 +2,10 @@ import { request } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { startHealth } from "../../src/cli/health.js";
 
+const noMetrics = (): string => "";
+
 async function start(report: { live: boolean; ready: boolean; handled?: number }): Promise<string> {
-  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => report);
+  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => report, () => "metric 1\n");
   onTestFinished(() => health.close());
   return `http://127.0.0.1:${health.port}`;
 }
@@ -26,6 +28,15 @@ test.each([
   }
 });
 
+test("/metrics answers in the text format of Prometheus, whatever the health", async () => {
+  const url = await start({ live: false, ready: false });
+  const response = await fetch(`${url}/metrics`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(await response.text()).toBe("metric 1\n");
+  expect((await fetch(`${url}/metrics`, { method: "POST" })).status).toBe(405);
+});
+
 test("other paths and methods are refused", async () => {
   const url = await start({ live: true, ready: true });
   const statusOf = async (path: string, method = "GET"): Promise<number> =>
@@ -38,7 +49,7 @@ test("other paths and methods are refused", async () => {
 });
 
 test("closing does not wait for a connection that is left open", async () => {
-  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => ({ live: true, ready: true }));
+  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => ({ live: true, ready: true }), noMetrics);
   const open = request({ port: health.port, method: "POST", path: "/healthz" });
   open.on("error", () => {});
   open.flushHeaders();
@@ -47,8 +58,8 @@ test("closing does not wait for a connection that is left open", async () => {
 });
 
 test("an address that is taken rejects", async () => {
-  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => ({ live: true, ready: true }));
+  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => ({ live: true, ready: true }), noMetrics);
   onTestFinished(() => health.close());
-  const again = startHealth({ port: health.port, host: "127.0.0.1" }, () => ({ live: true, ready: true }));
+  const again = startHealth({ port: health.port, host: "127.0.0.1" }, () => ({ live: true, ready: true }), noMetrics);
   await expect(again).rejects.toThrow(/EADDRINUSE/);
 });

@@ -69,6 +69,7 @@ describe("a marked call", () => {
       bypassed: 0,
       leftEarly: 0,
       inferred: 0,
+      inferredByStatus: {},
       skipped: {},
       dropped: 0,
       verified: 0,

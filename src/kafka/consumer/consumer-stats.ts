@@ -41,6 +41,8 @@ export interface ConsumerStats {
   readonly retrying: number;
   /** Records that were fetched and are not handled yet. */
   readonly queued: number;
+  /** Records in these partitions that are not handled yet, as far as the brokers have said. 0 before they have. */
+  readonly lag: number;
   /** How long the record that has been in hand for longest has been so: handled, tried again or set aside. 0 if there is none. */
   readonly oldestInHandMs: number;
   /** What holds the consumer up now. Empty if nothing does. */

@@ -9,6 +9,7 @@ import { consumerSettings } from "./consumer-settings.js";
 import type { ConsumerProblem, ConsumerStats, InvalidReason } from "./consumer-stats.js";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.js";
 import { GroupMember } from "./group-member.js";
+import { LagWatch } from "./lag-watch.js";
 import { type OffsetReset, OffsetWatch } from "./offset-watch.js";
 import { createPacer } from "./pacer.js";
 import { type PartitionContext, PartitionWorker, type Step } from "./partition-worker.js";
@@ -17,7 +18,7 @@ import { type PartitionContext, PartitionWorker, type Step } from "./partition-w
 const patienceMs = 20;
 /** How many records a partition may hold before no more of it are fetched. */
 const maxQueued = 1_000;
-/** How often it is looked for handlers that have not settled, at least: the log takes one line a minute. */
+/** How often it is looked for handlers that have not settled and for ends of partitions that wait, at least. */
 const maxWatchMs = 15_000;
 /** How long committing offsets and leaving the group may take. */
 const leaveTimeoutMs = 4_000;
@@ -62,6 +63,7 @@ class Consumer {
   readonly #context: PartitionContext;
   readonly #log: TroubleLog<KafkaTrouble>;
   readonly #offsets: OffsetWatch = new OffsetWatch((partition) => this.#member.watermarks(partition));
+  readonly #lag: LagWatch;
   readonly #invalid: Partial<Record<InvalidReason, number>> = {};
   #handled = 0;
   #retried = 0;
@@ -86,8 +88,9 @@ class Consumer {
     this.#deadLetters =
       typeof setAside === "function" ? undefined : createDeadLetters(client, settings, setAside.topic, log);
     this.#member = this.#join(client, log);
+    this.#lag = new LagWatch(this.#member, settings.startAt === "latest");
     this.#context = this.#contextOf(log);
-    this.#watch = setInterval(() => this.#reportStuck(), Math.min(maxWatchMs, settings.stuckAfterMs));
+    this.#watch = setInterval(() => this.#look(), Math.min(maxWatchMs, settings.stuckAfterMs));
     this.#watch.unref();
   }
 
@@ -105,6 +108,7 @@ class Consumer {
       assigned: workers.length,
       retrying: workers.filter(({ retrying }) => retrying).length,
       queued: workers.reduce((sum, { queued }) => sum + queued, 0),
+      lag: this.#lagOf(),
       oldestInHandMs: Math.round(oldestOf(workers)),
       problems: this.#problems(workers),
     };
@@ -121,8 +125,17 @@ class Consumer {
     return problemNames.filter((name) => problems[name]);
   }
 
-  #reportStuck(): void {
+  #look(): void {
     for (const worker of this.#workers.values()) worker.reportStuck(this.#settings.stuckAfterMs);
+    const paused = [...this.#workers].filter(([, worker]) => worker.paused);
+    void this.#lag.ask(paused.map(([partition]) => partition));
+  }
+
+  #lagOf(): number {
+    return [...this.#workers].reduce(
+      (sum, [partition, { firstOffset = this.#offsets.next(partition) }]) => sum + this.#lag.lagOf(partition, firstOffset),
+      0,
+    );
   }
 
   close(): Promise<void> {

@@ -18,7 +18,7 @@ import {
 import { kafkaFailure } from "../client/kafka-failure.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { createTokenKeeper, type TokenKeeper } from "../client/token-keeper.js";
-import { committedOffsets } from "./client-answers.js";
+import { committedOffsets, watermarksOf } from "./client-answers.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
 
@@ -162,6 +162,11 @@ export class GroupMember {
     } catch {
       return undefined;
     }
+  }
+
+  /** Asks a broker where partitions begin and end. Rejects if none answers. */
+  askWatermarks(partitions: readonly number[]): Promise<ReadonlyMap<number, NativeWatermarks>> {
+    return watermarksOf(this.#consumer, this.#topic, partitions);
   }
 
   /**

@@ -31,6 +31,11 @@ export class OffsetWatch {
     else this.#next.set(partition, next);
   }
 
+  /** Where fetching goes on in a partition. Undefined if nobody knows. */
+  next(partition: number): number | undefined {
+    return this.#next.get(partition);
+  }
+
   /** Takes note of records of one partition, and answers with the resets before them. */
   received(messages: readonly NativeMessage[]): OffsetReset[] {
     const resets: OffsetReset[] = [];

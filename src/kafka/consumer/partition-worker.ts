@@ -81,6 +81,11 @@ export class PartitionWorker {
     return this.#queue.length;
   }
 
+  /** The offset of the first record that it holds. Undefined if it holds none. */
+  get firstOffset(): number | undefined {
+    return this.#queue[0]?.offset;
+  }
+
   /** Whether its last attempt failed. */
   get retrying(): boolean {
     return this.#failure !== undefined;
