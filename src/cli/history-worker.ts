@@ -161,7 +161,9 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
 
 function startHealthOf({ health }: WorkerSettings, stats: () => HistoryWorkerStats): Promise<Health | undefined> {
   const { port, host } = health;
-  return port === undefined ? Promise.resolve(undefined) : startHealth({ port, host }, stats, () => prometheusText(workerInstruments, stats()));
+  return port === undefined
+    ? Promise.resolve(undefined)
+    : startHealth({ port, host }, stats, () => prometheusText(workerInstruments, stats()));
 }
 
 /** Answers about health until the work has ended. If the endpoint cannot listen, the work ends, and that is the reason. */

@@ -58,8 +58,7 @@ export function createGuardedPublisher(
 
   const settled: Settled = (outcome, record) => {
     if (outcome !== "delivered") tellDrop(outcome, record);
-    for (const listener of listeners)
-      if (!swallow(() => listener(outcome, record), warnOfListener)) warnOfListener();
+    for (const listener of listeners) if (!swallow(() => listener(outcome, record), warnOfListener)) warnOfListener();
   };
   /** Asking for the outcome costs the Kafka publisher something for each event, so it is only asked for if somebody listens. */
   let asked = onDrop && settled;

@@ -1,4 +1,4 @@
-import { byReason, type Counts, type Instrument, pointsBy, seconds, single } from "./instrument.js";
+import { byReason, type Counts, type Instrument, problemsNow, seconds, single } from "./instrument.js";
 
 /** What is read of a consumer's `stats()`. */
 export interface ConsumerCounts {
@@ -17,11 +17,11 @@ export interface ConsumerCounts {
   readonly problems: readonly string[];
 }
 
-/** One of a few words that stand in the documents. */
-export const problemAttribute = "session_activity.problem";
-
 /** Why a consumer sets a record aside. A test holds this to the consumer's type. */
 export const invalidReasons = { empty_value: 0, undecodable: 0, no_event_id: 0, handler_failed: 0, poison: 0 } as const;
+
+/** What holds a consumer up. A test holds this to the consumer's type. */
+export const consumerProblems = { read_blocked: 0, handler_blocked: 0, set_aside_blocked: 0, standstill: 0 } as const;
 
 /** All that is observed of a consumer. */
 export const consumerInstruments: readonly Instrument<ConsumerCounts>[] = [
@@ -129,12 +129,13 @@ export const consumerInstruments: readonly Instrument<ConsumerCounts>[] = [
     },
     ({ joined }) => Number(joined),
   ),
-  {
-    name: "session_activity.consumer.problem",
-    kind: "updown_counter",
-    unit: "{consumer}",
-    description: "1 as long as this holds the consumer up; absent otherwise",
-    attributes: [problemAttribute],
-    read: ({ problems }) => problems.flatMap((problem) => pointsBy(problemAttribute, { [problem]: 1 })),
-  },
+  problemsNow(
+    {
+      name: "session_activity.consumer.problem",
+      unit: "{consumer}",
+      description: "1 as long as this holds the consumer up, else 0",
+    },
+    consumerProblems,
+    ({ problems }) => problems,
+  ),
 ];

@@ -2,7 +2,11 @@ import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { EventRecord } from "../publishing/event-record.js";
 import type { SessionTracking } from "../service/tracking.js";
 import { claim, type Instrumentation, instrumented, observe, seriesOf } from "./observed.js";
-import { type InstrumentationOptions, type InstrumentationSettings, instrumentationSettings } from "./telemetry-options.js";
+import {
+  type InstrumentationOptions,
+  type InstrumentationSettings,
+  instrumentationSettings,
+} from "./telemetry-options.js";
 import { deliveryDuration, trackingInstruments } from "./tracking-instruments.js";
 
 /**

@@ -85,6 +85,27 @@ export function pointsBy(attribute: string, counts: Counts): Point[] {
   return Object.entries(counts).map(([name, value = 0]) => ({ value, attributes: { [attribute]: name } }));
 }
 
+/** One of a few words that stand in the documents. */
+const problemAttribute = "session_activity.problem";
+
+/**
+ * What holds something up now: 1 for each problem that it has, and 0 for each other one, since an SDK goes on exporting what it
+ * saw last.
+ */
+export function problemsNow<Stats>(
+  described: Described,
+  zeros: Counts,
+  read: (stats: Stats) => readonly string[],
+): Instrument<Stats> {
+  return {
+    ...described,
+    kind: "updown_counter",
+    attributes: [problemAttribute],
+    read: (stats) =>
+      pointsBy(problemAttribute, { ...zeros, ...Object.fromEntries(read(stats).map((problem) => [problem, 1])) }),
+  };
+}
+
 /** Milliseconds in seconds, as metrics have them. */
 export function seconds(ms: number): number {
   return ms / 1_000;

@@ -4,7 +4,7 @@ import type { Instrument, InstrumentKind, MetricAttributes } from "./instrument.
 
 /** Ends an instrumentation. */
 export interface Instrumentation {
-  /** Observes and records nothing more. Idempotent. */
+  /** Observes and records nothing more. An SDK may go on exporting the last values. Idempotent. */
   end(): void;
 }
 
@@ -71,7 +71,10 @@ export function observe<Stats>(
   attributes: MetricAttributes,
 ): () => void {
   const observables = new Map<Instrument<Stats>, Observable>(
-    instruments.map((one) => [one, meter[creators[one.kind]](one.name, { unit: one.unit, description: one.description })]),
+    instruments.map((one) => [
+      one,
+      meter[creators[one.kind]](one.name, { unit: one.unit, description: one.description }),
+    ]),
   );
   const all = [...observables.values()];
   const callback: BatchObservableCallback = (result) => {

@@ -1,5 +1,5 @@
-import { type ConsumerCounts, consumerInstruments, problemAttribute } from "./consumer-instruments.js";
-import { byReason, type Counts, type Instrument, pointsBy, seconds, single } from "./instrument.js";
+import { type ConsumerCounts, consumerInstruments } from "./consumer-instruments.js";
+import { byReason, type Counts, type Instrument, problemsNow, seconds, single } from "./instrument.js";
 
 /** What is read of a history worker's `stats()`. */
 export interface WorkerCounts {
@@ -27,6 +27,19 @@ export interface WorkerCounts {
 /** Why a history sets an event aside, and why it leaves one out. A test holds these to the history's types. */
 export const lateReasons = { late: 0, conflicting: 0, ahead: 0 } as const;
 export const notRecordedReasons = { not_accepted: 0, no_session: 0, no_signals: 0, invalid: 0, error: 0 } as const;
+
+/** What keeps a worker from its work. A test holds this to the worker's type. */
+export const workerProblems = {
+  stopping: 0,
+  database_away: 0,
+  database_refuses: 0,
+  database_stuck: 0,
+  not_joined: 0,
+  read_blocked: 0,
+  handler_blocked: 0,
+  set_aside_blocked: 0,
+  standstill: 0,
+} as const;
 
 type WorkerInstrument = Instrument<WorkerCounts>;
 
@@ -132,7 +145,7 @@ function ofConsumer(instrument: Instrument<ConsumerCounts>): WorkerInstrument {
 }
 
 /** What is observed of a history worker only. */
-export const ownWorkerInstruments: readonly WorkerInstrument[] = [
+const ownInstruments: readonly WorkerInstrument[] = [
   ...historyInstruments,
   ...databaseInstruments,
   single(
@@ -144,18 +157,19 @@ export const ownWorkerInstruments: readonly WorkerInstrument[] = [
     },
     ({ ready }) => Number(ready),
   ),
-  {
-    name: "session_activity.worker.problem",
-    kind: "updown_counter",
-    unit: "{worker}",
-    description: "1 as long as this keeps the worker from its work; absent otherwise",
-    attributes: [problemAttribute],
-    read: ({ problems }) => problems.flatMap((problem) => pointsBy(problemAttribute, { [problem]: 1 })),
-  },
+  problemsNow(
+    {
+      name: "session_activity.worker.problem",
+      unit: "{worker}",
+      description: "1 as long as this keeps the worker from its work, else 0",
+    },
+    workerProblems,
+    ({ problems }) => problems,
+  ),
 ];
 
 /** All that is observed of a history worker, its consumer included. */
 export const workerInstruments: readonly WorkerInstrument[] = [
   ...consumerInstruments.map(ofConsumer),
-  ...ownWorkerInstruments,
+  ...ownInstruments,
 ];

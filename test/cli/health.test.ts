@@ -5,7 +5,11 @@ import { startHealth } from "../../src/cli/health.js";
 const noMetrics = (): string => "";
 
 async function start(report: { live: boolean; ready: boolean; handled?: number }): Promise<string> {
-  const health = await startHealth({ port: 0, host: "127.0.0.1" }, () => report, () => "metric 1\n");
+  const health = await startHealth(
+    { port: 0, host: "127.0.0.1" },
+    () => report,
+    () => "metric 1\n",
+  );
   onTestFinished(() => health.close());
   return `http://127.0.0.1:${health.port}`;
 }

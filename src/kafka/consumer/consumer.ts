@@ -133,7 +133,8 @@ class Consumer {
 
   #lagOf(): number {
     return [...this.#workers].reduce(
-      (sum, [partition, { firstOffset = this.#offsets.next(partition) }]) => sum + this.#lag.lagOf(partition, firstOffset),
+      (sum, [partition, { firstOffset = this.#offsets.next(partition) }]) =>
+        sum + this.#lag.lagOf(partition, firstOffset),
       0,
     );
   }
