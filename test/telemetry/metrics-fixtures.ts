@@ -60,7 +60,7 @@ export function readText(text: string): Map<string, number> {
       .map((line): [string, number] => {
         const at = line.lastIndexOf(" ");
         const key = line.slice(0, at).replaceAll(/,?otel_scope_\w+="[^"]*"/g, "");
-        return [key.replace("{}", ""), Number(line.slice(at + 1))];
+        return [key.replace("{,", "{").replace("{}", ""), Number(line.slice(at + 1))];
       })
       .filter(([key]) => !key.startsWith("target_info")),
   );
