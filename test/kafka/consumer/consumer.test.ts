@@ -49,6 +49,7 @@ describe("events", () => {
       assigned: 4,
       retrying: 0,
       queued: 0,
+      lag: 0,
       oldestInHandMs: 0,
       problems: [],
     });
