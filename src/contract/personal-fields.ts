@@ -1,0 +1,130 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import {
+  type SessionActivityEvent,
+  SessionActivityEventSchema,
+  type SessionContext,
+  SessionContextSchema,
+} from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { decodeSessionContext } from "./session-context.js";
+
+/** Puts something in place of a value that tells of a person. */
+export type Mask = (value: string) => string;
+
+/** The fields of a session context that tell who acts, and from where. */
+const personalContextFields = ["userId", "actorId", "deviceId", "clientIp", "userAgent"] as const;
+
+/** Parts of names, in whatever case they are joined, of attributes and signals that tell of a person. */
+const personalWords: ReadonlySet<string> = new Set(
+  `account actor address agent birth birthday birthdate city contact cookie credential device dob email fingerprint firstname
+  fullname geo iban imei ip ipaddress lastname lat latitude location lng login lon longitude mail mobile msisdn name nickname
+  owner passport password phone postcode remote secret ssn street subject surname tax tel telephone token user useragent
+  username zip`.split(/\s+/),
+);
+
+/** Values that tell of a person whatever they are called: an address of mail or of a machine, a number of a phone or an account. */
+const personalValues: readonly RegExp[] = [
+  /[^\s@]@[^\s@]/,
+  /(?<![\d.])\d{1,3}(\.\d{1,3}){3}(?![\d.])/,
+  /(?<![\w:])(?=(?:[\da-f.]*:){2})[\da-f]{0,4}(:[\da-f.]{0,15}){2,8}(?![\w:])/i,
+  /^\+?\(?\d[\d ()/-]{6,}\d$/,
+  /^[A-Z]{2}\d{2}[ \dA-Z]{11,40}$/,
+];
+
+/** What is longer is masked unseen: nobody can make the patterns work for long. */
+const maxSearched = 1_024;
+
+/** Whether what has this name tells of a person: a word of it is one of those that do. */
+function isPersonalName(name: string): boolean {
+  if (name.length > maxSearched) return true;
+  const words = name
+    .replace(/(?<=[a-z\d])(?=[A-Z])/g, " ")
+    .toLowerCase()
+    .split(/[^a-z\d]+/);
+  return words.some((word) => personalWords.has(word)) || personalWords.has(words.join(""));
+}
+
+/** Whether a value tells of a person by its form. */
+function isPersonalValue(value: string): boolean {
+  return value.length > maxSearched || personalValues.some((form) => form.test(value));
+}
+
+/** The bytes of a key by which masks are made. */
+const keyBytes = 32;
+
+/** A key for {@link createMask}. Whoever has it can find out what a mask stands for by trying. */
+export function createMaskKey(): Uint8Array {
+  return randomBytes(keyBytes);
+}
+
+/**
+ * Creates a mask: `masked-` and eight hexadecimal digits, the same for the same value. It shows that two events are of one
+ * user, and not of whom. With another key the digits are others.
+ *
+ * @param key By default a new one, so that nothing can be compared across programs.
+ */
+export function createMask(key: Uint8Array = createMaskKey()): Mask {
+  return (value) => (value === "" ? "" : `masked-${createHmac("sha256", key).update(value).digest("hex").slice(0, 8)}`);
+}
+
+/** An event as somebody may see it, and what its session context says. */
+export interface EventView {
+  readonly event: SessionActivityEvent;
+  /** Undefined if the event has none, or one that is not made by `encodeSessionContext`. */
+  readonly context: SessionContext | undefined;
+  /** Whether there is a session context that cannot be decoded. */
+  readonly isContextOpaque: boolean;
+}
+
+/** The longest session context that is decoded for a view. Kafka itself bounds what can come. */
+const maxContextBytes = 1_048_576;
+
+/**
+ * Decodes the session context of an event, and masks what tells of a person: there, in the attributes, and in the encoded
+ * context and the signature, which hold it, too. Without a mask everything is as it came. Never throws.
+ *
+ * @example viewEvent(event, createMask()).context?.userId // "masked-1f0c9a3e"
+ */
+export function viewEvent(event: SessionActivityEvent, mask: Mask | undefined): EventView {
+  const context = decodedContext(event.encodedSessionContext);
+  const isContextOpaque = context === undefined && event.encodedSessionContext !== "";
+  if (mask === undefined) return { event, context, isContextOpaque };
+  return { event: maskEvent(event, mask), context: context && maskContext(context, mask), isContextOpaque };
+}
+
+/** Masks what tells of a person in an event. The encoded session context and the signature are masked as a whole. */
+function maskEvent(event: SessionActivityEvent, mask: Mask): SessionActivityEvent {
+  const { $typeName: _, $unknown: __, ...fields } = event;
+  return create(SessionActivityEventSchema, {
+    ...fields,
+    encodedSessionContext: mask(event.encodedSessionContext),
+    markSignature: mask(event.markSignature),
+    attributes: maskEntries(event.attributes, mask),
+  });
+}
+
+/** Masks what tells of a person in a session context. Session, organization, country and kind of login stay. */
+export function maskContext(context: SessionContext, mask: Mask): SessionContext {
+  const { $typeName: _, $unknown: __, ...fields } = context;
+  const masked = Object.fromEntries(personalContextFields.map((name) => [name, mask(context[name])]));
+  return create(SessionContextSchema, { ...fields, ...masked, signals: maskEntries(context.signals, mask) });
+}
+
+/** Masks entries by their name, or by the form of their value. A name may tell of a person, too. */
+function maskEntries(entries: Readonly<Record<string, string>>, mask: Mask): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(entries).map(([name, value]) => [
+      isPersonalValue(name) ? mask(name) : name,
+      isPersonalName(name) || isPersonalValue(value) ? mask(value) : value,
+    ]),
+  );
+}
+
+function decodedContext(encoded: string): SessionContext | undefined {
+  if (encoded === "") return undefined;
+  try {
+    return decodeSessionContext(encoded, { maxBytes: maxContextBytes });
+  } catch {
+    return undefined;
+  }
+}
