@@ -1,11 +1,10 @@
 import { type Environment, type GivenOptions, onTopOf, processEnvironment } from "../base/environment.js";
-import { conflictingOption, describeText, missingOption, optionError } from "../base/option-error.js";
+import { conflictingOption, missingOption } from "../base/option-error.js";
 import { flag, type Option, type OptionsOf, readOptions, text, wholeNumber } from "../base/options.js";
 import { consumerTable } from "../kafka/consumer/consumer-options.js";
 import type { RetrySettings } from "../kafka/consumer/dead-letter-retry.js";
 import { consumerFromEnv } from "../kafka/environment/kafka-environment.js";
-import { type Argument, argument, type CommandOption, readSettings } from "./arguments.js";
-import { commonOptions } from "./command.js";
+import { type Argument, argument, readAction, readSettings } from "./arguments.js";
 
 const actions = ["list", "retry"] as const;
 
@@ -42,7 +41,8 @@ const table: OptionsOf<DeadLettersSettings> = {
   properties: consumerTable.properties,
 };
 
-const typed: readonly Argument[] = [
+/** Every argument there is, in the order of help and documents. */
+export const deadLettersOptions: readonly Argument[] = [
   argument("--brokers", "HOST:PORT", table.brokers, ["brokers"]),
   argument("--dead-letter-topic", "TOPIC", table.deadLetterTopic, ["deadLetterTopic"]),
   argument("--topic", "TOPIC", table.topic, ["topic"]),
@@ -51,19 +51,15 @@ const typed: readonly Argument[] = [
   argument("--all", undefined, table.all, ["all"]),
 ];
 
-/** Every argument there is, in the order of help and documents. */
-export const deadLettersOptions: readonly CommandOption[] = [...typed, ...commonOptions];
-
 /** Reads the arguments of `session-activity dead-letters`, on top of the environment. Throws an `OptionError`. */
 export function readDeadLettersArguments(
   [word, ...rest]: readonly string[],
   env: Environment = processEnvironment,
 ): DeadLettersOrder {
-  const action = actions.find((known) => known === word);
-  if (action === undefined) throw wrongAction(word);
+  const action = readAction("dead-letters", word, actions);
   const { brokers, topic, deadLetterTopic: letters, properties }: GivenOptions = consumerFromEnv(env);
   const beneath = { brokers, topic, deadLetterTopic: letters, properties };
-  const given = onTopOf(beneath, readSettings(rest, typed));
+  const given = onTopOf(beneath, readSettings(rest, deadLettersOptions));
   if (given["brokers"] === undefined) throw missing("--brokers", table.brokers, "KAFKA_BROKERS");
   if (given["deadLetterTopic"] === undefined) {
     throw missing("--dead-letter-topic", table.deadLetterTopic, "CONSUMER_DEAD_LETTER_TOPIC");
@@ -80,11 +76,4 @@ export function readDeadLettersArguments(
 
 function missing(name: string, { expects }: Option<unknown>, variable: string): Error {
   return missingOption(name, expects, `or the variable SESSION_TRACKING_${variable}`);
-}
-
-function wrongAction(word: string | undefined): Error {
-  const received = word === undefined || word.startsWith("-") ? "none" : describeText(word);
-  const expected = "list or retry";
-  const message = `the word after dead-letters must be ${expected}, got ${received}`;
-  return optionError("ERR_OPTION_INVALID", message, { option: "dead-letters", expected, received });
 }

@@ -3,30 +3,38 @@ import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
 import type { DeadLetter } from "../kafka/consumer/dead-letter.js";
 import { readDeadLetters } from "../kafka/consumer/dead-letter-reader.js";
 import { type LeftOutReason, retryDeadLetters } from "../kafka/consumer/dead-letter-retry.js";
-import { type Command, optionLines } from "./command.js";
+import type { Command } from "./command.js";
 import { type DeadLettersOrder, deadLettersOptions, readDeadLettersArguments } from "./dead-letters-arguments.js";
+import { endingMeanings } from "./exit-codes.js";
+import type { Terminal } from "./terminal.js";
 
 /** `session-activity dead-letters`. */
 export const deadLettersCommand: Command = {
   name: "dead-letters",
   summary: "Lists the records that a consumer has set aside, or writes them back to their topic",
-  help: () => `Usage: session-activity dead-letters list|retry --brokers HOST:PORT --dead-letter-topic TOPIC [options]
-
-list   prints a line for each dead letter that was not retried: when and why it was set aside, where its record stood, the
+  help: {
+    usage: "list|retry --brokers HOST:PORT --dead-letter-topic TOPIC [options]",
+    about: `list   prints a line for each dead letter that was not retried: when and why it was set aside, where its record stood, the
        size of its value, and where the letter stands. Nothing of what is in it.
 retry  writes their records back to their topic, as they were, and remembers how far it is. After a crash, a record may be
-       written twice. What cannot be retried is left out, with a line that says why.
-
-Options:
-${optionLines(deadLettersOptions)}
-
-TLS and SASL come from the variables SESSION_TRACKING_KAFKA_* that services have, too.
-
-Exit codes: 0 when it is done, 1 when it cannot go on, 2 for wrong arguments.
-`,
+       written twice. What cannot be retried is left out, with a line that says why.`,
+    options: deadLettersOptions,
+    notes: "TLS and SASL come from the variables SESSION_TRACKING_KAFKA_* that services have, too.",
+    examples: [
+      {
+        does: "See what was set aside, and why",
+        line: "session-activity dead-letters list --brokers kafka.internal:9092 --dead-letter-topic session-activities-dead",
+      },
+      {
+        does: "Write it back after the cause was mended",
+        line: "session-activity dead-letters retry --brokers kafka.internal:9092 --dead-letter-topic session-activities-dead",
+      },
+    ],
+    endings: { interrupted: endingMeanings.interrupted, terminated: endingMeanings.terminated },
+  },
   prepare(args) {
     const order = readDeadLettersArguments(args);
-    return () => run(order, createTroubleLog(undefined), (line) => void process.stdout.write(`${line}\n`));
+    return (terminal) => run(order, createTroubleLog(undefined), terminal);
   },
 };
 
@@ -40,13 +48,15 @@ const leftOutTexts: Readonly<Record<LeftOutReason, string>> = {
 async function run(
   { action, settings }: DeadLettersOrder,
   log: TroubleLog<KafkaTrouble>,
-  print: (line: string) => void,
+  terminal: Terminal,
 ): Promise<void> {
+  const print = (line: string): Promise<void> => terminal.write(`${line}\n`);
   if (action === "list") {
     let listed = 0;
     for await (const { letters } of readDeadLetters(settings, { all: settings.all }, log)) {
       listed += letters.length;
-      for (const letter of letters) print(lineOf(letter));
+      for (const letter of letters) await print(lineOf(letter));
+      if (terminal.ending.aborted) return;
     }
     return print(`Dead letters: ${listed}${listed < settings.limit ? "" : ", and perhaps more: see --limit"}`);
   }
@@ -60,13 +70,13 @@ async function run(
           retried += 1;
         } else {
           leftOut += 1;
-          print(`Left out: ${lineOf(result.letter)}: ${leftOutTexts[result.leftOut]}`);
+          void print(`Left out: ${lineOf(result.letter)}: ${leftOutTexts[result.leftOut]}`);
         }
       },
       log,
     );
   } finally {
-    print(`Retried: ${retried}, left out: ${leftOut}`);
+    await print(`Retried: ${retried}, left out: ${leftOut}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Environment, type GivenOptions, onTopOf, processEnvironment } from "../base/environment.js";
 import { missingOption, optionError, wrongOption } from "../base/option-error.js";
-import { flag, isOptions, type Option, readOptions, wholeNumber } from "../base/options.js";
+import { isOptions, type Option, readOptions, wholeNumber } from "../base/options.js";
 import { type DatabaseSettings, databaseTable } from "../history/database.js";
 import { historyTable, tombstoneKeyFileOption } from "../history/history-options.js";
 import { type Argument, argument, readSettings } from "./arguments.js";
@@ -35,8 +35,6 @@ const latenessHours: Option<number> = {
   variable: historyTable.latenessMs.variable,
 };
 
-const shows = (meaning: string): Option<boolean> => flag({ meaning, defaultText: "" });
-
 /** Every argument there is, in the order of help and documents. */
 export const historyOptions: readonly Argument[] = [
   argument("--brokers", "HOST:PORT", workerKafkaTable.brokers, ["kafka", "brokers"]),
@@ -53,8 +51,6 @@ export const historyOptions: readonly Argument[] = [
   argument("--tombstone-key-file", "FILE", tombstoneKeyFileOption, ["history", "tombstoneKey"]),
   argument("--health-port", "PORT", workerHealthTable.port, ["health", "port"]),
   argument("--health-host", "HOST", workerHealthTable.host, ["health", "host"]),
-  argument("--help", undefined, shows("Shows this"), undefined),
-  argument("--version", undefined, shows("Shows the version"), undefined),
 ];
 
 /**

@@ -1,8 +1,8 @@
 import { type Environment, onTopOf, processEnvironment } from "../base/environment.js";
-import { describeText, missingOption, optionError } from "../base/option-error.js";
+import { missingOption } from "../base/option-error.js";
 import { isOptions, readOptions } from "../base/options.js";
 import { type DatabaseSettings, databaseTable } from "../history/database.js";
-import type { Argument } from "./arguments.js";
+import { type Argument, readAction } from "./arguments.js";
 import { historyOptions, readGivenArguments } from "./history-arguments.js";
 import { type WorkerSettings, workerFromEnv, workerTable } from "./worker-options.js";
 
@@ -15,14 +15,7 @@ export interface SetAsideOrder {
   readonly history: WorkerSettings["history"];
 }
 
-const names: ReadonlySet<string> = new Set([
-  "--database",
-  "--schema",
-  "--require-verified",
-  "--tombstone-key-file",
-  "--help",
-  "--version",
-]);
+const names: ReadonlySet<string> = new Set(["--database", "--schema", "--require-verified", "--tombstone-key-file"]);
 
 /** Its arguments: those of the worker that are about the history. */
 export const setAsideOptions: readonly Argument[] = historyOptions.filter(({ name }) => names.has(name));
@@ -32,8 +25,7 @@ export function readSetAsideArguments(
   [word, ...rest]: readonly string[],
   env: Environment = processEnvironment,
 ): SetAsideOrder {
-  const action = actions.find((known) => known === word);
-  if (action === undefined) throw wrongAction(word);
+  const action = readAction("set-aside", word, actions);
   const { address: beneath, options } = workerFromEnv(env);
   const given = onTopOf({ history: options["history"], address: beneath }, readGivenArguments(rest, setAsideOptions));
   const owner = `session-activity set-aside ${action}`;
@@ -44,11 +36,4 @@ export function readSetAsideArguments(
   const inside = isOptions(given["history"]) ? given["history"] : {};
   const { history } = readOptions(owner, { history: workerTable.history }, { history: inside });
   return { action, address, history };
-}
-
-function wrongAction(word: string | undefined): Error {
-  const received = word === undefined || word.startsWith("-") ? "none" : describeText(word);
-  const expected = "list or retry";
-  const message = `the word after set-aside must be ${expected}, got ${received}`;
-  return optionError("ERR_OPTION_INVALID", message, { option: "set-aside", expected, received });
 }

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { helpOf } from "../../src/cli/command.js";
 import { historyOptions, readHistoryArguments } from "../../src/cli/history-arguments.js";
-import { historyHelp } from "../../src/cli/history-help.js";
+import { historyCommand } from "../../src/cli/history-command.js";
 import { workerVariables } from "../../src/cli/worker-options.js";
 import { refusalOf } from "../support/refusal.js";
 
@@ -332,7 +333,7 @@ describe("wrong arguments", () => {
 });
 
 test("the help names every option, and says the same of it as the documents", () => {
-  const lines = historyHelp().split("\n");
+  const lines = helpOf(historyCommand).split("\n");
   for (const { name, meaning } of historyOptions) {
     expect(
       lines.filter((line) => line.startsWith(`  ${name} `)),

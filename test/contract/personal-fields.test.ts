@@ -1,4 +1,5 @@
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
 import { describe, expect, it, test } from "vitest";
 import { createMask, maskContext, viewEvent } from "../../src/contract/personal-fields.js";
 import {
@@ -42,7 +43,7 @@ describe("a view with a mask", () => {
 
   it("keeps nothing that only a newer schema knows", () => {
     const event = eventWith({});
-    event.$unknown = [{ no: 900, wireType: 2, data: new TextEncoder().encode("\x09new-email") }];
+    event.$unknown = [{ no: 900, wireType: WireType.LengthDelimited, data: new TextEncoder().encode("\x09new-email") }];
     const masked = viewEvent(event, createMask()).event;
     expect(Buffer.from(toBinary(SessionActivityEventSchema, masked)).includes("new-email")).toBe(false);
   });

@@ -64,7 +64,7 @@ export interface Command {
 }
 
 /** The commands of a shell block: a line each, if none ends in a backslash. Takes variables before a command, and no quotes. */
-export function commandsOf(block: Block): Command[] {
+export function commandsOf(block: Pick<Block, "code">): Command[] {
   const lines = block.code.replaceAll(/\\\n\s*/g, "").split("\n");
   return lines.filter(Boolean).map((line) => {
     const words = line.split(/\s+/);

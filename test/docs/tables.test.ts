@@ -4,6 +4,7 @@ import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { defaultInWords } from "../../src/base/options.js";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
+import { commonOptions, typedForm } from "../../src/cli/command.js";
 import { deadLettersOptions } from "../../src/cli/dead-letters-arguments.js";
 import { historyOptions } from "../../src/cli/history-arguments.js";
 import { gatewayTroubles } from "../../src/gateway/gateway-troubles.js";
@@ -95,9 +96,8 @@ it.each([
   ["docs/history-worker.md", historyOptions],
   ["docs/events.md", deadLettersOptions],
 ])("%s names every option of its command, and says the same of it as the help", (page, options) => {
-  const rows = options.map(
-    ({ name, value, meaning, byDefault }) =>
-      `| \`${value === undefined ? name : `${name} ${value}`}\` | ${meaning} | ${byDefault} |`,
+  const rows = [...options, ...commonOptions].map(
+    (option) => `| \`${typedForm(option)}\` | ${option.meaning} | ${option.byDefault} |`,
   );
   const table = ["| Option | Meaning | Default |", "| --- | --- | --- |", ...rows].join("\n");
   expect(read(page)).toContain(table);

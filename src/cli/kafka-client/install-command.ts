@@ -1,5 +1,5 @@
 import { type CommandOption, readArguments } from "../arguments.js";
-import { type Command, commonOptions, optionLines } from "../command.js";
+import type { Command } from "../command.js";
 import { installKafkaClient } from "./kafka-client-install.js";
 import { createProgress } from "./progress.js";
 
@@ -9,7 +9,6 @@ const options: readonly CommandOption[] = [
     meaning: "Builds it, whatever is there already: for example after libssl-dev was installed",
     byDefault: "",
   },
-  ...commonOptions,
 ];
 
 /** What the client lacks without a library on the machine that built it, with Debian's name of that library. */
@@ -23,16 +22,17 @@ const optionalFeatures = [
 export const installCommand: Command = {
   name: "install-kafka-client",
   summary: "Makes the Kafka client of this project work where its install script did not",
-  help: () => `Usage: session-activity install-kafka-client [options]
-
-Makes the native part of the Kafka client load: from the user's cache, fetched, or built from the client's sources.
-It downloads no sources. A build needs g++, make and python3, and takes about a minute on two cores.
-
-Options:
-${optionLines(options)}
-
-Exit codes: 0 if the Kafka client can be loaded, 1 if not, 2 for wrong arguments.
-`,
+  help: {
+    usage: "[options]",
+    about: `Makes the native part of the Kafka client load: from the user's cache, fetched, or built from the client's sources.
+It downloads no sources. A build needs g++, make and python3, and takes about a minute on two cores.`,
+    options,
+    examples: [
+      { does: "After npm left out the client's install script", line: "session-activity install-kafka-client" },
+      { does: "After libssl-dev was installed", line: "session-activity install-kafka-client --from-source" },
+    ],
+    endings: { done: "the Kafka client can be loaded", failed: "it cannot" },
+  },
   prepare(args) {
     const given = readArguments(args, options);
     return async () => {

@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { optionError } from "../../base/option-error.js";
 import { defaultInWords, type Option, oneOf, text, wrongValue } from "../../base/options.js";
 import { type SignatureAlgorithm, signatureAlgorithms } from "../../signature/claims.js";
-import { type CommandOption, type GivenOptions, readArguments } from "../arguments.js";
-import { type Command, commonOptions, optionLines } from "../command.js";
+import { type CommandOption, type GivenOptions, readAction, readArguments } from "../arguments.js";
+import type { Command } from "../command.js";
 import { files, type KeyFolder } from "./key-folder.js";
 import { createKeys, existingKeys, type RotationStep, rotateKeys } from "./key-rotation.js";
 
@@ -42,43 +41,38 @@ interface Action {
   prepare(path: string, given: GivenOptions): () => string;
 }
 
-const actions: ReadonlyMap<string | undefined, Action> = new Map([
-  ["create", { options: [folder, algorithm], prepare: prepareCreate }],
-  ["rotate", { options: [folder, now], prepare: (path, given) => () => rotate(path, given.has(now.name)) }],
-  ["show", { options: [folder, privateKey], prepare: (path, given) => () => show(path, given.has(privateKey.name)) }],
-]);
+const actionNames = ["create", "rotate", "show"] as const;
+const actions: Readonly<Record<(typeof actionNames)[number], Action>> = {
+  create: { options: [folder, algorithm], prepare: prepareCreate },
+  rotate: { options: [folder, now], prepare: (path, given) => () => rotate(path, given.has(now.name)) },
+  show: { options: [folder, privateKey], prepare: (path, given) => () => show(path, given.has(privateKey.name)) },
+};
 
 /** `session-activity keys`. */
 export const keysCommand: Command = {
   name: "keys",
   summary: "Makes and rotates the keys that gateways sign with",
-  help: () => `Usage: session-activity keys <create | rotate | show> [options]
-
-  create  Makes a signing key, and the JWKS to publish
-  rotate  Takes the next step of a rotation, and says what to do before the one after it
-  show    Says which file is for whom
-
-Options:
-${optionLines([folder, algorithm, now, privateKey, ...commonOptions])}
-
-Exit codes: 0 if it did what was asked, 1 if not, 2 for wrong arguments.
-`,
-  prepare([name, ...args]) {
-    const action = actions.get(name);
-    if (action === undefined) {
-      const expected = "create, rotate or show";
-      const received = name === undefined ? "none" : "another";
-      throw optionError("ERR_OPTION_INVALID", `expected ${expected}, got ${received}`, {
-        option: "keys",
-        expected,
-        received,
-      });
-    }
+  help: {
+    usage: "create|rotate|show [options]",
+    about: `create  makes a signing key, and the JWKS to publish
+rotate  takes the next step of a rotation, and says what to do before the one after it
+show    says which file is for whom`,
+    options: [folder, algorithm, now, privateKey],
+    examples: [
+      { does: "Make the first key", line: "session-activity keys create --folder session-keys" },
+      { does: "Take the next step of a rotation", line: "session-activity keys rotate --folder session-keys" },
+      {
+        does: "Put the private key into a store of secrets",
+        line: "session-activity keys show --private-key | vault kv put secret/session-key key=-",
+      },
+    ],
+    endings: {},
+  },
+  prepare([word, ...args]) {
+    const action = actions[readAction("keys", word, actionNames)];
     const given = readArguments(args, action.options);
     const run = action.prepare(readValueOf(given, folder, folderOption), given);
-    return async () => {
-      process.stdout.write(run());
-    };
+    return (terminal) => terminal.write(run());
   },
 };
 

@@ -122,8 +122,8 @@ describe("session-activity keys", { timeout: 90_000 }, () => {
   });
 
   test.each([
-    [[], 2, "expected create, rotate or show, got none"],
-    [["make"], 2, "expected create, rotate or show, got another"],
+    [[], 2, "the word after keys must be create, rotate or show, got none"],
+    [["make"], 2, 'the word after keys must be create, rotate or show, got "make"'],
     [["create", "--algorithm", "RS256"], 2, '--algorithm must be "EdDSA" or "ES256", got "RS256"'],
     [["rotate"], 1, "session-keys has no signing key. To make one, run: session-activity keys create"],
   ])("%o ends with %i", (args, exitCode, message) => {
