@@ -3,15 +3,23 @@ import { errorMessage } from "../base/errors.js";
 import { describeText, nearestName } from "../base/option-error.js";
 import { type Command, helpOf } from "./command.js";
 import { deadLettersCommand } from "./dead-letters-command.js";
+import { decodeCommand } from "./decode-command.js";
 import { type Ending, exitCodes } from "./exit-codes.js";
+import { exportCommand } from "./export-command.js";
 import { historyCommand } from "./history-command.js";
 import { installCommand } from "./kafka-client/install-command.js";
 import { keysCommand } from "./keys/keys-command.js";
 import { setAsideCommand } from "./set-aside-command.js";
+import { showCommand } from "./show-command.js";
+import { tailCommand } from "./tail-command.js";
 import { openTerminal, type Terminal } from "./terminal.js";
 
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [
+  tailCommand,
+  showCommand,
+  decodeCommand,
+  exportCommand,
   historyCommand,
   deadLettersCommand,
   setAsideCommand,

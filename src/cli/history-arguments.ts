@@ -21,7 +21,7 @@ export interface HistoryCommand {
 const hourMs = 3_600_000;
 
 /** The address as it is typed: a variable may hold a password, and an argument must not. */
-const addressOption: Option<string | undefined> = {
+export const addressOption: Option<string | undefined> = {
   ...databaseTable.url,
   meaning:
     "`postgresql://user@host/name` without a password, or the path of a folder for one worker with an embedded database",
@@ -102,8 +102,8 @@ export function readGivenArguments(args: readonly string[], options: readonly Ar
   return settings;
 }
 
-/** Everybody on a machine can read its processes' arguments. */
-function refusePassword(address: string): void {
+/** Refuses a password: everybody on a machine can read its processes' arguments. */
+export function refusePassword(address: string): void {
   if (!URL.canParse(address)) return;
   const { password, searchParams } = new URL(address);
   if (password === "" && !searchParams.has("password")) return;

@@ -88,6 +88,8 @@ export function openTerminal({ stdout, stderr, signals }: TerminalParts = proces
       isInPlace = true;
     },
     async write(text) {
+      if (isInPlace) stderr.write(`\r${eraseLine}`);
+      isInPlace = false;
       if (controller.signal.aborted || stdout.write(text)) return;
       // Aborted: there will be no more.
       await once(stdout, "drain", { signal: controller.signal }).catch(ignore);

@@ -49,6 +49,11 @@ function isPersonalValue(value: string): boolean {
   return value.length > maxSearched || personalValues.some((form) => form.test(value));
 }
 
+/** Whether a value with this name tells of a person, by its name or by its form. For attributes, and for signals of a session. */
+export function isPersonalSignal(name: string, value: string): boolean {
+  return isPersonalName(name) || isPersonalValue(value);
+}
+
 /** The bytes of a key by which masks are made. */
 const keyBytes = 32;
 
@@ -115,7 +120,7 @@ function maskEntries(entries: Readonly<Record<string, string>>, mask: Mask): Rec
   return Object.fromEntries(
     Object.entries(entries).map(([name, value]) => [
       isPersonalValue(name) ? mask(name) : name,
-      isPersonalName(name) || isPersonalValue(value) ? mask(value) : value,
+      isPersonalSignal(name, value) ? mask(value) : value,
     ]),
   );
 }

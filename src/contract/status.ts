@@ -60,3 +60,6 @@ export function wireCode(thrown: unknown): Code {
     return Code.Internal;
   }
 }
+
+/** Every status that an event can have, but for none at all. */
+export const statusNames: readonly ActivityStatus[] = [...names, unsettled];

@@ -200,6 +200,8 @@ describe("a service with brokers in its environment", () => {
     clientId: "users",
     key: () => "key",
     cloudEvents: true,
+    schemaId: 42,
+    schemaIdIn: "prefix",
     compression: "gzip",
     maxQueuedEvents: 10,
     maxQueuedBytes: 10_000,

@@ -139,6 +139,8 @@ export interface NativeConsumer extends NativeClient {
   on(event: "offset.commit", listener: (error: NativeError | null, offsets: NativeOffset[]) => void): unknown;
   /** With 0, `consume` takes what is there and parks no thread. */
   setDefaultConsumeTimeout(timeoutMs: number): void;
+  /** Whether `consume` calls back with what there is as soon as there is something, and does not wait for as many as it may take. */
+  setDefaultIsTimeoutOnlyForFirstMessage(isOnly: boolean): void;
   subscribe(topics: readonly string[]): unknown;
   unsubscribe(): unknown;
   consume(count: number, done: Callback<NativeMessage[]>): void;
@@ -148,6 +150,8 @@ export interface NativeConsumer extends NativeClient {
   commitCb(offsets: readonly NativeOffset[], done: Callback<NativeOffset[]>): unknown;
   committed(partitions: readonly NativePartition[] | null, timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
   queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<NativeWatermarks>): unknown;
+  /** Asks for the first record that is as late as a moment, given as the `offset`. Answers with -1 if there is none. */
+  offsetsForTimes(times: readonly NativeOffset[], timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
   /** Of an assigned partition, as the last answer of a broker had them. Negative if there was none. Throws. */
   getWatermarkOffsets(topic: string, partition: number): NativeWatermarks;
   position(partitions?: readonly NativePartition[]): NativeOffset[];

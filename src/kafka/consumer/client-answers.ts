@@ -30,6 +30,20 @@ export async function partitionsOf(client: NativeConsumer, topic: string): Promi
   return topics.find(({ name }) => name === topic)?.partitions.map(({ id }) => id) ?? [];
 }
 
+/** The first record of each partition that is as late as a moment. Partitions that have none are not in it. */
+export async function offsetsAt(
+  client: NativeConsumer,
+  topic: string,
+  partitions: readonly number[],
+  timeMs: number,
+): Promise<ReadonlyMap<number, number>> {
+  const times = partitions.map((partition) => ({ topic, partition, offset: timeMs }));
+  const offsets = await answerOf<readonly NativeOffset[]>((done) =>
+    client.offsetsForTimes(times, answerTimeoutMs, done),
+  );
+  return new Map(offsets.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => [partition, offset]));
+}
+
 /** Where these partitions begin and end. */
 export async function watermarksOf(
   client: NativeConsumer,

@@ -4,6 +4,7 @@ import {
   SessionActivityEventSchema,
 } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { NativeMessage } from "../client/kafka-client.js";
+import { isEventFrame, unframe } from "../client/schema-frame.js";
 import type { InvalidReason } from "./consumer-stats.js";
 
 /** One header of a record. Kafka allows a key to come more than once. */
@@ -39,11 +40,12 @@ export interface InvalidRecord {
   readonly reason: InvalidReason;
 }
 
-/** What a message holds. Fields that only a newer schema knows stay in the event, and go out again when it is encoded. */
+/** What a message holds. A frame of a Schema Registry is taken off before it is decoded, and stays in the record. Fields that only a newer schema knows stay in the event, and go out again when it is encoded. */
 export function readMessage(message: NativeMessage): SessionActivityItem | InvalidRecord {
   const record = recordOf(message);
   if (record.value === undefined) return { record, reason: "empty_value" };
-  const event = decode(record.value);
+  const { payload, frame } = unframe(record.value, record.headers);
+  const event = isEventFrame(frame) ? decode(payload) : undefined;
   if (event === undefined) return { record, reason: "undecodable" };
   return event.eventId === "" ? { record, reason: "no_event_id" } : { record, event };
 }

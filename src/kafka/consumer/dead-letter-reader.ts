@@ -1,9 +1,10 @@
 import type { TroubleLog } from "../../base/log.js";
-import type { NativeConsumer, NativeMessage, NativeOffset } from "../client/kafka-client.js";
+import type { NativeConsumer, NativeOffset } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type BystanderSettings, createBystander } from "./bystander.js";
 import { answerOf, committedOffsets, partitionsOf, watermarksOf } from "./client-answers.js";
 import { type DeadLetter, readDeadLetter } from "./dead-letter.js";
+import { readRange } from "./partition-range.js";
 
 /** Which dead letters are read, and by whom. */
 export interface DeadLetterSource extends BystanderSettings {
@@ -19,10 +20,8 @@ export interface DeadLetterBatch {
   done(letters: readonly DeadLetter[]): Promise<void>;
 }
 
+/** How many are looked at before it is noted that they are done with. */
 const batchSize = 100;
-/** How long one question for records may take, and how long none may come. */
-const consumeTimeoutMs = 200;
-const patienceMs = 30_000;
 
 /**
  * Reads the dead letters that are there now, in batches, each partition in its order. It begins with those that the group is
@@ -37,8 +36,9 @@ export async function* readDeadLetters(
   const bystander = await createBystander({ ...source, properties }, log);
   try {
     const { client } = bystander;
-    const range = await rangeOf(client, source.deadLetterTopic, all);
-    for await (const messages of messagesIn(client, range, source.limit)) {
+    const { deadLetterTopic: topic, limit } = source;
+    const range = await rangeOf(client, topic, all);
+    for await (const messages of readRange(client, topic, { ...range, limit, batchSize })) {
       const done = (letters: readonly DeadLetter[]): Promise<void> => commit(client, letters);
       yield { letters: messages.map(readDeadLetter), done };
     }
@@ -48,44 +48,19 @@ export async function* readDeadLetters(
 }
 
 /** Where each partition is begun, and where it ends now: what comes later is for the next time. */
-type Range = ReadonlyMap<number, { readonly begin: NativeOffset; readonly end: number }>;
-
-async function rangeOf(client: NativeConsumer, topic: string, all: boolean): Promise<Range> {
+async function rangeOf(
+  client: NativeConsumer,
+  topic: string,
+  all: boolean,
+): Promise<{ readonly from: ReadonlyMap<number, number>; readonly to: ReadonlyMap<number, number> }> {
   const partitions = await partitionsOf(client, topic);
   if (partitions.length === 0) throw new Error(`there is no topic ${topic}`);
   const committed = all ? undefined : await committedOffsets(client, topic, partitions);
   const marks = [...(await watermarksOf(client, topic, partitions))];
-  const range = marks.map(([partition, { lowOffset, highOffset }]) => {
-    const offset = Math.max(lowOffset, committed?.get(partition) ?? lowOffset);
-    return [partition, { begin: { topic, partition, offset }, end: highOffset }] as const;
+  const from = marks.map(([partition, { lowOffset }]) => {
+    return [partition, Math.max(lowOffset, committed?.get(partition) ?? lowOffset)] as const;
   });
-  return new Map(range.filter(([, { begin, end }]) => begin.offset < end));
-}
-
-async function* messagesIn(
-  client: NativeConsumer,
-  range: Range,
-  limit: number,
-): AsyncGenerator<readonly NativeMessage[], void, void> {
-  const open = new Set(range.keys());
-  client.on("partition.eof", ({ partition }) => open.delete(partition));
-  client.setDefaultConsumeTimeout(consumeTimeoutMs);
-  client.assign([...range.values()].map(({ begin }) => begin));
-  let left = limit;
-  let lastMs = performance.now();
-  while (open.size > 0 && left > 0) {
-    const messages = await answerOf<readonly NativeMessage[]>((answer) =>
-      client.consume(Math.min(batchSize, left), answer),
-    );
-    if (messages.length > 0) lastMs = performance.now();
-    else if (performance.now() - lastMs > patienceMs) throw new Error("no broker gives out the dead letters");
-    for (const { partition, offset } of messages) {
-      if (offset + 1 >= (range.get(partition)?.end ?? 0)) open.delete(partition);
-    }
-    const own = messages.filter(({ partition, offset }) => offset < (range.get(partition)?.end ?? 0));
-    left -= own.length;
-    if (own.length > 0) yield own;
-  }
+  return { from: new Map(from), to: new Map(marks.map(([partition, { highOffset }]) => [partition, highOffset])) };
 }
 
 async function commit(client: NativeConsumer, letters: readonly DeadLetter[]): Promise<void> {

@@ -5,6 +5,7 @@ import type { EventRecord } from "../../publishing/event-record.js";
 import type { NativeHeader } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
+import { frameHeader, frameOf } from "../client/schema-frame.js";
 import type { PublisherSettings } from "./publisher-options.js";
 
 const contentType: NativeHeader = { "content-type": "application/protobuf" };
@@ -13,16 +14,20 @@ const plainHeaders: readonly NativeHeader[] = [contentType];
 /**
  * Makes the function that gives an event its key and headers.
  *
- * Every header value is a string, as `isEventRecord` makes sure: with any other, the client's `produce` throws and still sends.
+ * Every header value is a string, as `isEventRecord` makes sure, or a Buffer: with any other, the client's `produce` throws and still sends.
  */
 export function createKafkaRecords(
-  settings: Pick<PublisherSettings, "key" | "cloudEvents">,
+  settings: Pick<PublisherSettings, "key" | "cloudEvents" | "schemaId" | "schemaIdIn">,
   log: TroubleLog<KafkaTrouble>,
 ): (event: EventRecord) => KafkaRecord {
-  const headersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
-  const { key: userKey } = settings;
+  const { key: userKey, schemaId, schemaIdIn } = settings;
+  const plainHeadersOf = settings.cloudEvents ? cloudEventHeaders : defaultHeaders;
+  const schemaHeader = schemaId === undefined || schemaIdIn === "prefix" ? undefined : frameHeader(schemaId);
+  const prefix = schemaId === undefined || schemaIdIn === "header" ? undefined : frameOf(schemaId);
+  const headersOf = (event: EventRecord): readonly NativeHeader[] =>
+    schemaHeader === undefined ? plainHeadersOf(event) : [...plainHeadersOf(event), schemaHeader];
   return (event) => {
-    const value = event.bytes;
+    const value = prefix === undefined ? event.bytes : Buffer.concat([prefix, event.bytes]);
     const key = userKey === undefined ? undefined : keyOf(userKey, event, log);
     const bytes = key === undefined ? value.length : value.length + key.length;
     return { value, key, headers: headersOf(event), bytes };
