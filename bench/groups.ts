@@ -7,6 +7,7 @@ import { lingerGroup } from "./kafka/linger-group.js";
 import { poisonGroup } from "./kafka/poison-group.js";
 import { publisherGroup } from "./kafka/publisher-group.js";
 import { scaleGroup } from "./kafka/scale-group.js";
+import { terminalGroup } from "./kafka/terminal-group.js";
 import type { Group } from "./kit/group.js";
 
 /** All groups, in the order in which they run. */
@@ -22,4 +23,5 @@ export const groups: readonly Group[] = [
   bytesGroup,
   historyGrowthGroup,
   scaleGroup,
+  terminalGroup,
 ];

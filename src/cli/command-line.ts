@@ -4,6 +4,7 @@ import { describeText, nearestName } from "../base/option-error.js";
 import { type Command, helpOf } from "./command.js";
 import { deadLettersCommand } from "./dead-letters-command.js";
 import { decodeCommand } from "./decode-command.js";
+import { doctorCommand } from "./doctor-command.js";
 import { type Ending, exitCodes } from "./exit-codes.js";
 import { exportCommand } from "./export-command.js";
 import { historyCommand } from "./history-command.js";
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   showCommand,
   decodeCommand,
   exportCommand,
+  doctorCommand,
   historyCommand,
   deadLettersCommand,
   setAsideCommand,

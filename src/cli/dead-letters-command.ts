@@ -1,4 +1,4 @@
-import { createTroubleLog, type TroubleLog } from "../base/log.js";
+import type { TroubleLog } from "../base/log.js";
 import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
 import type { DeadLetter } from "../kafka/consumer/dead-letter.js";
 import { readDeadLetters } from "../kafka/consumer/dead-letter-reader.js";
@@ -7,6 +7,7 @@ import type { Command } from "./command.js";
 import { type DeadLettersOrder, deadLettersOptions, readDeadLettersArguments } from "./dead-letters-arguments.js";
 import { endingMeanings } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
+import { troubleLogOf } from "./terminal-log.js";
 
 /** `session-activity dead-letters`. */
 export const deadLettersCommand: Command = {
@@ -34,7 +35,7 @@ retry  writes their records back to their topic, as they were, and remembers how
   },
   prepare(args) {
     const order = readDeadLettersArguments(args);
-    return (terminal) => run(order, createTroubleLog(undefined), terminal);
+    return (terminal) => run(order, troubleLogOf(terminal), terminal);
   },
 };
 

@@ -46,7 +46,7 @@ digits, with the frame of a Schema Registry or without one. Which of these it is
       },
       {
         does: "What does this header say?",
-        line: "session-activity decode --reveal < header.txt",
+        line: "session-activity decode header.txt --reveal",
       },
     ],
     endings: { negative: "the bytes are none of these, or damaged" },

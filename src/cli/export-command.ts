@@ -1,5 +1,5 @@
 import { type Environment, processEnvironment } from "../base/environment.js";
-import { createTroubleLog, type TroubleLog } from "../base/log.js";
+import type { TroubleLog } from "../base/log.js";
 import { wrongOption } from "../base/option-error.js";
 import { type OptionsOf, oneOf, readOptions, text } from "../base/options.js";
 import { createMask, createMaskKey, type Mask, viewEvent } from "../contract/personal-fields.js";
@@ -29,6 +29,7 @@ import {
   type ReadRecord,
 } from "./record-stream.js";
 import type { Terminal } from "./terminal.js";
+import { troubleLogOf } from "./terminal-log.js";
 
 const formats = ["jsonl", "csv"] as const;
 
@@ -93,7 +94,7 @@ With --reveal, each line of JSON has the bytes of its record, too, by which it c
   },
   prepare(args) {
     const settings = readExportArguments(args);
-    return (terminal) => runExport(settings, terminal, createTroubleLog(undefined));
+    return (terminal) => runExport(settings, terminal, troubleLogOf(terminal));
   },
 };
 

@@ -1,5 +1,5 @@
 import { type Environment, processEnvironment } from "../base/environment.js";
-import { createTroubleLog, type TroubleLog } from "../base/log.js";
+import type { TroubleLog } from "../base/log.js";
 import { missingOption } from "../base/option-error.js";
 import { isOptions, type OptionsOf, readOptions, text } from "../base/options.js";
 import { printableJson } from "../base/text.js";
@@ -28,6 +28,7 @@ import { findRecords } from "./record-search.js";
 import { beginningsOf, endsOf, openReader, progressOf } from "./record-stream.js";
 import { jsonOption } from "./tail-command.js";
 import type { Terminal } from "./terminal.js";
+import { troubleLogOf } from "./terminal-log.js";
 
 /** What `session-activity show` was told to do. */
 interface ShowSettings extends ReadingSettings {
@@ -43,6 +44,7 @@ const table: OptionsOf<Omit<ShowSettings, "address">> = {
     meaning: "The id of an event or of a session",
     required: true,
     expects: "the id of an event or of a session",
+    pattern: /./s,
   }),
   json: jsonOption,
   schema: historyTable.schema,
@@ -88,7 +90,7 @@ An event's id says when the call began, so it is found at once. For other ids, -
   },
   prepare(args) {
     const settings = readShowArguments(args);
-    return (terminal) => show(settings, terminal, createTroubleLog(undefined));
+    return (terminal) => show(settings, terminal, troubleLogOf(terminal));
   },
 };
 

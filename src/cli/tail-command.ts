@@ -1,5 +1,5 @@
 import { type Environment, processEnvironment } from "../base/environment.js";
-import { createTroubleLog, type TroubleLog } from "../base/log.js";
+import type { TroubleLog } from "../base/log.js";
 import { flag, maxInt32, type Option, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
 import { pause } from "../base/timing.js";
 import { createMask, type Mask, viewEvent } from "../contract/personal-fields.js";
@@ -19,6 +19,7 @@ import {
 } from "./reading-arguments.js";
 import { beginningsOf, createSelector, endsOf, isInvalid, openReader, type ReadRecord } from "./record-stream.js";
 import type { Terminal } from "./terminal.js";
+import { troubleLogOf } from "./terminal-log.js";
 
 /** What `session-activity tail` was told to do. */
 interface TailSettings extends ReadingSettings, EventFilter {
@@ -78,7 +79,7 @@ took, what the session context says, and what makes it one to look at twice. Rec
   },
   prepare(args) {
     const settings = readTailArguments(args);
-    return (terminal) => tail(settings, terminal, createTroubleLog(undefined));
+    return (terminal) => tail(settings, terminal, troubleLogOf(terminal));
   },
 };
 

@@ -201,27 +201,27 @@ describe("show", { timeout: 60_000 }, () => {
     const history = createSignalHistory({ database });
     await history.migrate();
     await history.recordBatch([
-      create(SessionActivityEventSchema, eventNumber(14)),
-      create(SessionActivityEventSchema, eventNumber(21)),
+      create(SessionActivityEventSchema, eventNumber(28)),
+      create(SessionActivityEventSchema, eventNumber(56)),
     ]);
     await database.close();
-    const masked = await runCommand("show", "event-14", ...reading("--database", folder));
+    const masked = await runCommand("show", "event-28", ...reading("--database", folder));
     expect(masked).toMatchObject({ exitCode: 0, stderr: "" });
     for (const text of personal) expect(masked.stdout).not.toContain(text);
-    expect(masked.stdout).toMatch(/^Event event-14\n {2}status {7}UNAUTHENTICATED\n {2}service {6}billing-service\n/);
-    expect(masked.stdout).toMatch(/\nSession\n {2}session id {3,}session-0\n/);
-    expect(masked.stdout).toMatch(/\nRecord\n {2}place {4}session-activities\/2@3\n {2}written {2}2\d{3}-/);
+    expect(masked.stdout).toMatch(/^Event event-28\n {2}status {5}OK\n {2}service {4}billing-service\n/);
+    expect(masked.stdout).toMatch(/\nSession\n {2}session id {2}session-0\n/);
+    expect(masked.stdout).toMatch(/\nRecord\n {2}place {4}session-activities\/0@7\n {2}written {2}2\d{3}-/);
     expect(masked.stdout).toMatch(
       /\nChanged by it\n {2}client_ip {3,}masked-[\da-f]{8}, for the first time\n {2}country {5,}DE, for/,
     );
-    const revealed = await runCommand("show", "event-14", ...reading("--reveal", "--database", folder));
-    for (const text of ["user-2", "203.0.113.7", "Mozilla/5.0", "ann@example.org"])
+    const revealed = await runCommand("show", "event-28", ...reading("--reveal", "--database", folder));
+    for (const text of ["user-1", "203.0.113.7", "Mozilla/5.0", "ann@example.org"])
       expect(revealed.stdout).toContain(text);
     const session = await runCommand("show", "session-0", ...reading("--database", folder));
     expect(session.lines.filter((line) => line.includes("session=session-0"))).toHaveLength(58);
     expect(session.stdout).toMatch(/\nSignals now\n {2}client_ip {3,}masked-/);
     expect(session.stdout).toMatch(
-      /\nChanges\n {2}2026-11-27T10:00:14.000Z {2}client_ip is masked-[\da-f]{8}, for the first time, by login/,
+      /\nChanges\n {2}2026-11-27T10:00:28.000Z {2}client_ip is masked-[\da-f]{8}, for the first time, by login/,
     );
   });
 

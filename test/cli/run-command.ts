@@ -28,9 +28,7 @@ export function startCommand(args: readonly string[]): RunningCommand {
 }
 
 /** Runs a command to its end. */
-export async function runCommand(
-  ...args: readonly string[]
-): Promise<{
+export async function runCommand(...args: readonly string[]): Promise<{
   readonly exitCode: number;
   readonly lines: readonly string[];
   readonly stdout: string;

@@ -39,6 +39,7 @@ it.each([...new Set(taken.flatMap(({ file }) => file ?? []))])("%s is run by a t
 /** What is done with the commands of shell blocks, by their programs: checked here, or run by the test that is named. */
 const runners: Readonly<Record<string, string | ((args: readonly string[]) => void)>> = {
   "node_modules/.bin/session-activity": "worker-page.test.ts",
+  "session-activity": "terminal-page.test.ts",
   curl: "quickstart.test.ts",
   node: "quickstart.test.ts",
   npx: "trust.test.ts",

@@ -6,7 +6,14 @@ import { defaultInWords } from "../../src/base/options.js";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
 import { commonOptions, typedForm } from "../../src/cli/command.js";
 import { deadLettersOptions } from "../../src/cli/dead-letters-arguments.js";
+import { decodeOptions } from "../../src/cli/decode-command.js";
+import { doctorOptions } from "../../src/cli/doctor-command.js";
+import { csvColumns } from "../../src/cli/event-csv.js";
+import { endingMeanings, exitCodes } from "../../src/cli/exit-codes.js";
+import { exportOptions } from "../../src/cli/export-command.js";
 import { historyOptions } from "../../src/cli/history-arguments.js";
+import { showOptions } from "../../src/cli/show-command.js";
+import { tailOptions } from "../../src/cli/tail-command.js";
 import { gatewayTroubles } from "../../src/gateway/gateway-troubles.js";
 import { historyTroubles } from "../../src/history/history-troubles.js";
 import { SessionActivityEventSchema, SessionContextSchema, statusName } from "../../src/index.js";
@@ -95,6 +102,11 @@ it("docs/configuration.md has each environment variable, with what the code says
 it.each([
   ["docs/history-worker.md", historyOptions],
   ["docs/events.md", deadLettersOptions],
+  ["docs/terminal.md", tailOptions],
+  ["docs/terminal.md", showOptions],
+  ["docs/terminal.md", decodeOptions],
+  ["docs/terminal.md", exportOptions],
+  ["docs/terminal.md", doctorOptions],
 ])("%s names every option of its command, and says the same of it as the help", (page, options) => {
   const rows = [...options, ...commonOptions].map(
     (option) => `| \`${typedForm(option)}\` | ${option.meaning} | ${option.byDefault} |`,
@@ -102,6 +114,17 @@ it.each([
   const table = ["| Option | Meaning | Default |", "| --- | --- | --- |", ...rows].join("\n");
   expect(read(page)).toContain(table);
 });
+
+it("docs/terminal.md has each exit code and each column", () => {
+  const page = read("docs/terminal.md");
+  const codes = Object.entries(exitCodes).map(([name, code]) => `| ${code} | ${meaningOf(name)} |`);
+  expect(page).toContain(["| Exit code | Meaning |", "| --- | --- |", ...codes].join("\n"));
+  expect(page).toContain(csvColumns.map((column) => `\`${column}\``).join(", "));
+});
+
+function meaningOf(ending: string): string | undefined {
+  return Object.entries(endingMeanings).find(([name]) => name === ending)?.[1];
+}
 
 const sources = readdirSync(at("src"), { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".ts"))

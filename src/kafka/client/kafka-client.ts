@@ -74,7 +74,32 @@ export interface NativeLogLine {
 /** The brokers that a cluster is made of. */
 export interface NativeMetadata {
   readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[];
-  readonly topics?: readonly { readonly name: string; readonly partitions: readonly { readonly id: number }[] }[];
+  readonly topics?: readonly { readonly name: string; readonly partitions: readonly NativePartitionState[] }[];
+}
+
+/** How a partition is kept: the ids of its brokers. Without a leader, that is -1. */
+export interface NativePartitionState {
+  readonly id: number;
+  readonly leader: number;
+  readonly replicas: readonly number[];
+  readonly isrs: readonly number[];
+}
+
+/** What the brokers say of a topic to this client. */
+export interface NativeTopicDescription {
+  readonly name: string;
+  readonly error?: NativeError | undefined;
+  /** By Kafka's numbers of operations: 3 is READ, 4 is WRITE. Absent if the brokers do not tell. */
+  readonly authorizedOperations?: readonly number[] | undefined;
+}
+
+/** The part of the client's administration that is used. */
+interface NativeAdmin {
+  describeTopics(
+    topics: readonly string[],
+    options: { readonly timeout: number; readonly includeAuthorizedOperations: boolean },
+    done: Callback<NativeTopicDescription[]>,
+  ): unknown;
 }
 
 /** Where a partition begins and ends. */
@@ -173,6 +198,15 @@ export interface KafkaClient {
   createProducer(properties: NativeProperties): NativeProducer;
   /** Throws likewise. The second argument holds topic properties, such as `auto.offset.reset`. */
   createConsumer(properties: NativeProperties, topicProperties?: NativeProperties): NativeConsumer;
+  /** Asks the brokers what this client may do with topics, over its own connections. Rejects with a `NativeError`. */
+  describeTopics(
+    client: NativeConsumer,
+    topics: readonly string[],
+    timeoutMs: number,
+  ): Promise<NativeTopicDescription[]>;
+  /** The version of librdkafka, and what it was built with, such as `ssl`. */
+  readonly version: string;
+  readonly features: readonly string[];
   /** The name in librdkafka's table, for example `ERR__MSG_TIMED_OUT` for -192, or undefined. */
   codeName(code: number): string | undefined;
 }
@@ -181,6 +215,9 @@ export interface KafkaClient {
 interface ClientModule {
   readonly Producer: new (properties: NativeProperties) => NativeProducer;
   readonly KafkaConsumer: new (properties: NativeProperties, topicProperties: NativeProperties) => NativeConsumer;
+  readonly AdminClient: { createFrom(client: NativeConsumer): NativeAdmin };
+  readonly librdkafkaVersion: string;
+  readonly features: readonly string[];
   readonly CODES: { readonly ERRORS: Readonly<Record<string, number>> };
 }
 
@@ -196,6 +233,17 @@ export function loadKafkaClient(): KafkaClient {
   return {
     createProducer: (properties) => new client.Producer(properties),
     createConsumer: (properties, topicProperties = {}) => new client.KafkaConsumer(properties, topicProperties),
+    describeTopics(consumer, topics, timeout) {
+      return new Promise((resolve, reject) => {
+        const options = { timeout, includeAuthorizedOperations: true };
+        client.AdminClient.createFrom(consumer).describeTopics(topics, options, (error, descriptions) => {
+          if (error) reject(error instanceof Error ? error : new Error(asNativeError(error).message));
+          else resolve(descriptions);
+        });
+      });
+    },
+    version: client.librdkafkaVersion,
+    features: client.features,
     codeName(code) {
       names ??= new Map(Object.entries(client.CODES.ERRORS).map(([name, value]) => [value, name]));
       return names.get(code);

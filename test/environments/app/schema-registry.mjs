@@ -1,0 +1,73 @@
+// Records of this package, read by the registry's own reader, and records of its writer, read by this package. The registry is
+// the one in memory that comes with its client.
+import { create, createMutableRegistry } from "@bufbuild/protobuf";
+import registry from "@confluentinc/schemaregistry";
+import { createEventRecord, SessionActivityEventSchema } from "connect-session-activity";
+import {
+  createKafkaPublisher,
+  createSessionActivityConsumer,
+  startEmbeddedKafka,
+} from "connect-session-activity/kafka";
+
+const { HeaderSchemaIdSerializer, ProtobufDeserializer, ProtobufSerializer, SchemaRegistryClient, SerdeType } =
+  registry;
+
+const kafka = await startEmbeddedKafka();
+const client = SchemaRegistryClient.newClient({ baseURLs: ["mock://"] });
+const event = create(SessionActivityEventSchema, { eventId: "event-1", status: "OK" });
+const topic = "session-activities";
+
+function serializer(more) {
+  const types = createMutableRegistry(SessionActivityEventSchema);
+  return new ProtobufSerializer(client, SerdeType.VALUE, { autoRegisterSchemas: true, registry: types, ...more });
+}
+
+/** Publishes with these options, and answers with the records as this package's consumer sees them. */
+async function published(options, count = 1) {
+  const records = [];
+  const publisher = createKafkaPublisher({ brokers: kafka.brokers, topic, ...options });
+  publisher.publish(createEventRecord(event));
+  await publisher.close();
+  const done = Promise.withResolvers();
+  const consumer = createSessionActivityConsumer({
+    brokers: kafka.brokers,
+    groupId: `readers-${Math.random()}`,
+    topic,
+    properties: { "group.protocol": "consumer" },
+    onInvalid: (_, reason) => done.reject(new Error(reason)),
+    handle(read, record) {
+      if (records.push({ read, record }) === count) done.resolve();
+    },
+  });
+  await done.promise;
+  await consumer.close();
+  return records.at(-1);
+}
+
+// What the registry's writer makes: both forms, as bytes.
+const prefixed = await serializer().serialize(topic, event);
+const headers = {};
+await serializer({ schemaIdSerializer: HeaderSchemaIdSerializer }).serialize(topic, event, headers);
+const id = prefixed.readInt32BE(1);
+const guid = headers.__value_schema_id
+  .subarray(1, 17)
+  .toString("hex")
+  .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+
+const reader = new ProtobufDeserializer(client, SerdeType.VALUE, {});
+const results = {};
+let count = 0;
+for (const schemaIdIn of ["header", "prefix"]) {
+  count += 1;
+  const { read, record } = await published({ schemaId: id, schemaIdIn }, count);
+  const given = Object.fromEntries(record.headers.map(({ key, value }) => [key, value]));
+  const decoded = await reader.deserialize(topic, Buffer.from(record.value), given);
+  results[schemaIdIn] = { ours: read.eventId, theirs: decoded.eventId };
+  if (schemaIdIn === "prefix")
+    results.isSamePrefix = Buffer.from(record.value).subarray(0, 6).equals(prefixed.subarray(0, 6));
+}
+const { record } = await published({ schemaId: guid }, count + 1);
+const own = record.headers.findLast(({ key }) => key === "__value_schema_id").value;
+results.isSameHeader = Buffer.from(own).equals(headers.__value_schema_id);
+process.stdout.write(`${JSON.stringify(results)}\n`);
+await kafka.close();
