@@ -1,13 +1,15 @@
 import { createReadStream } from "node:fs";
 import { flag, type OptionsOf, readOptions, text } from "../base/options.js";
 import { printableJson } from "../base/text.js";
-import { createMask, maskContext, viewEvent } from "../contract/personal-fields.js";
+import { createMask, type Mask, maskContext, viewEvent } from "../contract/personal-fields.js";
 import { type Argument, argument, parseArguments, settingsOf } from "./arguments.js";
 import type { Command } from "./command.js";
 import { type Decoded, decodeBytes } from "./decoded-bytes.js";
 import { jsonOfContext, jsonOfView } from "./event-json.js";
-import { frameText, reportOfContext, reportOfEvent, section } from "./event-report.js";
+import { frameText, reportOfContext, reportOfEvent } from "./event-report.js";
 import type { Ending } from "./exit-codes.js";
+import { section } from "./report-section.js";
+import { jsonOfRun, reportOfRun } from "./run-text.js";
 import { jsonOption } from "./tail-command.js";
 import type { Terminal } from "./terminal.js";
 
@@ -36,7 +38,7 @@ export const decodeCommand: Command = {
   summary: "Shows what the bytes of a record, or of a session context, say",
   help: {
     usage: "[FILE] [options]",
-    about: `Decodes the value of a record, or the header x-session-context, from a file or from stdin: raw, in base64 or in hexadecimal
+    about: `Decodes the value of a record, be it an event or a run record, or the header x-session-context, from a file or from stdin: raw, in base64 or in hexadecimal
 digits, with the frame of a Schema Registry or without one. Which of these it is, the bytes tell.`,
     options: decodeOptions,
     examples: [
@@ -64,11 +66,12 @@ async function decode({ file, json, reveal }: DecodeSettings, terminal: Terminal
   const decoded = decodeBytes(await bytesOf(input));
   if (decoded === undefined) {
     terminal.note(
-      "session-activity decode: these bytes are no event and no session context, raw, in base64 or in hexadecimal digits",
+      "session-activity decode: these bytes are no event, no run record and no session context, raw, in base64 or in hexadecimal digits",
     );
     return "negative";
   }
-  await terminal.write(json ? `${jsonOf(decoded, reveal)}\n` : reportOf(decoded, reveal, terminal.paint));
+  const mask = reveal ? undefined : createMask();
+  await terminal.write(json ? `${jsonOf(decoded, mask)}\n` : reportOf(decoded, mask, terminal.paint));
   return "done";
 }
 
@@ -86,22 +89,25 @@ async function bytesOf(input: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function jsonOf(decoded: Decoded, reveal: boolean): string {
-  const mask = reveal ? undefined : createMask();
+function jsonOf(decoded: Decoded, mask: Mask | undefined): string {
   const { encoding, frame } = decoded;
-  const content =
-    decoded.kind === "event"
-      ? jsonOfView(viewEvent(decoded.event, mask))
-      : jsonOfContext(mask === undefined ? decoded.context : maskContext(decoded.context, mask));
-  return printableJson(JSON.stringify({ encoding, ...(frame && { frame }), ...content }));
+  return printableJson(JSON.stringify({ encoding, ...(frame && { frame }), ...jsonOfContent(decoded, mask) }));
 }
 
-function reportOf(decoded: Decoded, reveal: boolean, paint: Terminal["paint"]): string {
-  const mask = reveal ? undefined : createMask();
-  const content =
-    decoded.kind === "event"
-      ? reportOfEvent(viewEvent(decoded.event, mask), paint)
-      : reportOfContext(mask === undefined ? decoded.context : maskContext(decoded.context, mask), paint);
+function jsonOfContent(decoded: Decoded, mask: Mask | undefined): object {
+  if (decoded.kind === "event") return jsonOfView(viewEvent(decoded.event, mask));
+  if (decoded.kind === "run") return jsonOfRun(decoded.run);
+  return jsonOfContext(mask === undefined ? decoded.context : maskContext(decoded.context, mask));
+}
+
+function reportOfContent(decoded: Decoded, mask: Mask | undefined, paint: Terminal["paint"]): string {
+  if (decoded.kind === "event") return reportOfEvent(viewEvent(decoded.event, mask), paint);
+  if (decoded.kind === "run") return reportOfRun(decoded.run, paint);
+  return reportOfContext(mask === undefined ? decoded.context : maskContext(decoded.context, mask), paint);
+}
+
+function reportOf(decoded: Decoded, mask: Mask | undefined, paint: Terminal["paint"]): string {
+  const content = reportOfContent(decoded, mask, paint);
   const { encoding, frame, bytes } = decoded;
   const given = section(
     "Bytes",

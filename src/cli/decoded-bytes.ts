@@ -5,7 +5,9 @@ import {
   type SessionContext,
   SessionContextSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import type { SessionActivityRun } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { type SchemaFrame, unframe } from "../kafka/client/schema-frame.js";
+import { decodeRun } from "./run-text.js";
 
 /** How bytes were written down. */
 type Encoding = "raw" | "hex" | "base64";
@@ -21,6 +23,7 @@ export type Decoded = DecodedContent & {
 
 type DecodedContent =
   | { readonly kind: "event"; readonly event: SessionActivityEvent }
+  | { readonly kind: "run"; readonly run: SessionActivityRun }
   | { readonly kind: "context"; readonly context: SessionContext };
 
 /**
@@ -51,6 +54,8 @@ function readings(input: Buffer): readonly { readonly encoding: Encoding; readon
 
 /** An event has an id and says when it began; what only looks like one has fields that no event knows. */
 function contentOf(payload: Uint8Array): DecodedContent | undefined {
+  const run = decodeRun(payload);
+  if (run !== undefined) return { kind: "run", run };
   const event = decode(SessionActivityEventSchema, payload);
   const context = decode(SessionContextSchema, payload);
   if (event !== undefined && event.eventId !== "" && event.startedAt !== undefined) return { kind: "event", event };

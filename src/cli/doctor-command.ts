@@ -103,7 +103,7 @@ export function readDoctorArguments(args: readonly string[], env: Environment = 
 
 async function examine(order: DoctorOrder, terminal: Terminal): Promise<Ending> {
   const counts = new Map<FindingKind, number>();
-  for await (const finding of findingsOf(order)) {
+  for await (const finding of findingsOf(order, terminal.ending)) {
     if (terminal.ending.aborted) return "interrupted";
     counts.set(finding.kind, (counts.get(finding.kind) ?? 0) + 1);
     const line = order.settings.json ? printableJson(JSON.stringify(finding)) : textOf(finding, terminal.paint);
@@ -115,14 +115,17 @@ async function examine(order: DoctorOrder, terminal: Terminal): Promise<Ending> 
   return count("bad") > 0 ? "negative" : "done";
 }
 
-async function* findingsOf({ settings, address, env }: DoctorOrder): AsyncGenerator<Finding, void, void> {
+async function* findingsOf(
+  { settings, address, env }: DoctorOrder,
+  ending: AbortSignal,
+): AsyncGenerator<Finding, void, void> {
   const { brokers, topic, schema } = settings;
   const properties = withOAuth({ oauthToken: undefined, properties: settings.properties });
   const hasClient = yield* findClient();
   if (brokers === undefined) {
     yield bad("Brokers", "nobody says where Kafka is", "give --brokers, or SESSION_TRACKING_KAFKA_BROKERS");
   } else if (hasClient) {
-    yield* findKafka({ brokers, topic, properties, oauthToken: undefined, groupId: readerGroupId });
+    yield* findKafka({ brokers, topic, properties, oauthToken: undefined, groupId: readerGroupId }, ending);
   } else {
     yield unchecked("Kafka", "without its client there is no way to see it", `kcat -b ${brokers} -L`);
   }

@@ -7,7 +7,9 @@ import {
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { printableJson } from "../base/text.js";
 import type { EventView } from "../contract/personal-fields.js";
+import type { InvalidRecord } from "../kafka/consumer/consumed-record.js";
 import { isInvalid, type ReadRecord } from "./record-stream.js";
+import { decodeRun, jsonOfRun } from "./run-text.js";
 import { isValidDuration, isValidTime, millisecondsText } from "./time-text.js";
 
 /** What a line of JSON holds besides what is masked. */
@@ -26,10 +28,16 @@ export function jsonOfRecord(read: ReadRecord, view: EventView | undefined, { ha
       partition,
       offset,
       ...(timestamp !== undefined && { timestamp }),
-      ...(isInvalid(read) ? { problem: read.reason } : view && jsonOfView(view)),
+      ...(isInvalid(read) ? jsonWithoutEvent(read) : view && jsonOfView(view)),
       ...(hasValue && value !== undefined && { value: Buffer.from(value).toString("base64") }),
     }),
   );
+}
+
+/** A run record, or why there is no event. */
+function jsonWithoutEvent({ record, reason }: InvalidRecord): object {
+  const run = decodeRun(record.value);
+  return run === undefined ? { problem: reason } : jsonOfRun(run);
 }
 
 /** An event and its session context in protobuf's JSON. */

@@ -1,8 +1,8 @@
 import type { SessionActivityEvent, SessionContext } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { cutText, printable } from "../base/text.js";
 import type { EventView } from "../contract/personal-fields.js";
-import type { SessionActivityRecord } from "../kafka/consumer/consumed-record.js";
-import type { InvalidReason } from "../kafka/consumer/consumer-stats.js";
+import type { InvalidRecord, SessionActivityRecord } from "../kafka/consumer/consumed-record.js";
+import { decodeRun, lineOfRun } from "./run-text.js";
 import type { Terminal, Tone } from "./terminal.js";
 import { durationText, momentText } from "./time-text.js";
 
@@ -26,8 +26,10 @@ export function lineOfEvent({ event, context, isContextOpaque }: EventView, pain
   ].join(" ");
 }
 
-/** A record that holds no event, on one line. Nothing of what is in it. */
-export function lineOfInvalid(record: SessionActivityRecord, reason: InvalidReason, paint: Paint): string {
+/** A record that holds no event, on one line: a run record, or else nothing of what is in it. */
+export function lineOfInvalid({ record, reason }: InvalidRecord, paint: Paint): string {
+  const run = decodeRun(record.value);
+  if (run !== undefined) return lineOfRun(run, paint);
   const bytes = record.value?.length ?? 0;
   return `${paint("bad", `no event: ${reason}`)} ${bytes} bytes ${paint("faint", placeOf(record))}`;
 }

@@ -1,26 +1,13 @@
 import type { SessionActivityEvent, SessionContext } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { printable } from "../base/text.js";
 import type { EventView } from "../contract/personal-fields.js";
 import type { SchemaFrame } from "../kafka/client/schema-frame.js";
 import type { SessionActivityRecord } from "../kafka/consumer/consumed-record.js";
 import { placeOf } from "./event-line.js";
+import { type Row, section } from "./report-section.js";
 import type { Terminal } from "./terminal.js";
 import { durationText, millisecondsText, momentText } from "./time-text.js";
 
 type Paint = Terminal["paint"];
-
-/** A name and what it says, as a line of a report shows them. */
-export type Row = readonly [name: string, value: string | undefined];
-
-/** A heading and its rows. Rows that say nothing are left out, and what came from elsewhere is made printable. */
-export function section(heading: string, rows: readonly Row[], paint: Paint): string {
-  const said = rows.flatMap(([name, value]) =>
-    value === undefined || value === "" ? [] : [[printable(name), value] as const],
-  );
-  const width = Math.max(0, ...said.map(([name]) => name.length));
-  const lines = said.map(([name, value]) => `  ${paint("faint", name.padEnd(width))}  ${printable(value)}`);
-  return [paint("strong", printable(heading)), ...lines, ""].join("\n");
-}
 
 /** All that an event says, in sections. */
 export function reportOfEvent({ event, context, isContextOpaque }: EventView, paint: Paint): string {

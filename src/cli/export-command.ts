@@ -3,6 +3,7 @@ import type { TroubleLog } from "../base/log.js";
 import { wrongOption } from "../base/option-error.js";
 import { type OptionsOf, oneOf, readOptions, text } from "../base/options.js";
 import { createMask, createMaskKey, type Mask, viewEvent } from "../contract/personal-fields.js";
+import type { NativeMessage } from "../kafka/client/kafka-client.js";
 import type { KafkaTrouble } from "../kafka/client/kafka-troubles.js";
 import type { TopicReader } from "../kafka/consumer/topic-reader.js";
 import { type Argument, argument, type ParsedArguments, parseArguments, settingsOf } from "./arguments.js";
@@ -112,7 +113,7 @@ export function readExportArguments(args: readonly string[], env: Environment = 
 async function runExport(settings: ExportOrder, terminal: Terminal, log: TroubleLog<KafkaTrouble>): Promise<void> {
   const file = settings.output === undefined ? undefined : await openExportFile(settings.output, settings.order);
   try {
-    const reader = await openReader(settings, log);
+    const reader = await openReader(settings, log, terminal.ending);
     try {
       const lines = await copy(settings, reader, file, terminal);
       if (terminal.ending.aborted) return noteInterruption(settings, file, terminal);
@@ -158,6 +159,7 @@ async function copy(
   for (const { partition, next, end } of begun.ranges) {
     const range = { from: new Map([[partition, next]]), to: new Map([[partition, end]]) };
     for await (const messages of reader.read(range, terminal.ending)) {
+      noteGap(messages[0], partition, now, terminal);
       const records = select(messages);
       await write(records.map(lineOf).join(""));
       now = advance(now, partition, (messages.at(-1)?.offset ?? next) + 1, records.length);
@@ -202,6 +204,15 @@ function createNote(file: ExportFile | undefined): (now: Progress) => Promise<vo
     await file?.note(now);
     notedMs = performance.now();
   };
+}
+
+/** Says that offsets have no records: retention was faster, or the topic is compacted. */
+function noteGap(first: NativeMessage | undefined, partition: number, now: Progress, terminal: Terminal): void {
+  const next = now.ranges.find((range) => range.partition === partition)?.next ?? 0;
+  if (first === undefined || first.offset <= next) return;
+  terminal.note(
+    `Partition ${partition} has no records from ${next} to ${first.offset - 1}: retention may have deleted them`,
+  );
 }
 
 function advance(now: Progress, partition: number, next: number, lines: number): Progress {

@@ -2,8 +2,8 @@ import { isPersonalSignal, type Mask } from "../contract/personal-fields.js";
 import type { DatabaseSettings } from "../history/database.js";
 import { createSignalHistory, openSignalDatabase, type SignalChange } from "../history/index.js";
 import { describeRefusal } from "./database-refusal.js";
-import { section } from "./event-report.js";
 import { closeDatabase } from "./history-worker.js";
+import { section } from "./report-section.js";
 import type { Terminal } from "./terminal.js";
 
 /** What a history knows about an event or a session. */

@@ -18,12 +18,17 @@ export function isInvalid(read: ReadRecord): read is InvalidRecord {
 }
 
 /** Opens the topic of a command. */
-export async function openReader(settings: ReadingSettings, log: TroubleLog<KafkaTrouble>): Promise<TopicReader> {
+export async function openReader(
+  settings: ReadingSettings,
+  log: TroubleLog<KafkaTrouble>,
+  ending: AbortSignal,
+): Promise<TopicReader> {
   const { brokers, topic, oauthToken, properties } = settings;
   try {
     return await openTopic(
       { brokers, topic, oauthToken, properties: withOAuth({ oauthToken, properties }), groupId: readerGroupId },
       log,
+      ending,
     );
   } catch (error) {
     throw new Error(`${errorMessage(error)}. To find out why, run: session-activity doctor`, { cause: error });

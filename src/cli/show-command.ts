@@ -136,7 +136,7 @@ async function findInTopic(settings: ShowSettings, terminal: Terminal, log: Trou
   const { id, until = Date.now() } = settings;
   const minted = mintedAt(id);
   const since = settings.since ?? (minted === undefined ? Date.now() - dayMs : minted - clockSlackMs);
-  const reader = await openReader(settings, log);
+  const reader = await openReader(settings, log, terminal.ending);
   try {
     const range = { from: await beginningsOf(reader, since), to: await endsOf(reader, until) };
     const progress = progressOf(range, terminal, "Looked at");

@@ -89,7 +89,7 @@ export function readTailArguments(args: readonly string[], env: Environment = pr
 }
 
 async function tail(settings: TailSettings, terminal: Terminal, log: TroubleLog<KafkaTrouble>): Promise<void> {
-  const reader = await openReader(settings, log);
+  const reader = await openReader(settings, log, terminal.ending);
   try {
     const { since, limit } = settings;
     const select = createSelector(settings, settings);
@@ -113,7 +113,7 @@ function createPrinter({ json, reveal }: TailSettings, { paint }: Terminal): (re
   return (read) => {
     const view = isInvalid(read) ? undefined : viewEvent(read.event, mask);
     if (json) return jsonOfRecord(read, view, { hasValue: reveal });
-    if (isInvalid(read)) return lineOfInvalid(read.record, read.reason, paint);
+    if (isInvalid(read)) return lineOfInvalid(read, paint);
     return view === undefined ? "" : lineOfEvent(view, paint);
   };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { encodeSessionContext, SessionActivityEventSchema } from "../../src/index.js";
 import { frameOf } from "../../src/kafka/client/schema-frame.js";
 import { runCommand } from "./run-command.js";
@@ -69,9 +70,27 @@ describe("decode", () => {
       writeFileSync(file, content);
       const { exitCode, stdout, stderr } = await runCommand("decode", file);
       expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
-      expect(stderr).toContain("no event and no session context");
+      expect(stderr).toContain("no event, no run record and no session context");
     },
   );
+
+  test("takes a run record", async () => {
+    const run = create(SessionActivityRunSchema, {
+      instanceId: "instance-1",
+      service: "account-service",
+      state: "RUNNING",
+      startedAt: timestampFromMs(1),
+      at: timestampFromMs(2),
+      lastSequence: 7n,
+      losses: [{ sequence: 3n, reason: "queue_full" }],
+      counts: { delivered: 6n, dropped: { queue_full: 1n } },
+    });
+    writeFileSync(file, toBinary(SessionActivityRunSchema, run));
+    const { stdout } = await runCommand("decode", file);
+    expect(stdout).toMatch(/^Run instance-1\n {2}state {10}RUNNING\n.*\n {2}declared lost {2}3 \(queue_full\)\n/s);
+    const { lines } = await runCommand("decode", file, "--json");
+    expect(JSON.parse(lines.join(""))).toMatchObject({ encoding: "raw", run: { state: "RUNNING", lastSequence: "7" } });
+  });
 
   test("says that there is no such file", async () => {
     const { exitCode, stderr } = await runCommand("decode", `${file}-none`);

@@ -1,5 +1,5 @@
 // The commands of docs/terminal.md, and its pictures: what the program prints on an embedded Kafka. After a change of what it
-// prints, WRITE_SCREENSHOTS=1 draws them anew.
+// prints, `npm run docs:terminal` draws them anew.
 import { readFileSync, writeFileSync } from "node:fs";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";

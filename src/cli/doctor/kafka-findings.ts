@@ -35,12 +35,19 @@ function adviceForClient(code: string | undefined): string {
 }
 
 /** Looks at Kafka from outside to inside: the addresses, the login, the brokers, the topic, and what this client may do. */
-export async function* findKafka(kafka: KafkaUnderTest): AsyncGenerator<Finding, void, void> {
+export async function* findKafka(kafka: KafkaUnderTest, ending: AbortSignal): AsyncGenerator<Finding, void, void> {
   const addresses = kafka.brokers.split(",");
-  for (const address of addresses) yield findingOfListener(address, await probeListener(address, kafka.properties));
+  let isAnyGood = false;
+  for (const address of addresses) {
+    const finding = findingOfListener(address, await probeListener(address, kafka.properties));
+    yield finding;
+    isAnyGood ||= finding.kind !== "bad";
+  }
+  // Nobody is there to be asked.
+  if (!isAnyGood) return;
   let view: ClusterView;
   try {
-    view = await viewCluster(kafka);
+    view = await viewCluster(kafka, ending);
   } catch (error) {
     yield bad("Kafka settings", errorMessage(error), "mend the librdkafka properties, or the files that they name");
     return;

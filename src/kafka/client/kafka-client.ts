@@ -162,6 +162,7 @@ export interface NativeConsumer extends NativeClient {
   on(event: "partition.eof", listener: (end: NativeOffset) => void): unknown;
   on(event: "rebalance.error", listener: (error: Error) => void): unknown;
   on(event: "offset.commit", listener: (error: NativeError | null, offsets: NativeOffset[]) => void): unknown;
+  removeListener(event: "partition.eof", listener: (end: NativeOffset) => void): unknown;
   /** With 0, `consume` takes what is there and parks no thread. */
   setDefaultConsumeTimeout(timeoutMs: number): void;
   /** Whether `consume` calls back with what there is as soon as there is something, and does not wait for as many as it may take. */

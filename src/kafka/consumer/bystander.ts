@@ -5,7 +5,7 @@ import { loadKafkaClient, type NativeConsumer } from "../client/kafka-client.js"
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { createTokenKeeper } from "../client/token-keeper.js";
 import type { ConsumerSettings } from "./consumer-options.js";
-import { consumerProperties } from "./consumer-properties.js";
+import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
 
 /** What a client needs that only looks on. */
 export type BystanderSettings = Pick<ConsumerSettings, "brokers" | "groupId" | "oauthToken" | "properties">;
@@ -21,10 +21,10 @@ export interface Bystander {
 export async function createBystander(settings: BystanderSettings, log: TroubleLog<KafkaTrouble>): Promise<Bystander> {
   // Who is not a member asks as one of the older protocol, whatever the group has.
   const { "group.protocol": _, ...properties } = settings.properties;
-  const client = loadKafkaClient().createConsumer({
-    ...consumerProperties({ ...settings, properties }),
-    "enable.auto.commit": false,
-  });
+  const client = loadKafkaClient().createConsumer(
+    { ...consumerProperties({ ...settings, properties }), "enable.auto.commit": false },
+    consumerTopicProperties,
+  );
   const tokens = createTokenKeeper(client, settings.oauthToken, log);
   bridgeClientLog(client, log, tokens);
   const failure = await connectWithoutBroker(client);

@@ -23,10 +23,12 @@ export async function committedOffsets(
 }
 
 /** The partitions of a topic. None if the cluster does not know the topic, as is possible for a moment after its creation. */
-export async function partitionsOf(client: NativeConsumer, topic: string): Promise<readonly number[]> {
-  const { topics = [] } = await answerOf<NativeMetadata>((done) =>
-    client.getMetadata({ topic, timeout: answerTimeoutMs }, done),
-  );
+export async function partitionsOf(
+  client: NativeConsumer,
+  topic: string,
+  signal?: AbortSignal,
+): Promise<readonly number[]> {
+  const { topics = [] } = await metadataOf(client, topic, signal);
   return topics.find(({ name }) => name === topic)?.partitions.map(({ id }) => id) ?? [];
 }
 
@@ -42,6 +44,25 @@ export async function offsetsAt(
     client.offsetsForTimes(times, answerTimeoutMs, done),
   );
   return new Map(offsets.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => [partition, offset]));
+}
+
+/** How long one question may hold a thread. A process cannot end meanwhile. */
+const patienceMs = 500;
+
+/** Brokers, and a topic. Asks in short questions until there is an answer, so that it can be told to give up. */
+export async function metadataOf(client: NativeConsumer, topic: string, signal?: AbortSignal): Promise<NativeMetadata> {
+  const endMs = performance.now() + answerTimeoutMs;
+  for (;;) {
+    const askedMs = performance.now();
+    try {
+      return await answerOf<NativeMetadata>((done) => client.getMetadata({ topic, timeout: patienceMs }, done));
+    } catch (error) {
+      const nowMs = performance.now();
+      // What is refused at once will be refused again.
+      const isRefused = nowMs - askedMs < patienceMs / 2;
+      if (isRefused || nowMs > endMs || signal?.aborted) throw error;
+    }
+  }
 }
 
 /** Where these partitions begin and end. */

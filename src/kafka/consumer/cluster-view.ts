@@ -9,7 +9,7 @@ import {
 } from "../client/kafka-client.js";
 import { createTokenKeeper } from "../client/token-keeper.js";
 import type { BystanderSettings } from "./bystander.js";
-import { answerOf } from "./client-answers.js";
+import { metadataOf } from "./client-answers.js";
 import { consumerProperties } from "./consumer-properties.js";
 
 /** A cluster as a client sees it, for whoever wants to know why something does not work. */
@@ -30,10 +30,11 @@ export interface ClientTrouble {
   readonly message: string;
 }
 
-const timeoutMs = 5_000;
+/** How long the brokers may take to describe a topic. */
+const timeoutMs = 2_000;
 
 /** Connects a client that keeps what it is told instead of logging it. Rejects if its properties are refused. */
-export async function viewCluster(settings: BystanderSettings): Promise<ClusterView> {
+export async function viewCluster(settings: BystanderSettings, signal?: AbortSignal): Promise<ClusterView> {
   const troubles: ClientTrouble[] = [];
   const note = (details: object, message = ""): void => {
     const kind: unknown = Reflect.get(details, "kind");
@@ -56,7 +57,7 @@ export async function viewCluster(settings: BystanderSettings): Promise<ClusterV
   return {
     client,
     troubles: () => troubles,
-    metadata: (topic) => answerOf<NativeMetadata>((done) => client.getMetadata({ topic, timeout: timeoutMs }, done)),
+    metadata: (topic) => metadataOf(client, topic, signal),
     async describeTopic(topic) {
       const [description] = await kafka.describeTopics(client, [topic], timeoutMs);
       return description;

@@ -56,6 +56,7 @@ export async function* readRange(
     }
   } finally {
     client.unassign();
+    client.removeListener("partition.eof", ended);
   }
 }
 

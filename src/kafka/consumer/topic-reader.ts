@@ -42,18 +42,22 @@ export interface TopicReader {
 const readingProperties = { "queued.max.messages.kbytes": 16_384, "fetch.wait.max.ms": 100 };
 
 /** Opens a topic. Rejects if no broker answers, or if there is no such topic. */
-export async function openTopic(source: TopicSource, log: TroubleLog<KafkaTrouble>): Promise<TopicReader> {
+export async function openTopic(
+  source: TopicSource,
+  log: TroubleLog<KafkaTrouble>,
+  signal?: AbortSignal,
+): Promise<TopicReader> {
   const { topic } = source;
   const properties = { ...readingProperties, ...source.properties, "enable.partition.eof": true };
   const { client, close } = await createBystander({ ...source, properties }, log);
   try {
-    const partitions = await partitionsOf(client, topic);
+    const partitions = await partitionsOf(client, topic, signal);
     if (partitions.length === 0) throw new Error(`there is no topic ${topic}`);
     return {
       partitions,
       marks: () => watermarksOf(client, topic, partitions),
       offsetsAt: (timeMs) => lookUp(client, topic, partitions, timeMs),
-      read: ({ from, to }, signal) => readRange(client, topic, { from, to, signal }),
+      read: ({ from, to }, ending) => readRange(client, topic, { from, to, signal: ending }),
       close,
     };
   } catch (error) {
