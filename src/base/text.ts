@@ -38,16 +38,22 @@ const unprintable =
 /** Marks that are drawn over what stands before them. Two are more than most languages need, and hundreds cover other lines. */
 const piledMarks = /(?<=^|\p{M}{2})\p{M}/gu;
 
+/** What is most text, and costs the least to look through. */
+const plainAscii = /^[\x20-\x5b\x5d-\x7e]*$/;
+const plainJson = /^[\x20-\x7e]*$/;
+
 /**
  * Makes a text that a terminal shows in its place and does nothing else with, on one line. What it would act on is escaped as
  * `\u{1b}`, and a backslash is doubled.
  */
 export function printable(text: string): string {
+  if (plainAscii.test(text)) return text;
   return escapeMatches(text, (character) => (character === "\\" ? "\\\\" : `\\u{${codeOf(character)}}`));
 }
 
 /** The same for a text that is JSON: it stays JSON with the same content. */
 export function printableJson(json: string): string {
+  if (plainJson.test(json)) return json;
   // Outside of texts, JSON has nothing of this. Inside, a backslash is an escape of JSON's own.
   return escapeMatches(json, (character) =>
     character === "\\"

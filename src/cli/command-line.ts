@@ -114,8 +114,8 @@ function cutOff({ ending }: Terminal): Promise<void> {
   });
 }
 
-function isEndedEarly(terminal: Terminal, { isEndless }: Command): boolean {
-  return terminal.ending.aborted && !isEndless;
+function isEndedEarly(terminal: Terminal, { endsSlowly }: Command): boolean {
+  return terminal.ending.aborted && !endsSlowly;
 }
 
 /** How a command ends that was told to. */

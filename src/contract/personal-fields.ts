@@ -62,6 +62,10 @@ export function createMaskKey(): Uint8Array {
   return randomBytes(keyBytes);
 }
 
+/** How many masks are remembered, and of what values: a few hundred KB. */
+const maxKnown = 4_096;
+const maxKnownLength = 128;
+
 /**
  * Creates a mask: `masked-` and eight hexadecimal digits, the same for the same value. It shows that two events are of one
  * user, and not of whom. With another key the digits are others.
@@ -69,7 +73,16 @@ export function createMaskKey(): Uint8Array {
  * @param key By default a new one, so that nothing can be compared across programs.
  */
 export function createMask(key: Uint8Array = createMaskKey()): Mask {
-  return (value) => (value === "" ? "" : `masked-${createHmac("sha256", key).update(value).digest("hex").slice(0, 8)}`);
+  const known = new Map<string, string>();
+  return (value) => {
+    if (value === "") return "";
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const mask = `masked-${createHmac("sha256", key).update(value).digest("hex").slice(0, 8)}`;
+    // Devices and user agents come again and again. Encoded contexts do not, and are long.
+    if (known.size < maxKnown && value.length <= maxKnownLength) known.set(value, mask);
+    return mask;
+  };
 }
 
 /** An event as somebody may see it, and what its session context says. */
