@@ -12,9 +12,10 @@ import {
 const { HeaderSchemaIdSerializer, ProtobufDeserializer, ProtobufSerializer, SchemaRegistryClient, SerdeType } =
   registry;
 
-const kafka = await startEmbeddedKafka();
+const kafka = await startEmbeddedKafka({ topics: ["header", "prefix", "guid"] });
 const client = SchemaRegistryClient.newClient({ baseURLs: ["mock://"] });
 const event = create(SessionActivityEventSchema, { eventId: "event-1", status: "OK" });
+/** What the registry knows the schema by. */
 const topic = "session-activities";
 
 function serializer(more) {
@@ -22,26 +23,23 @@ function serializer(more) {
   return new ProtobufSerializer(client, SerdeType.VALUE, { autoRegisterSchemas: true, registry: types, ...more });
 }
 
-/** Publishes with these options, and answers with the records as this package's consumer sees them. */
-async function published(options, count = 1) {
-  const records = [];
-  const publisher = createKafkaPublisher({ brokers: kafka.brokers, topic, ...options });
+/** Publishes to a topic with these options, and answers with what this package's consumer reads there. */
+async function published(name, options) {
+  const publisher = createKafkaPublisher({ brokers: kafka.brokers, topic: name, ...options });
   publisher.publish(createEventRecord(event));
   await publisher.close();
   const done = Promise.withResolvers();
   const consumer = createSessionActivityConsumer({
     brokers: kafka.brokers,
     groupId: `readers-${Math.random()}`,
-    topic,
+    topic: name,
     properties: { "group.protocol": "consumer" },
     onInvalid: (_, reason) => done.reject(new Error(reason)),
-    handle(read, record) {
-      if (records.push({ read, record }) === count) done.resolve();
-    },
+    handle: (read, record) => done.resolve({ read, record }),
   });
-  await done.promise;
+  const item = await done.promise;
   await consumer.close();
-  return records.at(-1);
+  return item;
 }
 
 // What the registry's writer makes: both forms, as bytes.
@@ -56,17 +54,15 @@ const guid = headers.__value_schema_id
 
 const reader = new ProtobufDeserializer(client, SerdeType.VALUE, {});
 const results = {};
-let count = 0;
 for (const schemaIdIn of ["header", "prefix"]) {
-  count += 1;
-  const { read, record } = await published({ schemaId: id, schemaIdIn }, count);
+  const { read, record } = await published(schemaIdIn, { schemaId: id, schemaIdIn });
   const given = Object.fromEntries(record.headers.map(({ key, value }) => [key, value]));
   const decoded = await reader.deserialize(topic, Buffer.from(record.value), given);
   results[schemaIdIn] = { ours: read.eventId, theirs: decoded.eventId };
   if (schemaIdIn === "prefix")
     results.isSamePrefix = Buffer.from(record.value).subarray(0, 6).equals(prefixed.subarray(0, 6));
 }
-const { record } = await published({ schemaId: guid }, count + 1);
+const { record } = await published("guid", { schemaId: guid });
 const own = record.headers.findLast(({ key }) => key === "__value_schema_id").value;
 results.isSameHeader = Buffer.from(own).equals(headers.__value_schema_id);
 process.stdout.write(`${JSON.stringify(results)}\n`);
