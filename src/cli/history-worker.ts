@@ -272,7 +272,8 @@ function consumerOptionsOf(
 
 /**
  * Records a batch. An event that can never be recorded is set aside into the history's table, where `forget` reaches it, too.
- * The consumer halves a batch that holds such an event until it is alone.
+ * The consumer halves a batch that holds such an event until it is alone. If that table is full, the event is the consumer's to
+ * set aside, into the dead-letter topic or by a log line.
  */
 async function recordOrSetAside(
   items: readonly SessionActivityItem[],
@@ -287,7 +288,7 @@ async function recordOrSetAside(
     const { topic, partition, offset } = item.record;
     // The text of such an error may quote the event.
     const reason = errorCode(error) ?? errorName(error);
-    await history.setAside(item.record, reason);
+    if ((await history.setAside(item.record, reason)) === "full") throw error;
     log.warn(
       "event_set_aside",
       { topic, partition, offset, reason },

@@ -23,6 +23,7 @@ import {
   objectWith,
   readOptions,
   text,
+  wholeNumber,
 } from "../base/options.js";
 import { historyPrefix, openSignalDatabase, type SignalDatabase } from "./database.js";
 import { normalizeSignal, type SessionSignals, sessionContextSignals } from "./signals.js";
@@ -59,6 +60,13 @@ export interface SignalHistoryOptions {
    */
   latenessMs?: number | undefined;
   /**
+   * How much the table `set_aside` may hold, in bytes. While it holds that much, `setAside` keeps nothing more, and answers with
+   * `full`: what was kept first stays until somebody has looked at it. All processes of a history should agree on it.
+   *
+   * @default 268_435_456
+   */
+  maxSetAsideBytes?: number | undefined;
+  /**
    * The secret by which somebody who was forgotten is known again, at least 16 bytes. Needed for `forget`, and from then on
    * in every process that records. By default, what the file holds that `SESSION_HISTORY_TOMBSTONE_KEY_FILE` names, or none.
    */
@@ -84,6 +92,7 @@ export interface HistorySettings {
   readonly requireVerified: boolean;
   readonly normalize: NonNullable<SignalHistoryOptions["normalize"]>;
   readonly latenessMs: number;
+  readonly maxSetAsideBytes: number;
   readonly tombstones: Tombstones | undefined;
   readonly log: TroubleLog;
 }
@@ -139,6 +148,14 @@ export const historyTable: OptionsOf<GivenSettings> = {
     max: 3_650 * dayMs,
     variable: "LATENESS_MS",
   }),
+  maxSetAsideBytes: wholeNumber({
+    meaning: "How much the table of what was set aside may hold",
+    unit: "bytes",
+    byDefault: 256 * 1024 * 1024,
+    min: 0,
+    max: 2 ** 40,
+    variable: "MAX_SET_ASIDE_BYTES",
+  }),
   tombstoneKey: {
     meaning: "The secret by which somebody who was forgotten is known again",
     expects: "at least 16 bytes, as a text or bytes",
@@ -160,11 +177,12 @@ export const tombstoneKeyFileOption: Option<Uint8Array | undefined> = {
   read: (value) => (typeof value === "string" ? readKey(value) : undefined),
 };
 
-const { schema, requireVerified, latenessMs } = historyTable;
+const { schema, requireVerified, latenessMs, maxSetAsideBytes } = historyTable;
 const historyVariables = variablesOf(historyPrefix, {
   schema,
   requireVerified,
   latenessMs,
+  maxSetAsideBytes,
   tombstoneKeyFile: tombstoneKeyFileOption,
 });
 

@@ -7,6 +7,7 @@ export const historyTroubles = [
   "event_invalid",
   "signal_ambiguous",
   "signals_left_out",
+  "set_aside_full",
 ] as const;
 
 /** A kind of trouble of src/history/. */

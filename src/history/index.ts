@@ -7,7 +7,7 @@ export {
 export type { SignalHistoryOptions } from "./history-options.js";
 export type { SignalChange, SignalChangesQuery, SignalPageQuery, SignalQueries } from "./queries.js";
 export type { NotRecordedReason } from "./recorded-activity.js";
-export type { RecordToSetAside, RetriedRecords, SetAsideRecord } from "./set-aside-records.js";
+export type { RecordToSetAside, RetriedRecords, SetAsideOutcome, SetAsideRecord } from "./set-aside-records.js";
 export {
   createSignalHistory,
   type ForgetRequest,

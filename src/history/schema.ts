@@ -1,7 +1,7 @@
 import { compactByRunsFunction, compactFunction } from "./sql/compact.js";
 import { forgetFunction, forgetSliceFunction } from "./sql/forget.js";
 import { recordAndTellFunction, recordFunction } from "./sql/record.js";
-import { setAsideFunction } from "./sql/set-aside.js";
+import { boundedSetAsideFunction, countSetAside, setAsideFunction } from "./sql/set-aside.js";
 import { furtherTables, tables } from "./sql/tables.js";
 
 /**
@@ -23,6 +23,8 @@ const migrations: readonly ((schema: string) => string)[] = [
       forgetSliceFunction(schema),
       setAsideFunction(schema),
     ].join("\n"),
+  // What was set aside has a bound. It is counted also for processes of version 3, which do not know the bound.
+  (schema) => [countSetAside(schema), boundedSetAsideFunction(schema)].join("\n"),
 ];
 
 /** The version that this package works with. */

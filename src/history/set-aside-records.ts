@@ -48,8 +48,17 @@ export interface RetriedRecords {
   readonly cursor: string | undefined;
 }
 
-/** What became of a record. */
-type SetAsideOutcome = "set_aside" | "duplicate" | "forgotten";
+/**
+ * What became of a record that was to be set aside.
+ *
+ * - `set_aside`: it is kept
+ * - `duplicate`: it was kept before
+ * - `forgotten`: its session or its user was forgotten, so nothing of it may be kept
+ * - `full`: what was set aside takes `maxSetAsideBytes`, so it is not kept
+ */
+export type SetAsideOutcome = (typeof outcomes)[number];
+
+const outcomes = ["set_aside", "duplicate", "forgotten", "full"] as const;
 
 /** The table of what was set aside. */
 export interface SetAsideTable {
@@ -80,7 +89,7 @@ export function createSetAsideTable(
   settings: HistorySettings,
   record: (event: SessionActivityEvent) => Promise<readonly SignalChange[]>,
 ): SetAsideTable {
-  const { schema, tombstones } = settings;
+  const { schema, tombstones, maxSetAsideBytes } = settings;
 
   async function add(given: RecordToSetAside, reason: string): Promise<SetAsideOutcome> {
     const event = decode(given.value);
@@ -96,11 +105,10 @@ export function createSetAsideTable(
       record: owner && bytesOf(given.value),
     };
     const marks = owner && tombstones ? tombstones.marksOf([owner.session_id], owner.user_id) : [];
-    const statement = `select s.is_new::text as is_new, s.is_forgotten::text as is_forgotten
-      from ${schema}.set_aside_record($1::text::jsonb, $2, $3) s`;
-    const [row] = await ask(statement, [JSON.stringify(entry), marks, tombstones?.keyId ?? null]);
-    if (row?.["is_forgotten"] === "true") return "forgotten";
-    return row?.["is_new"] === "true" ? "set_aside" : "duplicate";
+    const statement = `select ${schema}.set_aside_record_4($1::text::jsonb, $2, $3, $4::text::bigint) as outcome`;
+    const values = [JSON.stringify(entry), marks, tombstones?.keyId ?? null, String(maxSetAsideBytes)];
+    const [row] = await ask(statement, values);
+    return outcomes.find((one) => one === row?.["outcome"]) ?? "full";
   }
 
   async function find(after: string, limit: number): Promise<SetAsideRecord[]> {

@@ -13,6 +13,7 @@ import {
   createSetAsideTable,
   type RecordToSetAside,
   type RetriedRecords,
+  type SetAsideOutcome,
   type SetAsideRecord,
 } from "./set-aside-records.js";
 import { type Ask, createAsk, type Row } from "./statement.js";
@@ -46,6 +47,8 @@ export interface SignalHistoryStats {
   readonly leftOut: number;
   /** Records set aside, into the table `set_aside`. */
   readonly setAside: number;
+  /** Records that were not set aside, since that table is full. */
+  readonly setAsideFull: number;
   /** Events that are not for the history, by reason. */
   readonly notRecorded: Readonly<Partial<Record<NotRecordedReason, number>>>;
 }
@@ -87,9 +90,12 @@ export interface SignalHistory extends SignalQueries {
    * Sets a record aside that cannot be recorded, so that whoever reads the topic can go on. Setting the same record aside again
    * changes nothing. `reason` must not quote the event.
    *
+   * Answers with what became of it. `full` says that it is not kept, since what was set aside takes `maxSetAsideBytes`: whoever
+   * sets it aside has to keep it elsewhere, or to count it as lost.
+   *
    * The record's bytes are kept if the history can tell whose they are, so that `forget` reaches them, and up to 1 MiB.
    */
-  setAside(record: RecordToSetAside, reason: string): Promise<void>;
+  setAside(record: RecordToSetAside, reason: string): Promise<SetAsideOutcome>;
   /** What was set aside, in the order in which it was. */
   listSetAside(page?: SignalPageQuery): Promise<SetAsideRecord[]>;
   /**
@@ -127,7 +133,16 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
   const { database, schema, tombstones } = settings;
   const log: TroubleLog<HistoryTrouble> = settings.log;
   const ask = createAsk(database, schema);
-  const counts = { recorded: 0, changed: 0, duplicates: 0, forgotten: 0, ambiguous: 0, leftOut: 0, setAside: 0 };
+  const counts = {
+    recorded: 0,
+    changed: 0,
+    duplicates: 0,
+    forgotten: 0,
+    ambiguous: 0,
+    leftOut: 0,
+    setAside: 0,
+    setAsideFull: 0,
+  };
   const late: Partial<Record<LateReason, number>> = {};
   const notRecorded: Partial<Record<NotRecordedReason, number>> = {};
   const asideTable = createSetAsideTable(ask, settings, (event) => recordBatch([event]));
@@ -189,10 +204,20 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
     }
   }
 
-  async function setAside(record: RecordToSetAside, reason: string): Promise<void> {
+  async function setAside(record: RecordToSetAside, reason: string): Promise<SetAsideOutcome> {
     const outcome = await asideTable.add(record, reason);
     if (outcome === "set_aside") counts.setAside += 1;
     if (outcome === "forgotten") counts.forgotten += 1;
+    if (outcome === "full") {
+      counts.setAsideFull += 1;
+      const { topic, partition, offset } = record;
+      log.error(
+        "set_aside_full",
+        { topic, partition, offset, reason },
+        `${schema}.set_aside is full: records are not set aside there until it has room; list and retry what is in it, or raise maxSetAsideBytes`,
+      );
+    }
+    return outcome;
   }
 
   function noteOddities({ isAmbiguous, leftOut }: Extract<RecordedActivity, { readonly kind: "activity" }>): void {

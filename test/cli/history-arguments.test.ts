@@ -83,6 +83,7 @@ describe("arguments", () => {
       SESSION_HISTORY_SCHEMA: "s",
       SESSION_HISTORY_REQUIRE_VERIFIED: "true",
       SESSION_HISTORY_LATENESS_MS: "3456000000",
+      SESSION_HISTORY_MAX_SET_ASIDE_BYTES: "6",
       SESSION_HISTORY_TOMBSTONE_KEY_FILE: fileWith("0123456789abcdef"),
       SESSION_HISTORY_GROUP: "g",
       SESSION_HISTORY_DEAD_LETTER_TOPIC: "dead",
@@ -102,7 +103,13 @@ describe("arguments", () => {
     const { address, options } = read([], env);
     expect(address).toEqual({ url: "./folder", maxConnections: 8, timeoutMs: 1_000 });
     expect(options).toMatchObject({
-      history: { schema: "s", requireVerified: true, latenessMs: 3_456_000_000, tombstoneKey: expect.any(Uint8Array) },
+      history: {
+        schema: "s",
+        requireVerified: true,
+        latenessMs: 3_456_000_000,
+        maxSetAsideBytes: 6,
+        tombstoneKey: expect.any(Uint8Array),
+      },
       kafka: { brokers: "env:9092", groupId: "g", deadLetterTopic: "dead", closeTimeoutMs: 1 },
       maxBackoffMs: 2,
       compactEveryMs: 3,

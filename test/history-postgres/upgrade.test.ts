@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-it("processes of version 2 record, ask and compact while the schema is brought to version 3, and after that", async () => {
+it("processes of version 2 record, ask and compact while the schema is brought to the newest version, and after that", async () => {
   const url = await server.createDatabase("upgrade");
   const database = openSignalDatabase({ url, maxConnections: 6 });
   onTestFinished(() => database.close());

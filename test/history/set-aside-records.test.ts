@@ -3,10 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   createSignalHistory,
   openSignalDatabase,
+  type RecordToSetAside,
+  type SetAsideOutcome,
   type SetAsideRecord,
   type SignalDatabase,
   type SignalHistory,
 } from "../../src/history/index.js";
+import { migrateStatement } from "../../src/history/schema.js";
+import { recordingLogger } from "../kafka/kafka-fixtures.js";
 import { rejectionOf } from "../support/refusal.js";
 import { eventOf, recordOf } from "./history-fixtures.js";
 import { linesOf } from "./model.js";
@@ -167,6 +171,87 @@ describe("forget", () => {
     await history.setAside(recordOf(poison), "a");
     expect(await history.forget({ userId: "ada" })).toEqual({ sessions: 1, changes: 1 });
     expect(await linesOf(history, "s")).toEqual([]);
+  });
+});
+
+describe("what was set aside is bounded", () => {
+  /** What is kept now, as the history counts it and as it is. */
+  async function bytesKept(): Promise<{ counted: number; found: number }> {
+    const schema = `aside_${schemas}`;
+    const { rows } = await embedded.query(`select s.set_aside_bytes::text as counted,
+      (select coalesce(sum(${schema}.set_aside_size(a)), 0)::text from ${schema}.set_aside a) as found from ${schema}.state s`);
+    const [{ counted, found }] = rows as [{ counted: string; found: string }];
+    return { counted: Number(counted), found: Number(found) };
+  }
+
+  const numbered = (number: number): RecordToSetAside =>
+    recordOf(eventOf({ id: `e${number}`, at: number, session: `s${number}`, user: "ada", country: "DE" }));
+
+  it("a full table keeps what it has, and what comes next is refused, counted and told", async () => {
+    const log = recordingLogger();
+    const history = await newHistory({ maxSetAsideBytes: 5_000, log });
+    const given = Array.from({ length: 40 }, (_, number) => numbered(number));
+    const outcomes: SetAsideOutcome[] = [];
+    for (const one of given) outcomes.push(await history.setAside(one, "r"));
+    const kept = outcomes.indexOf("full");
+    expect(kept).toBeGreaterThan(5);
+    expect(outcomes).toEqual(outcomes.map((_, number) => (number < kept ? "set_aside" : "full")));
+    expect(history.stats()).toMatchObject({ setAside: kept, setAsideFull: 40 - kept });
+    expect((await history.listSetAside()).map(({ eventId }) => eventId)).toEqual(
+      Array.from({ length: kept }, (_, number) => `e${number}`),
+    );
+    const { topic, partition, offset } = given[kept]!;
+    expect(log.lines).toMatchObject([
+      { level: "error", details: { kind: "set_aside_full", topic, partition, offset, reason: "r" } },
+    ]);
+    const { counted, found } = await bytesKept();
+    expect(counted).toBe(found);
+    expect(counted).toBeGreaterThanOrEqual(5_000);
+    expect(counted).toBeLessThan(5_500);
+    // What is there stays there once, full or not.
+    expect(await history.setAside(given[0]!, "again")).toBe("duplicate");
+  });
+
+  it.each([
+    ["retrySetAside", (history: SignalHistory) => history.retrySetAside({ limit: 3 })],
+    ["forget", (history: SignalHistory) => history.forget({ sessionId: "s2" })],
+    ["a delete by hand", () => embedded.query(`delete from aside_${schemas}.set_aside`)],
+  ])("%s makes room", async (_name, makeRoom) => {
+    const history = await newHistory({ maxSetAsideBytes: 2_000 });
+    let number = 0;
+    for (; (await history.setAside(numbered(number), "r")) === "set_aside"; number += 1);
+    await makeRoom(history);
+    const { counted, found } = await bytesKept();
+    expect(counted).toBe(found);
+    expect(counted).toBeLessThan(2_000);
+    expect(await history.setAside(numbered(number), "r")).toBe("set_aside");
+  });
+
+  it("with a bound of 0 nothing is kept", async () => {
+    const history = await newHistory({ maxSetAsideBytes: 0 });
+    expect(await history.setAside(numbered(1), "r")).toBe("full");
+    const { rows } = await embedded.query(`select * from aside_${schemas}.session_user`);
+    expect(rows).toEqual([]);
+  });
+
+  it("what version 3 of the schema has set aside counts, and what its processes set aside after it", async () => {
+    await newHistory();
+    const schema = `aside_${schemas}_of_3`;
+    await embedded.query(migrateStatement(schema, 3));
+    const oldSetAside = (number: number) =>
+      embedded.query(`select * from ${schema}.set_aside_record($1::text::jsonb, $2, null)`, [
+        JSON.stringify({ topic: "t", partition: 0, record_offset: number, event_id: "e", reason: "r" }),
+        [],
+      ]);
+    await oldSetAside(1);
+    const history = createSignalHistory({ database, schema, maxSetAsideBytes: 300, log: false });
+    await history.migrate();
+    const counted = async (): Promise<unknown> =>
+      (await embedded.query(`select set_aside_bytes::int as bytes from ${schema}.state`)).rows;
+    expect(await counted()).toEqual([{ bytes: 203 }]);
+    await oldSetAside(2);
+    expect(await counted()).toEqual([{ bytes: 406 }]);
+    expect(await history.setAside(numbered(3), "r")).toBe("full");
   });
 });
 

@@ -801,9 +801,9 @@ describe("migrate", () => {
     await Promise.all([history.migrate(), history.migrate()]);
     await history.migrate();
     const { rows } = await database.query("select version from migrated.migration");
-    expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);
+    expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }, { version: 4 }]);
     await database.query("insert into migrated.migration (version) values (99)");
-    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 3: update the package/);
+    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 4: update the package/);
   });
 });
 
