@@ -15,7 +15,9 @@ const health = createHealthServer(({ url }, response) => {
   response.end(JSON.stringify({ ready, problems }));
 }).listen(Number(process.env["HEALTH_PORT"] ?? 8081));
 
-process.once("SIGTERM", () => {
-  // It goes on answering until all is done: not ready, and alive.
-  void tracking.shutDown().then(() => health.close());
-});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    // It goes on answering until all is done: not ready, and alive.
+    void tracking.shutDown().then(() => health.close());
+  });
+}

@@ -19,6 +19,8 @@ const consumer = createSessionActivityConsumer({
   },
 });
 
-process.once("SIGTERM", () => {
-  void consumer.close().then(() => database.close());
-});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    void consumer.close().then(() => database.close());
+  });
+}

@@ -12,4 +12,4 @@ const consumer = createSessionActivityConsumer({
   },
 });
 
-process.once("SIGTERM", () => void consumer.close());
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void consumer.close());

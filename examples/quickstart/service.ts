@@ -8,4 +8,4 @@ const handler = connectNodeAdapter(tracking.adapterOptions({ routes }));
 const server = tracking.watch(createServer(handler));
 server.listen(Number(process.env["PORT"] ?? 8080));
 
-process.once("SIGTERM", () => void tracking.shutDown());
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void tracking.shutDown());

@@ -6,4 +6,4 @@ const consumer = createSessionActivityConsumer({
   onInvalid: (record, reason) => console.error(record.offset, reason),
 });
 
-process.once("SIGTERM", () => void consumer.close());
+for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void consumer.close());

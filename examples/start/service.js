@@ -18,4 +18,4 @@ const handler = connectNodeAdapter(
 const server = tracking.watch(createServer(handler));
 server.listen(Number(process.env.PORT ?? 8080));
 
-process.once("SIGTERM", () => void tracking.shutDown());
+for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void tracking.shutDown());

@@ -16,7 +16,7 @@ const marking = createSessionGatewayInterceptor({
 const account = createClient(
   AccountService,
   createConnectTransport({
-    baseUrl: process.env["ACCOUNT_URL"] ?? "http://localhost:8081",
+    baseUrl: process.env["ACCOUNT_URL"] ?? "http://localhost:8080",
     httpVersion: "2",
     interceptors: [marking], // last
   }),
@@ -47,9 +47,11 @@ const handler = connectNodeAdapter({
   },
 });
 
-const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8080));
-process.once("SIGTERM", () => {
-  server.close();
-  server.closeAllConnections();
-  process.exit();
-});
+const server = createServer(handler).listen(Number(process.env["PORT"] ?? 8090));
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    server.close();
+    server.closeAllConnections();
+    process.exit();
+  });
+}

@@ -1,7 +1,7 @@
 import { createSessionActivityConsumer } from "connect-session-activity/kafka";
 import { createSessionKeySet, verifySessionActivity } from "connect-session-activity/signature";
 
-const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "http://localhost:8080/jwks" });
+const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "http://localhost:8090/jwks" });
 await keys.ready();
 const seen = new Set<string>();
 
@@ -23,7 +23,9 @@ const consumer = createSessionActivityConsumer({
   },
 });
 
-process.once("SIGTERM", () => {
-  keys.close();
-  void consumer.close();
-});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    keys.close();
+    void consumer.close();
+  });
+}

@@ -7,7 +7,7 @@ import { createSessionKeySet, createSessionVerifier } from "connect-session-acti
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { NotificationService } from "../../gen/example/notification/v1/notification_pb.js";
 
-const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "http://localhost:8080/jwks" });
+const keys = createSessionKeySet({ jwksUrl: process.env["GATEWAY_JWKS_URL"] ?? "http://localhost:8090/jwks" });
 await keys.ready(); // resolves after the first fetch. If it failed, marks are `key_unknown` until a later one succeeds
 
 const tracking = startSessionTracking({
@@ -38,9 +38,11 @@ const handler = connectNodeAdapter(
 );
 
 const server = tracking.watch(createServer(handler));
-server.listen(Number(process.env["PORT"] ?? 8081));
+server.listen(Number(process.env["PORT"] ?? 8080));
 
-process.once("SIGTERM", () => {
-  keys.close();
-  void tracking.shutDown().then(() => process.exit());
-});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    keys.close();
+    void tracking.shutDown().then(() => process.exit());
+  });
+}

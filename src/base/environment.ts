@@ -159,7 +159,8 @@ export function onTopOfEnvironment(
 ): unknown {
   if (given !== undefined && !isOptions(given)) return given;
   const { env = processEnvironment, ...options } = Object.fromEntries(entriesOf(given ?? {}));
-  if (env === false) return options;
+  // It stays, so that what is missing is not looked for in variables.
+  if (env === false) return { ...options, env };
   checkEnvironment(env);
   return onTopOf(readEnvironment(env, options), options);
 }

@@ -216,16 +216,20 @@ export const logOption: Option<Logger | false | undefined> = {
 export function readOptions<Settings>(owner: string, table: OptionsOf<Settings>, given: unknown): Settings {
   if (given !== undefined && !isOptions(given))
     throw wrongOptionShown(`the argument of ${owner}`, "an object with options", describeSecret(given));
-  return readFields(owner, table, given ?? {}, "", table);
+  const asked: object = given ?? {};
+  return readFields({ owner, root: table, hasEnvironment: Reflect.get(asked, "env") !== false }, table, asked, "");
 }
 
-function readFields<Settings>(
-  owner: string,
-  table: OptionsOf<Settings>,
-  given: object,
-  path: string,
-  root: OptionTable,
-): Settings {
+/** Whose options are read. */
+interface Reading {
+  readonly owner: string;
+  readonly root: OptionTable;
+  /** Whether a variable could be given instead. */
+  readonly hasEnvironment: boolean;
+}
+
+function readFields<Settings>(reading: Reading, table: OptionsOf<Settings>, given: object, path: string): Settings {
+  const { owner, root } = reading;
   const options: OptionTable = table;
   const values = new Map(entriesOf(given));
   for (const [name, value] of values) {
@@ -234,23 +238,25 @@ function readFields<Settings>(
   const settings = Object.fromEntries(
     Object.entries(options).map(([name, option]) => [
       name,
-      readOne(owner, `${path}${name}`, option, values.get(name), root),
+      readOne(reading, `${path}${name}`, option, values.get(name)),
     ]),
   );
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return settings as Settings;
 }
 
-function readOne(owner: string, path: string, option: Option<unknown>, value: unknown, root: OptionTable): unknown {
+function readOne(reading: Reading, path: string, option: Option<unknown>, value: unknown): unknown {
   const { fields } = option;
   if (value === undefined && fields === undefined) {
-    if (option.required) throw missingOption(path, option.expects, option.instead);
+    if (option.required) {
+      throw missingOption(path, option.expects, reading.hasEnvironment ? option.instead : undefined);
+    }
     return option.byDefault;
   }
   // An option inside may be required even if the whole group is left out.
   const inside = value ?? {};
   if (fields !== undefined && value !== null && isOptions(inside))
-    return readFields(owner, fields, inside, `${path}.`, root);
+    return readFields(reading, fields, inside, `${path}.`);
   const read = option.read(value);
   if (read === undefined) throw wrongValue(path, option, value);
   return read;

@@ -205,7 +205,8 @@ function workerSettings(
   }
   if (database !== undefined) return { ...settings, database, close: () => Promise.resolve() };
   if (address.url === undefined) {
-    const because = "or the variable SESSION_HISTORY_DATABASE: a history in memory would end with this process";
+    const instead = settings.env === false ? "" : "or the variable SESSION_HISTORY_DATABASE";
+    const because = `${instead === "" ? "since" : `${instead}:`} a history in memory would end with this process`;
     throw missingOption("database", workerTable.database.expects, because);
   }
   const own = openSignalDatabase({ ...address, env: false });

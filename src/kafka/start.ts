@@ -42,11 +42,11 @@ function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
 /** The Kafka publisher, or what stands for it. */
 function publisherOf(
   { brokers, clientId, ...kafka }: TrackingSettings["kafka"],
-  { service, log }: Pick<TrackingSettings, "service" | "log">,
+  { service, env, log }: Pick<TrackingSettings, "service" | "env" | "log">,
 ): Publisher {
   const trouble = createTroubleLog<KafkaTrouble>(log);
   if (brokers === "") {
-    const advice = "set SESSION_TRACKING_KAFKA_BROKERS, or give kafka.brokers";
+    const advice = `${env === false ? "" : "set SESSION_TRACKING_KAFKA_BROKERS, or "}give kafka.brokers`;
     trouble.warn("no_brokers", { service }, `no Kafka brokers, so session activity is not recorded: ${advice}`);
     return createNoPublisher("no_brokers");
   }

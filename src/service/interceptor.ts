@@ -136,11 +136,7 @@ export function buildInterceptor(
   };
 
   if (service === unknownService) {
-    log.warn(
-      "no_service",
-      { service },
-      "the service has no name in its events: give service, or SESSION_TRACKING_SERVICE",
-    );
+    log.warn("no_service", { service }, "the service has no name in its events: give the option service");
   }
   if (settings.publisher === undefined) {
     log.warn("no_publisher", { service }, "there is no publisher: session activity is not recorded");

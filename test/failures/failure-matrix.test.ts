@@ -1,81 +1,33 @@
 // Each cell of the matrix in docs/failures.md: a component that works, a failure of what it depends on, what is seen of it,
 // and the end of the failure.
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
-import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { ClassicLevel } from "classic-level";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, vi } from "vitest";
 import { createTroubleLog } from "../../src/base/log.js";
-import { type HistoryWorker, startHistoryWorker } from "../../src/cli/index.js";
-import { type OpenSignalDatabase, openSignalDatabase, type SignalDatabase } from "../../src/history/index.js";
-import {
-  type ConsumerStats,
-  createKafkaPublisher,
-  type OAuthToken,
-  startEmbeddedKafka,
-} from "../../src/kafka/index.js";
+import type { HistoryWorker } from "../../src/cli/index.js";
+import { type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
+import { type ConsumerStats, createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
 import { createEventRecord } from "../../src/publishing/event-record.js";
+import type { DropReason } from "../../src/publishing/publisher.js";
 import { createSessionKeySet, createSessionSigner, createSessionVerifier } from "../../src/signature/index.js";
 import { SpoolingPublisher } from "../../src/spool/durable-publisher.js";
+import { createDurablePublisher, type DurablePublisher } from "../../src/spool/index.js";
 import { durableSettings } from "../../src/spool/spool-options.js";
 import type { SpoolOperation } from "../../src/spool/spool-store.js";
-import { sessionEvents, startWorker, writeSessionEvents } from "../cli/cli-fixtures.js";
+import { startWorker } from "../cli/cli-fixtures.js";
 import { startConsumer, write, writeEvents } from "../kafka/consumer/consumer-fixtures.js";
 import { publishRange } from "../kafka/kafka-fixtures.js";
 import { api, type Proxy as Door, type Fault, failProduce, shutProxies, startProxy } from "../kafka/proxy.js";
 import { MemoryStore } from "../spool/memory-store.js";
-import { CallMaker, TestPublisher } from "../spool/spool-fixtures.js";
+import { CallMaker, TestPublisher, temporaryFolder } from "../spool/spool-fixtures.js";
 import { freePorts } from "../support/free-ports.js";
 import { until } from "../support/until.js";
-import { type Cell, cells, type Dependency, saidBy } from "./matrix.js";
-import { observedLog } from "./observed-log.js";
-
-/** A component that runs, and what fails beneath it. */
-interface Subject {
-  /** Its counts, and what else it says of itself. */
-  stats(): unknown;
-  readonly log: ReturnType<typeof observedLog>;
-  /** Resolves when it does its work. Undefined if the failure is there from the start. */
-  readonly works?: () => Promise<void>;
-  fail(): Promise<void> | void;
-  /** Ends the failure, and resolves when the component has made up for it. Undefined if it cannot. */
-  readonly recover?: () => Promise<void>;
-}
-
-type Starts = Readonly<Record<string, () => Promise<Subject>>>;
-
-/** Runs each cell of a dependency. What the component does not say of a failure was not seen. */
-function runCells(dependency: Dependency, starts: Starts): void {
-  describe(dependency, { timeout: 90_000 }, () => {
-    const own = cells.filter((cell) => cell.dependency === dependency);
-
-    it("has a run for each cell, and a cell for each run", () => {
-      expect(Object.keys(starts).toSorted()).toEqual(own.map(nameOf).toSorted());
-    });
-
-    it.each(own.map((cell) => [nameOf(cell), cell] as const))("%s", async (name, { counted, logged }) => {
-      const subject = await starts[name]!();
-      await subject.works?.();
-      expect(counted.length + logged.length).toBeGreaterThan(0);
-      const before = saidBy(subject.stats());
-      expect(counted.filter((one) => before.includes(one))).toEqual([]);
-      expect(logged.filter((kind) => subject.log.kinds.has(kind))).toEqual([]);
-      await subject.fail();
-      const isSeen = (): boolean => {
-        const said = saidBy(subject.stats());
-        return counted.every((one) => said.includes(one)) && logged.every((kind) => subject.log.kinds.has(kind));
-      };
-      await until(isSeen, () => ({ said: saidBy(subject.stats()), kinds: [...subject.log.kinds] }), 40_000);
-      await subject.recover?.();
-    });
-  });
-}
-
-function nameOf({ failure, component }: Cell): string {
-  return `${failure}: ${component}`;
-}
+import { type ObservedLog, observedLog } from "./observed-log.js";
+import { runCells, type Starts, type Subject } from "./run-cells.js";
 
 afterEach(async () => {
   vi.restoreAllMocks();
@@ -152,13 +104,13 @@ async function startVerifier(
   };
 }
 
-runCells("JWKS", {
+runCells("npm test", "JWKS", {
   "is absent: verifier": () => startVerifier("absent"),
-  "resets connections: verifier": () => startVerifier(({ socket }) => void socket.resetAndDestroy()),
+  "refuses (connections are reset): verifier": () => startVerifier(({ socket }) => void socket.resetAndDestroy()),
   "hangs: verifier": () => startVerifier(() => {}),
   "answers wrongly: verifier": () => startVerifier((_, response) => void response.end("<html>")),
   "refuses for good: verifier": () => startVerifier((_, response) => void response.writeHead(403).end()),
-  "is absent for longer than `maxStaleMs`: verifier": () => startVerifier("absent", { maxStaleMs: 3_000 }),
+  "is absent (for longer than `maxStaleMs`): verifier": () => startVerifier("absent", { maxStaleMs: 3_000 }),
 });
 
 /** A door to an embedded broker. */
@@ -170,24 +122,58 @@ async function startKafka(): Promise<{ door: Door; brokers: string }> {
   return { door, brokers: kafka.brokers };
 }
 
-async function startPublisher(fail: (door: Door) => Promise<void> | void, isLost = false): Promise<Subject> {
+/** What can happen to Kafka behind a door. It lasts until the door is led to its broker again. */
+const away = (door: Door): Promise<void> => door.shut();
+const broken = (door: Door): void => {
+  door.fault = () => "break";
+};
+const silent = (door: Door): void => {
+  door.fault = () => new Promise(() => {});
+};
+const refusing = (door: Door): void => {
+  door.fault = failProduce("session-activities", 29);
+};
+/** The frames are Kafka's, and what is in them is not. */
+const garbling = (door: Door): void => {
+  door.fault = ({ body }) => garble(body);
+};
+function garble(body: Buffer): void {
+  for (let at = 0; at < body.length; at += 1) body[at] = (at * 37 + 11) % 256;
+}
+/** Something else speaks there, and breaks off. */
+async function occupied(door: Door): Promise<void> {
+  await door.shut();
+  const impostor = createServer((socket) => void socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await new Promise<void>((resolve) => impostor.listen(Number(door.address.split(":")[1]), "127.0.0.1", resolve));
+  const { open } = door;
+  door.open = async (broker) => {
+    door.open = open;
+    await new Promise((resolve) => impostor.close(resolve));
+    await door.open(broker);
+  };
+}
+
+const impatient = { "socket.timeout.ms": 1_000, "reconnect.backoff.max.ms": 200, "retry.backoff.max.ms": 200 };
+
+async function startPublisher(fail: (door: Door) => Promise<void> | void, lostAs?: DropReason): Promise<Subject> {
   const { door, brokers } = await startKafka();
   const log = observedLog();
-  const properties = { "socket.timeout.ms": 1_000, "reconnect.backoff.max.ms": 200, "retry.backoff.max.ms": 200 };
-  const publisher = createKafkaPublisher({ brokers: door.address, topic: "session-activities", properties, log });
+  const publisher = createKafkaPublisher({
+    brokers: door.address,
+    topic: "session-activities",
+    properties: impatient,
+    log,
+  });
   onTestFinished(async () => {
     await door.open(brokers);
     await publisher.close();
   });
+  const stats = () => publisher.stats();
   publishRange(publisher, 1, 10);
   return {
     log,
-    stats: () => publisher.stats(),
-    works: () =>
-      until(
-        () => publisher.stats().delivered === 10,
-        () => publisher.stats(),
-      ),
+    stats,
+    works: () => until(() => publisher.stats().delivered === 10, stats),
     async fail() {
       await fail(door);
       publishRange(publisher, 11, 20);
@@ -196,73 +182,136 @@ async function startPublisher(fail: (door: Door) => Promise<void> | void, isLost
       door.fault = undefined;
       await door.open(brokers);
       // What was refused is gone: it takes a moment until the client asks again.
-      const expected = isLost ? 11 : 20;
-      await until(
-        () => {
-          if (isLost && publisher.stats().queued === 0) publishRange(publisher, 21, 21);
-          return publisher.stats().delivered >= expected;
-        },
-        () => publisher.stats(),
-      );
-      expect(publisher.stats()).toMatchObject({ dropped: isLost ? { unauthorized: expect.any(Number) } : {} });
+      const expected = lostAs === undefined ? 20 : 11;
+      const isBack = (): boolean => {
+        if (lostAs !== undefined && publisher.stats().queued === 0) publishRange(publisher, 21, 21);
+        return publisher.stats().delivered >= expected;
+      };
+      await until(isBack, stats);
+      expect(Object.keys(publisher.stats().dropped)).toEqual(lostAs === undefined ? [] : [lostAs]);
     },
   };
 }
 
-async function startReader(fail: (door: Door) => Promise<void> | void): Promise<Subject> {
+/** A publisher whose spool lies on a real disk. */
+async function startStoring(fail: (door: Door) => Promise<void> | void): Promise<Subject> {
   const { door, brokers } = await startKafka();
   const log = observedLog();
-  const consumer = startConsumer({
+  const kafka = createKafkaPublisher({
     brokers: door.address,
     topic: "session-activities",
-    handle: () => {},
+    properties: impatient,
+    closeTimeoutMs: 500,
     log,
-    properties: { "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 1_500 },
   });
+  const publisher = createDurablePublisher({
+    directory: temporaryFolder(),
+    publisher: kafka,
+    writeTimeoutMs: 4_000,
+    log,
+  });
+  onTestFinished(async () => {
+    await door.open(brokers);
+    await publisher.close();
+  });
+  const calls = new CallMaker();
+  async function call(times: number): Promise<void> {
+    for (let time = 0; time < times; time += 1) {
+      const event = calls.start();
+      expect(await publisher.begin(createEventRecord(event))).toBeUndefined();
+      publisher.publish(calls.end(event));
+    }
+  }
+  const stats = () => ({ ...publisher.stats(), spool: publisher.spool() });
+  const untilDelivered = (count: number): Promise<void> =>
+    until(() => publisher.stats().delivered === count && publisher.spool().stored === 0, stats, 60_000);
+  return {
+    log,
+    stats,
+    async works() {
+      await call(10);
+      await untilDelivered(10);
+    },
+    async fail() {
+      await fail(door);
+      await call(10);
+    },
+    async recover() {
+      door.fault = undefined;
+      await door.open(brokers);
+      await untilDelivered(20);
+      expect(stats()).toMatchObject({ dropped: {}, spool: { unrecorded: {}, setAside: {} } });
+    },
+  };
+}
+
+type ReadingComponent = "consumer" | "history worker";
+
+/** Who reads. */
+interface Reader {
+  stats(): unknown;
+  consumed(): ConsumerStats | undefined;
+}
+
+function startReading(
+  component: ReadingComponent,
+  log: ObservedLog,
+  { brokers, ...more }: { readonly brokers: string; readonly deadLetterTopic?: string },
+): Reader {
+  const properties = { "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 1_500 };
+  const stuckAfterMs = 500;
+  if (component === "consumer") {
+    const topic = "session-activities";
+    const retry = { maxBackoffMs: 200 };
+    const consumer = startConsumer({ brokers, topic, handle() {}, log, properties, stuckAfterMs, retry, ...more });
+    return { stats: consumer.stats, consumed: consumer.stats };
+  }
+  schemas += 1;
+  const worker = startWorker({
+    database: embedded,
+    history: { schema: `failures_${schemas}` },
+    kafka: { brokers, groupId: "g", properties, ...more },
+    stuckAfterMs,
+    log,
+  });
+  return { stats: worker.stats, consumed: () => worker.stats().consumer };
+}
+
+async function startReader(component: ReadingComponent, fail: (door: Door) => Promise<void> | void): Promise<Subject> {
+  const { door, brokers } = await startKafka();
+  const log = observedLog();
+  const reader = startReading(component, log, { brokers: door.address });
+  const untilHandled = (count: number): Promise<void> =>
+    until(() => reader.consumed()?.handled === count, reader.stats, 60_000);
   await writeEvents(brokers, "session-activities", [1, 10]);
   return {
     log,
-    stats: () => consumer.stats(),
-    works: () =>
-      until(
-        () => consumer.stats().handled === 10,
-        () => consumer.stats(),
-      ),
+    stats: reader.stats,
+    works: () => untilHandled(10),
     fail: () => fail(door),
     async recover() {
       door.fault = undefined;
       await door.open(brokers);
       await writeEvents(brokers, "session-activities", [11, 20]);
-      await until(
-        () => consumer.stats().handled === 20,
-        () => consumer.stats(),
-      );
+      await untilHandled(20);
     },
   };
 }
 
-/** A consumer that has to set a record aside, while that fails. An event after it shows whether the partition goes on. */
-async function startSettingAside(fault: Fault, end: Partial<ConsumerStats>): Promise<Subject> {
+/** A reader that has to set a record aside, while that fails. An event after it shows whether the partition goes on. */
+async function startSettingAside(
+  component: ReadingComponent,
+  fault: Fault,
+  end: Partial<ConsumerStats>,
+): Promise<Subject> {
   const { door, brokers } = await startKafka();
   const log = observedLog();
-  const consumer = startConsumer({
-    brokers: door.address,
-    topic: "session-activities",
-    deadLetterTopic: "dead-letters",
-    handle: () => {},
-    stuckAfterMs: 500,
-    log,
-    retry: { maxBackoffMs: 200 },
-  });
+  const reader = startReading(component, log, { brokers: door.address, deadLetterTopic: "dead-letters" });
   await writeEvents(brokers, "session-activities", [1, 1], [0]);
   return {
     log,
-    stats: () => consumer.stats(),
-    works: () =>
-      until(
-        () => consumer.stats().handled === 1,
-        () => consumer.stats(),
-      ),
+    stats: reader.stats,
+    works: () => until(() => reader.consumed()?.handled === 1, reader.stats),
     async fail() {
       door.fault = fault;
       await write(brokers, "session-activities", [{ partition: 0, value: Buffer.from("no event") }]);
@@ -270,17 +319,16 @@ async function startSettingAside(fault: Fault, end: Partial<ConsumerStats>): Pro
     },
     async recover() {
       door.fault = undefined;
-      await until(
-        () => consumer.stats().handled === 2,
-        () => consumer.stats(),
-      );
-      expect(consumer.stats()).toMatchObject({ ...end, problems: [] });
+      await until(() => reader.consumed()?.handled === 2, reader.stats);
+      expect(reader.consumed()).toMatchObject({ ...end, problems: [] });
     },
   };
 }
 
-const heldUp: Fault = ({ api: key, body }) =>
-  key === api.produce && body.includes("dead-letters") ? untilHealed() : undefined;
+/** A fault of what is written to the dead-letter topic, and of nothing else. */
+function ofDeadLetters(fault: Fault): Fault {
+  return (answer) => (answer.api === api.produce && answer.body.includes("dead-letters") ? fault(answer) : undefined);
+}
 
 /** Holds an answer back for a while. */
 function untilHealed(): Promise<void> {
@@ -291,58 +339,76 @@ function untilHealed(): Promise<void> {
 
 const oneAside = { invalid: { undecodable: 1 }, lost: 0 };
 
-runCells("dead-letter topic", {
-  "is absent: consumer": () => startSettingAside(failProduce("dead-letters", 3), oneAside),
-  "refuses for good: consumer": () => startSettingAside(failProduce("dead-letters", 29), oneAside),
-  "hangs: consumer": () => startSettingAside(heldUp, oneAside),
-  "takes no record, however small: consumer": () => startSettingAside(failProduce("dead-letters", 10), { lost: 1 }),
+const settingAside = (component: ReadingComponent): Starts => ({
+  [`is absent: ${component}`]: () => startSettingAside(component, failProduce("dead-letters", 3), oneAside),
+  [`refuses (connections break): ${component}`]: () =>
+    startSettingAside(
+      component,
+      ofDeadLetters(() => "break"),
+      oneAside,
+    ),
+  [`hangs: ${component}`]: () => startSettingAside(component, ofDeadLetters(untilHealed), oneAside),
+  [`answers wrongly (its answers are garbled): ${component}`]: () =>
+    startSettingAside(
+      component,
+      ofDeadLetters(({ body }) => garble(body)),
+      oneAside,
+    ),
+  [`refuses for good (no right to write): ${component}`]: () =>
+    startSettingAside(component, failProduce("dead-letters", 29), oneAside),
+  [`refuses for good (it takes no record, however small): ${component}`]: () =>
+    startSettingAside(component, failProduce("dead-letters", 10), { lost: 1 }),
 });
+
+runCells("npm test", "dead-letter topic", { ...settingAside("consumer"), ...settingAside("history worker") });
 
 /** A worker that finds no broker at its start. */
 async function startEarly(): Promise<Subject> {
   const { door, brokers } = await startKafka();
   await door.shut();
-  schemas += 1;
   const log = observedLog();
-  let worker: HistoryWorker | undefined;
+  let worker: Reader | undefined;
   return {
     log,
     stats: () => worker?.stats() ?? {},
     fail() {
-      worker = startWorker({
-        database: embedded,
-        history: { schema: `failures_${schemas}` },
-        kafka: { brokers: door.address, groupId: "g", properties: { "reconnect.backoff.max.ms": 200 } },
-        log,
-      });
+      worker = startReading("history worker", log, { brokers: door.address });
     },
     async recover() {
       await door.open(brokers);
-      await until(() => worker?.stats().ready ?? false, worker?.stats);
+      await until(() => worker?.consumed()?.joined ?? false, worker?.stats);
     },
   };
 }
 
-runCells("Kafka", {
-  "is absent: service publisher": () => startPublisher((door) => door.shut()),
-  "hangs: service publisher": () =>
-    startPublisher((door) => {
-      door.fault = ({ api: key }) => (key === api.produce ? new Promise(() => {}) : undefined);
-    }),
-  "breaks connections: service publisher": () =>
-    startPublisher((door) => {
-      door.fault = () => "break";
-    }),
-  "refuses for good: service publisher": () =>
-    startPublisher((door) => {
-      door.fault = failProduce("session-activities", 29);
-    }, true),
-  "is absent: consumer": () => startReader((door) => door.shut()),
-  "hangs: consumer": () =>
-    startReader((door) => {
-      door.fault = () => new Promise(() => {});
-    }),
-  "is absent at the start: history worker": startEarly,
+const reading = (component: ReadingComponent): Starts => ({
+  [component === "consumer" ? "is absent: consumer" : "is absent (later): history worker"]: () =>
+    startReader(component, away),
+  [`refuses (connections break): ${component}`]: () => startReader(component, broken),
+  [`hangs: ${component}`]: () => startReader(component, silent),
+  [`answers wrongly (something else listens there): ${component}`]: () => startReader(component, occupied),
+  [`answers wrongly (its answers are garbled): ${component}`]: () => startReader(component, garbling),
+});
+
+const publishing = (
+  component: "service publisher" | "durable publisher",
+  start: (fail: (door: Door) => Promise<void> | void, lostAs?: DropReason) => Promise<Subject>,
+): Starts => ({
+  [`is absent: ${component}`]: () => start(away),
+  [`refuses (connections break): ${component}`]: () => start(broken),
+  [`hangs: ${component}`]: () => start(silent),
+  [`answers wrongly (something else listens there): ${component}`]: () => start(occupied),
+  [`answers wrongly (its answers are garbled): ${component}`]: () => start(garbling, "error"),
+});
+
+runCells("npm test", "Kafka", {
+  ...publishing("service publisher", startPublisher),
+  "refuses for good: service publisher": () => startPublisher(refusing, "unauthorized"),
+  ...publishing("durable publisher", startStoring),
+  "refuses for good: durable publisher": () => startStoring(refusing),
+  ...reading("consumer"),
+  "is absent (at the start): history worker": startEarly,
+  ...reading("history worker"),
 });
 
 let embedded: OpenSignalDatabase;
@@ -353,153 +419,29 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => embedded.close());
 
-/** A worker whose database fails at that function while it should. */
-async function startRecorder(fail: (batch: string) => Promise<never> | undefined, setAside = 0): Promise<Subject> {
-  const kafka = await startEmbeddedKafka();
-  onTestFinished(() => kafka.close());
-  schemas += 1;
+/** A worker whose embedded database has a file where its folder should be. When that is gone, it begins. */
+function startInTheWay(): Promise<Subject> {
+  const folder = temporaryFolder();
+  const path = join(folder, "history");
+  writeFileSync(path, "in the way");
   const log = observedLog();
-  let isFailing = false;
-  const database: SignalDatabase = {
-    query: (text, values) => (isFailing ? fail(String(values?.[0])) : undefined) ?? embedded.query(text, values),
-  };
-  const worker = startWorker({
-    database,
-    history: { schema: `failures_${schemas}` },
-    kafka: { brokers: kafka.brokers, groupId: "g" },
-    stuckAfterMs: 300,
+  const start = (): HistoryWorker =>
+    startWorker({ database: openSignalDatabase({ url: path, env: false }), kafka: { brokers: "127.0.0.1:1" }, log });
+  let worker: HistoryWorker | undefined;
+  return Promise.resolve({
     log,
-  });
-  const events = sessionEvents(80);
-  await writeSessionEvents(kafka.brokers, "session-activities", events.slice(0, 40));
-  return {
-    log,
-    stats: worker.stats,
-    works: () => until(() => worker.stats().history.recorded === 40 && worker.stats().ready, worker.stats),
-    async fail() {
-      isFailing = true;
-      await writeSessionEvents(kafka.brokers, "session-activities", events.slice(40));
-    },
-    async recover() {
-      isFailing = false;
-      await until(() => worker.stats().history.recorded === 80 - setAside && worker.stats().ready, worker.stats);
-    },
-  };
-}
-
-const failing = (code: string, message: string) => (): Promise<never> =>
-  Promise.reject(Object.assign(new Error(message), { code }));
-
-/** Something that listens where PostgreSQL should, and does that with a connection. */
-async function startImpostor(onConnection: (socket: Socket) => void): Promise<string> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on("error", () => {}));
-    onConnection(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  return `postgresql://recorder@127.0.0.1:${typeof address === "object" ? address?.port : ""}/history`;
-}
-
-/** A worker whose database is at an address from the start. */
-async function startAt(url: string, isEnd = false): Promise<Subject> {
-  const log = observedLog();
-  const worker = startHistoryWorker({
-    database: openSignalDatabase({ url, env: false }),
-    kafka: { brokers: "127.0.0.1:1" },
-    maxBackoffMs: 100,
-    stuckAfterMs: 300,
-    env: false,
-    log,
-  });
-  onTestFinished(() => worker.close());
-  let hasBegun = false;
-  return {
-    log,
-    stats: () => (hasBegun ? worker.stats() : {}),
+    stats: () => worker?.stats() ?? {},
     fail() {
-      hasBegun = true;
+      worker = start();
     },
     async recover() {
-      if (isEnd) await expect(worker.closed).rejects.toThrow(/^the database refuses: /);
-      else expect(worker.stats()).toMatchObject({ live: true, ready: false });
+      await expect(worker?.closed).rejects.toThrow(/^the database refuses: /);
+      rmSync(path);
+      const next = start();
+      await until(() => next.stats().consumer !== undefined, next.stats, 60_000);
     },
-  };
-}
-
-/** PostgreSQL's answer to a login that it refuses. */
-function refusal(code: string, message: string): Buffer {
-  const fields = Buffer.from(`SFATAL\0C${code}\0M${message}\0\0`);
-  const head = Buffer.from("E....");
-  head.writeInt32BE(fields.length + 4, 1);
-  return Buffer.concat([head, fields]);
-}
-
-runCells("PostgreSQL", {
-  "is absent: history worker": () => startRecorder(failing("ECONNREFUSED", "connect ECONNREFUSED")),
-  "resets connections: history worker": async () => startAt(await startImpostor((socket) => socket.resetAndDestroy())),
-  "hangs: history worker": () => startRecorder((batch) => (batch.startsWith("[") ? hanging() : undefined)),
-  "answers wrongly: history worker": async () =>
-    startAt(await startImpostor((socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))),
-  "refuses for good, at the start: history worker": async () =>
-    startAt(
-      await startImpostor((socket) =>
-        socket.on("data", () => socket.end(refusal("28P01", "password authentication failed"))),
-      ),
-      true,
-    ),
-  "refuses for good, later: history worker": () => startRecorder(failing("28P01", "password authentication failed")),
-  "refuses one event: history worker": () =>
-    startRecorder(
-      (batch) => (batch.includes('"event_id":"event-000050","session_id"') ? failing("22P02", "no")() : undefined),
-      1,
-    ),
-});
-
-/** Settles when the test is over, as the timeout of a connection does in the end. */
-function hanging(): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(Object.assign(new Error("Query read timeout"), {})), 2_000);
   });
 }
-
-async function startWithTokens(wrong: () => Promise<OAuthToken>): Promise<Subject> {
-  const { brokers } = await startKafka();
-  const log = observedLog();
-  // The embedded broker knows no SASL: what it would say to a token is not part of this.
-  const publisher = createKafkaPublisher({
-    brokers,
-    oauthToken: wrong,
-    properties: { "security.protocol": "sasl_plaintext" },
-    // Nothing can be delivered, so there is nothing to wait for.
-    closeTimeoutMs: 0,
-    log,
-  });
-  onTestFinished(async () => {
-    await publisher.close();
-  });
-  return {
-    log,
-    stats: () => publisher.stats(),
-    fail: () => publishRange(publisher, 1, 5),
-  };
-}
-
-runCells("token provider", {
-  "fails: service publisher": () => startWithTokens(() => Promise.reject(new Error("secret"))),
-  "hangs: service publisher": () => {
-    const wait = globalThis.setTimeout;
-    vi.spyOn(globalThis, "setTimeout").mockImplementation((work, ms) => wait(work, ms === 30_000 ? 100 : ms));
-    return startWithTokens(() => new Promise(() => {}));
-  },
-  "answers wrongly: service publisher": () =>
-    startWithTokens(() => Promise.resolve({ value: "", lifetimeMs: 1, principal: "p" })),
-});
 
 /** A disk that does what a test tells it. */
 class TestDisk extends MemoryStore {
@@ -563,14 +505,86 @@ async function startSpool(failure: "refuses" | "hangs" | "full"): Promise<Subjec
   };
 }
 
-runCells("disk", {
-  "fails: durable publisher": () => startSpool("refuses"),
+/** A spool whose folder has a file in its place. */
+async function startWithoutFolder(): Promise<Subject> {
+  const directory = join(temporaryFolder(), "spool");
+  const log = observedLog();
+  const kafka = new TestPublisher();
+  const calls = new CallMaker();
+  writeFileSync(directory, "in the way");
+  const publisher = createDurablePublisher({ directory, publisher: kafka, writeTimeoutMs: 4_000, log });
+  onTestFinished(async () => void (await publisher.close()));
+  async function call(): Promise<void> {
+    const event = calls.start();
+    expect(await publisher.begin(createEventRecord(event))).toBeUndefined();
+    publisher.publish(calls.end(event));
+  }
+  return {
+    log,
+    stats: () => ({ spool: publisher.spool() }),
+    fail: call,
+    async recover() {
+      await until(() => kafka.events.length === 1);
+      rmSync(directory);
+      const isBack = async (): Promise<boolean> => {
+        await call();
+        return publisher.problem() === undefined;
+      };
+      await until(isBack, publisher.spool, 60_000);
+      const { unrecorded } = publisher.spool();
+      await call();
+      expect(publisher.spool().unrecorded).toEqual(unrecorded);
+    },
+  };
+}
+
+/** A spool that held three events when its process ended, of which one has other bytes when the next one finds them. */
+async function startDamaged(): Promise<Subject> {
+  const directory = temporaryFolder();
+  const log = observedLog();
+  const kafka = new TestPublisher();
+  kafka.outcome = () => "closed";
+  const open = (): DurablePublisher => {
+    const publisher = createDurablePublisher({ directory, publisher: kafka, writeTimeoutMs: 4_000, log });
+    onTestFinished(async () => void (await publisher.close()));
+    return publisher;
+  };
+  let publisher = open();
+  const calls = new CallMaker();
+  for (let time = 0; time < 3; time += 1) {
+    const event = calls.start();
+    await publisher.begin(createEventRecord(event));
+    publisher.publish(calls.end(event));
+  }
+  await publisher.close();
+  return {
+    log,
+    stats: () => ({ spool: publisher.spool() }),
+    async fail() {
+      await changeOneByte(directory);
+      kafka.outcome = () => "delivered";
+      publisher = open();
+    },
+    recover: () => until(() => kafka.events.length === 2),
+  };
+}
+
+/** Changes the last byte of the first event of the only spool that is there. */
+async function changeOneByte(directory: string): Promise<void> {
+  const [name = ""] = readdirSync(directory);
+  const level = new ClassicLevel<string, Buffer>(join(directory, name), { valueEncoding: "buffer" });
+  const [entry] = await level.iterator({ gt: "finished/", lt: "finished/\uFFFF", limit: 1 }).all();
+  const [key = "", value = Buffer.alloc(0)] = entry ?? [];
+  value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
+  await level.put(key, value);
+  await level.close();
+}
+
+runCells("npm test", "disk", {
+  "is absent (a file is where the folder should be): durable publisher": startWithoutFolder,
+  "refuses: durable publisher": () => startSpool("refuses"),
   "hangs: durable publisher": () => startSpool("hangs"),
-  "takes no more than `maxBytes`: durable publisher": () => startSpool("full"),
-  "has a file where the embedded database's folder should be: history worker": () => {
-    const folder = mkdtempSync(join(tmpdir(), "failures-"));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    writeFileSync(join(folder, "file"), "");
-    return startAt(join(folder, "file"), true);
-  },
+  "answers wrongly (bytes have changed): durable publisher": startDamaged,
+  "refuses for good (`maxBytes` are taken): durable publisher": () => startSpool("full"),
+  "is absent (a file is where the folder should be): history worker": startInTheWay,
 });

@@ -59,6 +59,8 @@ export interface Wire {
   answersToPass: number;
   /** Resets a connection when the next answer of the server has come, instead of handing it on. Counts down. */
   answersToLose: number;
+  /** Whether each answer is replaced by a message that no PostgreSQL sends. */
+  garbles: boolean;
   /** Cuts that hit a connection. */
   readonly cuts: number;
 }
@@ -67,6 +69,9 @@ export interface Wire {
 function isEnd(data: Buffer): boolean {
   return data.at(-6) === "Z".charCodeAt(0);
 }
+
+/** Framed as a message is, of a kind that does not exist. */
+const unknownMessage = Buffer.from("x\0\0\0\bjunk");
 
 /** Starts one, until the test is over. */
 export async function startWire(target: number): Promise<Wire> {
@@ -90,7 +95,8 @@ export async function startWire(target: number): Promise<Wire> {
       });
     }
     client.on("data", (data) => upstream.write(data));
-    upstream.on("data", (data) => {
+    upstream.on("data", (answer) => {
+      const data = wire.garbles ? unknownMessage : answer;
       if (wire.answersToLose === 0 || wire.answersToPass > 0) {
         client.write(data);
         if (wire.answersToLose > 0 && isEnd(data)) wire.answersToPass -= 1;
@@ -108,6 +114,7 @@ export async function startWire(target: number): Promise<Wire> {
     },
     answersToPass: 0,
     answersToLose: 0,
+    garbles: false,
     get cuts() {
       return cuts;
     },

@@ -24,6 +24,10 @@ export interface PostgresServer {
   stop(): Promise<void>;
   /** SIGKILL for all of its processes: nothing is flushed, and it has to recover. */
   kill(): Promise<void>;
+  /** SIGSTOP for all of its processes: connections stay, and nobody answers. */
+  freeze(): void;
+  /** SIGCONT */
+  thaw(): void;
   /** Its whole log. */
   log(): string;
   /** Kills it, and deletes what it stored. */
@@ -73,6 +77,11 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     }
   }
 
+  function signalAll(signal: NodeJS.Signals): void {
+    if (child?.pid === undefined) return;
+    for (const pid of [child.pid, ...childrenOf(child.pid)]) signalTo(pid, signal);
+  }
+
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (!isRunning(child) || child.pid === undefined) return;
     const exit = once(child, "exit");
@@ -109,6 +118,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     },
     stop: () => end("SIGINT"),
     kill: () => end("SIGKILL"),
+    freeze: () => signalAll("SIGSTOP"),
+    thaw: () => signalAll("SIGCONT"),
     log,
     async close() {
       await end("SIGKILL");

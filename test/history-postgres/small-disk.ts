@@ -7,6 +7,7 @@ export interface SmallDisk {
   readonly folder: string;
   /** Makes it larger. */
   grow(megabytes: number): void;
+  setReadOnly(isReadOnly: boolean): void;
   remove(): void;
 }
 
@@ -24,6 +25,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
   return {
     folder,
     grow: (more) => void execFileSync("mount", ["-o", `remount,size=${more}m`, folder]),
+    setReadOnly: (isReadOnly) => void execFileSync("mount", ["-o", `remount,${isReadOnly ? "ro" : "rw"}`, folder]),
     remove() {
       // What still has files open there is about to end.
       execFileSync("umount", ["--lazy", folder]);

@@ -11,6 +11,7 @@ import { eventIds, publishRange, recordingLogger, recordOf } from "../kafka/kafk
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { until } from "../support/until.js";
 import { type SecureBroker, startSecureBroker } from "./secure-broker.js";
+import { unsecuredToken } from "./unsecured-token.js";
 
 let broker: SecureBroker;
 let topic: string;
@@ -36,13 +37,11 @@ async function prepare(...writers: string[]): Promise<void> {
   for (const writer of writers) await broker.allow(writer, ["write", "topic", topic]);
 }
 
-/** A token of Kafka's unsecured kind. The broker looks at its subject and at its expiry, and at nothing else. */
-function tokenFor(principal: string, lifeMs: number, expiresAtBrokerMs = Date.now() + lifeMs): OAuthToken {
-  const part = (content: object) => Buffer.from(JSON.stringify(content)).toString("base64url");
-  const claims = { sub: principal, iat: (Date.now() - 60_000) / 1_000, exp: expiresAtBrokerMs / 1_000 };
-  const value = `${part({ alg: "none" })}.${part(claims)}.`;
-  tokens.push(value);
-  return { value, lifetimeMs: Date.now() + lifeMs, principal, extensions: { logicalCluster: "lkc-1" } };
+/** A token that must not be logged. */
+function tokenFor(...given: Parameters<typeof unsecuredToken>): OAuthToken {
+  const token = unsecuredToken(...given);
+  tokens.push(token.value);
+  return token;
 }
 
 function startPublisher(oauthToken: () => Promise<OAuthToken>, more: Partial<KafkaPublisherOptions> = {}) {

@@ -25,6 +25,10 @@ export interface SecureBroker {
   allow(user: string, ...rights: readonly Right[]): Promise<void>;
   /** Takes back all that a user was allowed. */
   disallow(user: string): Promise<void>;
+  /** Deletes a user, as far as SCRAM goes. What it was allowed stays. */
+  deleteUser(user: string): Promise<void>;
+  /** Makes it again, with its password. */
+  restoreUser(user: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,6 +41,7 @@ const operations = {
 };
 const resources = { topic: AclResourceTypes.TOPIC, group: AclResourceTypes.GROUP };
 const passwords = { writer: "w-secret", reader: "r-secret", mixed: "m-secret", nobody: "n-secret" };
+const passwordOf = (user: string): string => new Map(Object.entries(passwords)).get(user) ?? "";
 const allOf = (user: string) => ({
   principal: `User:${user}`,
   permissionType: AclPermissionTypes.ANY,
@@ -48,9 +53,9 @@ const security = "org.apache.kafka.common.security";
 
 /**
  * Starts the broker. It is always one of our own, also with `KAFKA_BROKERS` set: no other cluster has these listeners and
- * users.
+ * users. With `reauthMs`, who came by SCRAM logs in again that often, and is cut off if that fails.
  */
-export async function startSecureBroker(): Promise<SecureBroker> {
+export async function startSecureBroker({ reauthMs }: { readonly reauthMs?: number } = {}): Promise<SecureBroker> {
   const certificates = makeCertificates();
   const users = Object.entries(passwords);
   const plainUsers = users.map(([name, password]) => `user_${name}="${password}"`).join(" ");
@@ -70,6 +75,7 @@ export async function startSecureBroker(): Promise<SecureBroker> {
       "listener.name.sasl.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
       "listener.name.sasl.plain.sasl.jaas.config": `${security}.plain.PlainLoginModule required ${plainUsers};`,
       "listener.name.sasl.scram-sha-512.sasl.jaas.config": `${security}.scram.ScramLoginModule required;`,
+      ...(reauthMs !== undefined && { "listener.name.sasl.scram-sha-512.connections.max.reauth.ms": reauthMs }),
       "listener.name.oauth.sasl.enabled.mechanisms": "OAUTHBEARER",
       "listener.name.oauth.oauthbearer.sasl.jaas.config": `${security}.oauthbearer.OAuthBearerLoginModule required;`,
       // A client that does not log in again before its token has expired is cut off.
@@ -88,6 +94,11 @@ export async function startSecureBroker(): Promise<SecureBroker> {
       return hold(new Set(found.map(({ resourceName }) => resourceName)));
     };
     await until(changed, () => `the rights of ${user}`);
+  }
+
+  async function alterUser(user: string, ...change: readonly string[]): Promise<void> {
+    const on = ["--bootstrap-server", cluster.brokers, "--alter", "--entity-type", "users", "--entity-name", user];
+    await cluster.tool("org.apache.kafka.tools.ConfigCommand", [...on, ...change]);
   }
 
   return {
@@ -112,6 +123,8 @@ export async function startSecureBroker(): Promise<SecureBroker> {
       await admin.client.deleteAcls({ filters: [allOf(user)] });
       await untilRights(user, (names) => names.size === 0);
     },
+    deleteUser: (user) => alterUser(user, "--delete-config", "SCRAM-SHA-512"),
+    restoreUser: (user) => alterUser(user, "--add-config", `SCRAM-SHA-512=[password=${passwordOf(user)}]`),
     async close() {
       await cluster.close();
       certificates.delete();

@@ -31,7 +31,7 @@ const expiredMs = 120_000;
 export function createKeys(path: string, algorithm: SignatureAlgorithm): KeyFolder {
   if (readKeyFolder(path) !== undefined) {
     throw new Error(
-      `${path} has a signing key already. To change it, run: session-activity keys rotate --folder ${path}`,
+      `${path} has a signing key already. To change it, run: npx session-activity keys rotate --folder ${path}`,
     );
   }
   makeKeyFolder(path);
@@ -46,7 +46,7 @@ export function createKeys(path: string, algorithm: SignatureAlgorithm): KeyFold
 export function existingKeys(path: string): KeyFolder {
   const folder = readKeyFolder(path);
   if (folder !== undefined) return folder;
-  throw new Error(`${path} has no signing key. To make one, run: session-activity keys create --folder ${path}`);
+  throw new Error(`${path} has no signing key. To make one, run: npx session-activity keys create --folder ${path}`);
 }
 
 /**

@@ -106,7 +106,7 @@ function rotate(path: string, isForced: boolean): string {
 
 function adviceFor({ kind }: Exclude<RotationStep, { kind: "early" }>, path: string): string {
   const [signing, published, retired] = [files.signing, files.published, files.retired].map((file) => join(path, file));
-  const again = `session-activity keys rotate --folder ${path}`;
+  const again = `npx session-activity keys rotate --folder ${path}`;
   if (kind === "published") {
     return `There is a new key beside the old one. Publish ${published} now.\nAfter 5 minutes, when services have fetched it, run: ${again}`;
   }
@@ -127,6 +127,6 @@ ${join(path, files.published)}: the public keys, to be published: ${keys}
   SESSION_SIGNATURE_JWKS_URL=https://…, where you publish it; or SESSION_SIGNATURE_KEYS_FILE=…, a copy of it
   createSessionVerifier({ keys: createSessionKeySet(), audience: "account-service" })
 
-To change the key: session-activity keys rotate --folder ${path}
+To change the key: npx session-activity keys rotate --folder ${path}
 `;
 }

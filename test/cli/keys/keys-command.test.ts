@@ -75,7 +75,7 @@ describe("session-activity keys", { timeout: 90_000 }, () => {
     run("create");
     const before = readFileSync(fileOf("signing-key.json"), "utf8");
     const { stderr, status } = run("create");
-    expect(stderr).toContain("To change it, run: session-activity keys rotate --folder session-keys");
+    expect(stderr).toContain("To change it, run: npx session-activity keys rotate --folder session-keys");
     expect(status).toBe(1);
     expect(readFileSync(fileOf("signing-key.json"), "utf8")).toBe(before);
   });
@@ -125,7 +125,7 @@ describe("session-activity keys", { timeout: 90_000 }, () => {
     [[], 2, "the word after keys must be create, rotate or show, got none"],
     [["make"], 2, 'the word after keys must be create, rotate or show, got "make"'],
     [["create", "--algorithm", "RS256"], 2, '--algorithm must be "EdDSA" or "ES256", got "RS256"'],
-    [["rotate"], 1, "session-keys has no signing key. To make one, run: session-activity keys create"],
+    [["rotate"], 1, "session-keys has no signing key. To make one, run: npx session-activity keys create"],
   ])("%o ends with %i", (args, exitCode, message) => {
     const { stderr, status } = run(...args);
     expect(stderr).toContain(message);
