@@ -11,9 +11,14 @@ const advices: readonly (readonly [RegExp, string])[] = [
   [/^08P01/, "the pooler in between refuses a setting of the connection: mend the pooler's settings"],
 ];
 
+/** PGlite says the same of a folder that is damaged, and of one whose making a full disk cut short. */
+const damagedFolder = /^PGlite failed to initialize/;
+
 /** What a database says that refuses until somebody acts, and what to do about it. Nothing of an event is in it. */
 export function describeRefusal(error: unknown): string {
   const { code = "", reason = "it does not say why" } = reasonOf(error);
-  const advice = advices.find(([codes]) => codes.test(errorCode(error) ?? ""))?.[1];
+  const advice = damagedFolder.test(reason)
+    ? "the database's folder is damaged: put back a copy of it, or remove it and read the topic again"
+    : advices.find(([codes]) => codes.test(errorCode(error) ?? ""))?.[1];
   return `${[code, reason].join(" ").trim()}${advice === undefined ? "" : `: ${advice}`}`;
 }

@@ -18,7 +18,7 @@ const sqlStates: readonly (readonly [RegExp, FailureClass])[] = [
 const refusedSettings = /startup parameter|no such (database|user)/i;
 /** What the clients say without a code, or without one that tells, and no waiting heals. */
 const refusals =
-  /server does not support SSL|client password must be a string|embedded database is closed|after calling end on the pool|^PGlite is closed/i;
+  /server does not support SSL|client password must be a string|embedded database is closed|after calling end on the pool|^PGlite (is closed|failed to initialize)/i;
 /** An embedded database's folder that cannot be used. */
 const folderCodes = /^(EACCES|EBUSY|EEXIST|EISDIR|ENOENT|ENOTDIR|ENOTSUP|EPERM|EROFS)$/;
 /** Node's codes for certificates that do not hold, for wrong arguments, and for wrong options of ours. */
@@ -80,7 +80,7 @@ export function classified<Methods extends Readonly<Record<string, (...args: nev
 const openKinds = /^(08|0A|28|3D|3F|40|42|53|55|57|58|P0)/;
 /** What the clients say without a code. */
 const openText =
-  /^(Connection terminated|timeout exceeded|Query read timeout|The server does not support SSL|the embedded database|the database failed)/;
+  /^(Connection terminated|timeout exceeded|Query read timeout|The server does not support SSL|the embedded database|the database failed|PGlite failed to initialize)/;
 
 /** What a log may say of a failure. Its text may quote an event, so it is only there if that cannot be the case. */
 export function reasonOf(error: unknown): { readonly code?: string; readonly reason?: string } {

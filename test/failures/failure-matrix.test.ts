@@ -137,6 +137,10 @@ const refusing = (door: Door): void => {
 const garbling = (door: Door): void => {
   door.fault = ({ body }) => garble(body);
 };
+/** The same for what is published, and nothing else. */
+const garblingReports = (door: Door): void => {
+  door.fault = ({ api: key, body }) => (key === api.produce ? garble(body) : undefined);
+};
 function garble(body: Buffer): void {
   for (let at = 0; at < body.length; at += 1) body[at] = (at * 37 + 11) % 256;
 }
@@ -398,7 +402,7 @@ const publishing = (
   [`refuses (connections break): ${component}`]: () => start(broken),
   [`hangs: ${component}`]: () => start(silent),
   [`answers wrongly (something else listens there): ${component}`]: () => start(occupied),
-  [`answers wrongly (its answers are garbled): ${component}`]: () => start(garbling, "error"),
+  [`answers wrongly (its answers are garbled): ${component}`]: () => start(garblingReports, "error"),
 });
 
 runCells("npm test", "Kafka", {

@@ -185,7 +185,7 @@ function ofKafka(): readonly Cell[] {
     ]),
     ...rows("Kafka", "consumer", "npm run test:kafka", wait, [
       ["refuses for good", "its rights are taken away", ["problems: read_blocked"], ["consume_topic_unauthorized"]],
-      ["refuses for good", "its user is deleted", ["problems: read_blocked"], ["kafka_login"]],
+      ["refuses for good", "its user is deleted", [], ["kafka_login"]],
     ]),
     ...rows("Kafka", "history worker", "npm test", wait, [
       ["is absent", "at the start", ["problems: not_joined"], ["kafka_down"], early],
@@ -202,7 +202,7 @@ function ofKafka(): readonly Cell[] {
       { ...wait, meanwhile: "it is not ready, and waits; after 10 minutes it ends with exit code 1 and the reason" },
       [
         ["refuses for good", "its rights are taken away", ["problems: read_blocked"], ["consume_topic_unauthorized"]],
-        ["refuses for good", "its user is deleted", ["problems: read_blocked"], ["kafka_login"]],
+        ["refuses for good", "its user is deleted", [], ["kafka_login"]],
       ],
     ),
   ];
@@ -366,8 +366,20 @@ function ofDisks(): readonly Cell[] {
       ["is absent", "a file is where the folder should be", ["problems: stopping"], ["database_refuses"]],
     ]),
     ...rows("disk", "history worker", "npm run test:postgres", restart, [
-      ["refuses", "it is full at the start", ["problems: stopping"], ["database_refuses"]],
-      ["answers wrongly", "the folder is damaged", ["problems: stopping"], ["database_refuses"]],
+      [
+        "refuses",
+        "it is full at the start",
+        ["problems: stopping"],
+        ["database_refuses"],
+        { ...restart, back: "it begins when the half-made folder is removed, and it is started again" },
+      ],
+      [
+        "answers wrongly",
+        "the folder is damaged",
+        ["problems: stopping"],
+        ["database_refuses"],
+        { ...restart, back: "it begins when a good copy is put back, and it is started again" },
+      ],
       ["refuses for good", "it is read only", ["problems: stopping"], ["database_refuses"]],
     ]),
   ];

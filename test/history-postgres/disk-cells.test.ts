@@ -1,5 +1,5 @@
 // The cells of docs/failures.md that need a disk of their own, where this process may mount one.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import type { HistoryWorker } from "../../src/cli/index.js";
@@ -14,26 +14,26 @@ import { canMount, mountSmallDisk, type SmallDisk } from "./small-disk.js";
 async function startOn(
   megabytes: number,
   spoil: (folder: string, disk: SmallDisk) => Promise<void> | void,
-  mend: (folder: string, disk: SmallDisk) => void,
+  /** Answers with the folder to go on in. */
+  mend: (folder: string, disk: SmallDisk) => string,
 ): Promise<Subject> {
   const disk = mountSmallDisk(megabytes)!;
   onTestFinished(() => disk.remove());
   const folder = join(disk.folder, "history");
   const log = observedLog();
-  const start = (): HistoryWorker =>
-    startWorker({ database: openSignalDatabase({ url: folder, env: false }), kafka: { brokers: "127.0.0.1:1" }, log });
+  const start = (url: string): HistoryWorker =>
+    startWorker({ database: openSignalDatabase({ url, env: false }), kafka: { brokers: "127.0.0.1:1" }, log });
   await spoil(folder, disk);
   let worker: HistoryWorker | undefined;
   return {
     log,
     stats: () => worker?.stats() ?? {},
     fail() {
-      worker = start();
+      worker = start(folder);
     },
     async recover() {
       await expect(worker?.closed).rejects.toThrow(/^the database refuses: /);
-      mend(folder, disk);
-      const next = start();
+      const next = start(mend(folder, disk));
       await until(() => next.stats().consumer !== undefined, next.stats, 60_000);
     },
   };
@@ -44,29 +44,34 @@ async function damage(folder: string): Promise<void> {
   const database = openSignalDatabase({ url: folder, env: false });
   await createSignalHistory({ database, env: false, log: false }).migrate();
   await database.close();
-  const file = controlFile(folder);
-  writeFileSync(`${file}.good`, readFileSync(file));
-  writeFileSync(file, Buffer.alloc(8_192, 0xff));
+  cpSync(folder, copyOf(folder), { recursive: true });
+  writeFileSync(join(folder, "global", "pg_control"), Buffer.alloc(8_192, 0xff));
 }
 
-const controlFile = (folder: string): string => join(folder, "global", "pg_control");
-const repair = (folder: string): void =>
-  writeFileSync(controlFile(folder), readFileSync(`${controlFile(folder)}.good`));
+const copyOf = (folder: string): string => `${folder}-copy`;
 
 if (canMount()) {
   runCells("npm run test:postgres", "disk", {
     "refuses (it is full at the start): history worker": () =>
       startOn(
         8,
-        (folder) => void mkdirSync(folder),
-        (_, disk) => disk.grow(300),
+        () => {},
+        (folder, disk) => {
+          disk.grow(300);
+          // What was begun there is half a database.
+          rmSync(folder, { recursive: true });
+          return folder;
+        },
       ),
-    "answers wrongly (the folder is damaged): history worker": () => startOn(300, damage, repair),
+    "answers wrongly (the folder is damaged): history worker": () => startOn(300, damage, copyOf),
     "refuses for good (it is read only): history worker": () =>
       startOn(
         300,
         (_, disk) => disk.setReadOnly(true),
-        (_, disk) => disk.setReadOnly(false),
+        (folder, disk) => {
+          disk.setReadOnly(false);
+          return folder;
+        },
       ),
   });
 }

@@ -18,6 +18,7 @@ test.each([
   ["a folder that cannot be made", failure("ENOENT", "no such file or directory, mkdir '/x/y'"), true, /mkdir/],
   ["a folder that is open already", failure("EBUSY", "the folder /x is open already"), true, /\/x/],
   ["a folder that cannot be locked", failure("ENOTSUP", "the folder /x cannot be locked: ENOTSUP"), true, /\/x/],
+  ["a folder that is damaged", failure(undefined, "PGlite failed to initialize properly"), true, /initialize/],
   ["an embedded file system's own error", { name: "ErrnoError", errno: 54 }, true, /folder/],
 ])("%s", (_name, error, refuses, reason) => {
   expect(isRefusal(error)).toBe(refuses);

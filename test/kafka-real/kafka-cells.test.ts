@@ -85,7 +85,14 @@ interface Refusal {
 }
 
 const rights: Refusal = { begin: (user) => broker.disallow(user), end: (_, restore) => restore() };
-const account: Refusal = { begin: (user) => broker.deleteUser(user), end: (user) => broker.restoreUser(user) };
+const account: Refusal = {
+  begin(user) {
+    // The user is that of other cells, too.
+    onTestFinished(() => broker.restoreUser(user));
+    return broker.deleteUser(user);
+  },
+  end: (user) => broker.restoreUser(user),
+};
 
 async function startPublisher(refusal: Refusal): Promise<Subject> {
   const topic = await newTopic();
