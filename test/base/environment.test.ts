@@ -10,7 +10,7 @@ import {
   refuse,
   variablesOf,
 } from "../../src/base/environment.js";
-import { flag, group, type OptionTable, text, wholeNumber } from "../../src/base/options.js";
+import { flag, group, type OptionTable, readOptions, text, wholeNumber } from "../../src/base/options.js";
 import { workerVariables } from "../../src/cli/worker-options.js";
 import { consumerVariables, trackingVariables } from "../../src/kafka/environment/kafka-environment.js";
 import { refusalOf } from "../support/refusal.js";
@@ -190,7 +190,7 @@ describe("the option env", () => {
     expect(onTopOfEnvironment({ a: 1, env: { NAME: "given" } }, readEnv)).toEqual({ a: 1, name: "given", other: 1 });
     expect(onTopOfEnvironment({ name: "code", env: { NAME: "given" } }, readEnv)).toEqual({ name: "code", other: 1 });
     const never = vi.fn(readEnv);
-    expect(onTopOfEnvironment({ a: 1, env: false }, never)).toEqual({ a: 1 });
+    expect(onTopOfEnvironment({ a: 1, env: false }, never)).toEqual({ a: 1, env: false });
     expect(never).not.toHaveBeenCalled();
   });
 
@@ -206,5 +206,25 @@ describe("the option env", () => {
     const never = vi.fn(readEnv);
     expect(onTopOfEnvironment(given, never)).toBe(given);
     expect(never).not.toHaveBeenCalled();
+  });
+});
+
+describe("what is missing", () => {
+  const table = {
+    a: { ...text({ meaning: "A text" }), required: true, instead: "or the variable A" },
+    env: environmentOption,
+  };
+
+  it.each([
+    [{}, /^a must be given, .*, or the variable A$/],
+    [{ env: false }, /^a must be given, [^,]*$/],
+  ])("is looked for in variables unless they are ignored: %j", (given, message) => {
+    expect(() =>
+      readOptions(
+        "test",
+        table,
+        onTopOfEnvironment(given, () => ({})),
+      ),
+    ).toThrow(message);
   });
 });

@@ -17,7 +17,8 @@ export interface Subject {
   recover(): Promise<void>;
 }
 
-const CELL_MS = Number(process.env["CELL_MS"] ?? 60_000);
+/** How long a failure may take until it is seen. */
+const patienceMs = 60_000;
 /** What starts the subject of each cell, by the cell's name. */
 export type Starts = Readonly<Record<string, () => Promise<Subject>>>;
 
@@ -48,6 +49,6 @@ async function expectCell(subject: Subject, { counted, logged }: Cell): Promise<
     const said = saidBy(subject.stats());
     return counted.every((one) => said.includes(one)) && logged.every((kind) => subject.log.kinds.has(kind));
   };
-  await until(isSeen, () => ({ said: saidBy(subject.stats()), kinds: [...subject.log.kinds] }), CELL_MS);
+  await until(isSeen, () => ({ said: saidBy(subject.stats()), kinds: [...subject.log.kinds] }), patienceMs);
   await subject.recover();
 }
