@@ -210,8 +210,8 @@ describe("the option env", () => {
 });
 
 describe("what is missing", () => {
-  const table = {
-    a: { ...text({ meaning: "A text" }), required: true, instead: "or the variable A" },
+  const options = {
+    a: { ...text({ meaning: "A text" }), required: true as const, instead: "or the variable A" },
     env: environmentOption,
   };
 
