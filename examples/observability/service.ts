@@ -15,6 +15,8 @@ instrumentSessionTracking(tracking, { meter: provider.getMeter("connect-session-
 const server = tracking.watch(createServer(connectNodeAdapter(tracking.adapterOptions({ routes }))));
 server.listen(Number(process.env["PORT"] ?? 8080));
 
-process.once("SIGTERM", () => {
-  void tracking.shutDown().then(() => provider.shutdown());
-});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    void tracking.shutDown().then(() => provider.shutdown());
+  });
+}

@@ -222,7 +222,7 @@ describe("what is missing", () => {
     expect(() =>
       readOptions(
         "test",
-        table,
+        options,
         onTopOfEnvironment(given, () => ({})),
       ),
     ).toThrow(message);

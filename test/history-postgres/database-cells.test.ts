@@ -110,15 +110,14 @@ async function startHistory(fault: Fault): Promise<Subject> {
   const history = createSignalHistory({ database: place.database, env: false, log });
   let failure: string | undefined;
   let isFailing = false;
-  const record = (): Promise<void> =>
-    history.recordBatch(events.slice(40)).then(
-      () => {
-        failure = undefined;
-      },
-      (error: unknown) => {
-        failure = failureOf(error);
-      },
-    );
+  async function record(): Promise<void> {
+    try {
+      await history.recordBatch(events.slice(40));
+      failure = undefined;
+    } catch (error) {
+      failure = failureOf(error);
+    }
+  }
   return {
     log,
     stats() {
