@@ -1,10 +1,6 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
-export {
-  type SessionActivityRun,
-  SessionActivityRun_State,
-  SessionActivityRunSchema,
-} from "../gen/sessionactivity/v1/session_activity_run_pb.js";
+export { type SessionActivityRun, SessionActivityRunSchema } from "../gen/sessionactivity/v1/session_activity_run_pb.js";
 export type { Logger } from "./base/log.js";
 export type { OptionError, OptionErrorCode } from "./base/option-error.js";
 export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";
@@ -41,6 +37,7 @@ export type {
   PublisherStats,
   Settled,
 } from "./publishing/publisher.js";
+export type { RunState, RunStats } from "./publishing/run-record.js";
 export type { AdapterOptions, AnyAdapterOptions } from "./service/adapter-options.js";
 export { annotateSessionActivity } from "./service/annotation.js";
 export {

@@ -4,8 +4,8 @@
 
 // Run records: what a service says of its own events, so that a reader knows whether it has all of them.
 
-import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sessionactivity/v1/session_activity_run.proto.
  */
 export const file_sessionactivity_v1_session_activity_run: GenFile = /*@__PURE__*/
-  fileDesc("Ci1zZXNzaW9uYWN0aXZpdHkvdjEvc2Vzc2lvbl9hY3Rpdml0eV9ydW4ucHJvdG8SEnNlc3Npb25hY3Rpdml0eS52MSLQCAoSU2Vzc2lvbkFjdGl2aXR5UnVuEhMKC2luc3RhbmNlX2lkGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSOwoFc3RhdGUYAyABKA4yLC5zZXNzaW9uYWN0aXZpdHkudjEuU2Vzc2lvbkFjdGl2aXR5UnVuLlN0YXRlEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKAmF0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sYXN0X3NlcXVlbmNlGAYgASgEEjsKBmxvc3NlcxgHIAMoCzIrLnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQWN0aXZpdHlSdW4uTG9zcxIZChF1bmRlY2xhcmVkX2xvc3NlcxgIIAEoBBI9CgZjb3VudHMYCSABKAsyLS5zZXNzaW9uYWN0aXZpdHkudjEuU2Vzc2lvbkFjdGl2aXR5UnVuLkNvdW50cxIPCgdzcG9vbGVkGAogASgIEhEKCXJvb3RfaGFzaBgLIAEoDBISCgpjaGVja3BvaW50GAwgASgJEhAKCHByZXZpb3VzGA0gASgMEhoKEmNvbmZpcm1lZF9zZXF1ZW5jZRgOIAEoBBo7CgRMb3NzEhAKCHNlcXVlbmNlGAEgASgEEhEKCWxlYWZfaGFzaBgCIAEoDBIOCgZyZWFzb24YAyABKAkawQMKBkNvdW50cxIRCglkZWxpdmVyZWQYASABKAQSSwoHZHJvcHBlZBgCIAMoCzI6LnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQWN0aXZpdHlSdW4uQ291bnRzLkRyb3BwZWRFbnRyeRJLCgdza2lwcGVkGAMgAygLMjouc2Vzc2lvbmFjdGl2aXR5LnYxLlNlc3Npb25BY3Rpdml0eVJ1bi5Db3VudHMuU2tpcHBlZEVudHJ5EhAKCGJ5cGFzc2VkGAQgASgEEhIKCmxlZnRfZWFybHkYBSABKAQSUQoKdW52ZXJpZmllZBgGIAMoCzI9LnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQWN0aXZpdHlSdW4uQ291bnRzLlVudmVyaWZpZWRFbnRyeRouCgxEcm9wcGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ARouCgxTa2lwcGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ARoxCg9VbnZlcmlmaWVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASJqCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1NUQVJURUQQARIRCg1TVEFURV9SVU5OSU5HEAISDwoLU1RBVEVfRU5ERUQQAxITCg9TVEFURV9SRUNPVkVSRUQQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Ci1zZXNzaW9uYWN0aXZpdHkvdjEvc2Vzc2lvbl9hY3Rpdml0eV9ydW4ucHJvdG8SEnNlc3Npb25hY3Rpdml0eS52MSK2BwoSU2Vzc2lvbkFjdGl2aXR5UnVuEhMKC2luc3RhbmNlX2lkGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDQoFc3RhdGUYAyABKAkSLgoKc3RhcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWxhc3Rfc2VxdWVuY2UYBiABKAQSOwoGbG9zc2VzGAcgAygLMisuc2Vzc2lvbmFjdGl2aXR5LnYxLlNlc3Npb25BY3Rpdml0eVJ1bi5Mb3NzEhkKEXVuZGVjbGFyZWRfbG9zc2VzGAggASgEEj0KBmNvdW50cxgJIAEoCzItLnNlc3Npb25hY3Rpdml0eS52MS5TZXNzaW9uQWN0aXZpdHlSdW4uQ291bnRzEg8KB3Nwb29sZWQYCiABKAgSEQoJcm9vdF9oYXNoGAsgASgMEhIKCmNoZWNrcG9pbnQYDCABKAkSEAoIcHJldmlvdXMYDSABKAwSGgoSY29uZmlybWVkX3NlcXVlbmNlGA4gASgEGjsKBExvc3MSEAoIc2VxdWVuY2UYASABKAQSEQoJbGVhZl9oYXNoGAIgASgMEg4KBnJlYXNvbhgDIAEoCRrBAwoGQ291bnRzEhEKCWRlbGl2ZXJlZBgBIAEoBBJLCgdkcm9wcGVkGAIgAygLMjouc2Vzc2lvbmFjdGl2aXR5LnYxLlNlc3Npb25BY3Rpdml0eVJ1bi5Db3VudHMuRHJvcHBlZEVudHJ5EksKB3NraXBwZWQYAyADKAsyOi5zZXNzaW9uYWN0aXZpdHkudjEuU2Vzc2lvbkFjdGl2aXR5UnVuLkNvdW50cy5Ta2lwcGVkRW50cnkSEAoIYnlwYXNzZWQYBCABKAQSEgoKbGVmdF9lYXJseRgFIAEoBBJRCgp1bnZlcmlmaWVkGAYgAygLMj0uc2Vzc2lvbmFjdGl2aXR5LnYxLlNlc3Npb25BY3Rpdml0eVJ1bi5Db3VudHMuVW52ZXJpZmllZEVudHJ5Gi4KDERyb3BwZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBGi4KDFNraXBwZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBGjEKD1VudmVyaWZpZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * What one run has published so far. A run is one interceptor instance, from its creation to its end.
@@ -43,11 +43,12 @@ export type SessionActivityRun = Message<"sessionactivity.v1.SessionActivityRun"
   service: string;
 
   /**
-   * What the run did when it wrote the record.
+   * `STARTED`, `RUNNING`, `ENDED` if it has ended by itself, or `RECOVERED` if it has died and another process has closed it.
+   * After the last two, there are no numbers above last_sequence.
    *
-   * @generated from field: sessionactivity.v1.SessionActivityRun.State state = 3;
+   * @generated from field: string state = 3;
    */
-  state: SessionActivityRun_State;
+  state: string;
 
   /**
    * When the run started, by the wall clock of its machine. The same in all records of a run.
@@ -225,52 +226,4 @@ export type SessionActivityRun_Counts = Message<"sessionactivity.v1.SessionActiv
  */
 export const SessionActivityRun_CountsSchema: GenMessage<SessionActivityRun_Counts> = /*@__PURE__*/
   messageDesc(file_sessionactivity_v1_session_activity_run, 0, 1);
-
-/**
- * What the run did when it wrote the record.
- *
- * @generated from enum sessionactivity.v1.SessionActivityRun.State
- */
-export enum SessionActivityRun_State {
-  /**
-   * Never written.
-   *
-   * @generated from enum value: STATE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * It has started. Nothing is published yet, or only a few events are.
-   *
-   * @generated from enum value: STATE_STARTED = 1;
-   */
-  STARTED = 1,
-
-  /**
-   * It is running.
-   *
-   * @generated from enum value: STATE_RUNNING = 2;
-   */
-  RUNNING = 2,
-
-  /**
-   * It has ended by itself: there are no numbers above last_sequence.
-   *
-   * @generated from enum value: STATE_ENDED = 3;
-   */
-  ENDED = 3,
-
-  /**
-   * It has died, and another process has closed it: there are no numbers above last_sequence.
-   *
-   * @generated from enum value: STATE_RECOVERED = 4;
-   */
-  RECOVERED = 4,
-}
-
-/**
- * Describes the enum sessionactivity.v1.SessionActivityRun.State.
- */
-export const SessionActivityRun_StateSchema: GenEnum<SessionActivityRun_State> = /*@__PURE__*/
-  enumDesc(file_sessionactivity_v1_session_activity_run, 0, 0);
 
