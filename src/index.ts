@@ -1,6 +1,9 @@
 export type { SessionActivityEvent, SessionContext } from "../gen/sessionactivity/v1/session_activity_pb.js";
 export { SessionActivityEventSchema, SessionContextSchema } from "../gen/sessionactivity/v1/session_activity_pb.js";
-export { type SessionActivityRun, SessionActivityRunSchema } from "../gen/sessionactivity/v1/session_activity_run_pb.js";
+export {
+  type SessionActivityRun,
+  SessionActivityRunSchema,
+} from "../gen/sessionactivity/v1/session_activity_run_pb.js";
 export type { Logger } from "./base/log.js";
 export type { OptionError, OptionErrorCode } from "./base/option-error.js";
 export type { ContextProblem, UnverifiedReason } from "./contract/context-problem.js";

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { errorMessage } from "../base/errors.js";
 import { describeText, nearestName } from "../base/option-error.js";
+import { checkCommand } from "./check-command.js";
 import type { Command } from "./command.js";
 import { deadLettersCommand } from "./dead-letters-command.js";
 import { historyCommand } from "./history-command.js";
@@ -8,7 +9,14 @@ import { installCommand } from "./kafka-client/install-command.js";
 import { keysCommand } from "./keys/keys-command.js";
 import { setAsideCommand } from "./set-aside-command.js";
 
-const commands: readonly Command[] = [historyCommand, deadLettersCommand, setAsideCommand, keysCommand, installCommand];
+const commands: readonly Command[] = [
+  historyCommand,
+  checkCommand,
+  deadLettersCommand,
+  setAsideCommand,
+  keysCommand,
+  installCommand,
+];
 const names = commands.map(({ name }) => name);
 
 /** Exit codes, as the documents list them. */
@@ -51,14 +59,14 @@ function refuse(given: string | undefined): number {
 }
 
 async function run(command: Command, args: readonly string[]): Promise<number> {
-  let start: () => Promise<void>;
+  let start: () => Promise<number | void>;
   try {
     start = command.prepare(args);
   } catch (error) {
     return complain(command, error, wrongArguments);
   }
   return start().then(
-    () => ok,
+    (exitCode) => exitCode ?? ok,
     (error: unknown) => complain(command, error, failed),
   );
 }

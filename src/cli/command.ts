@@ -7,8 +7,11 @@ export interface Command {
   readonly summary: string;
   /** What `--help` prints. */
   help(): string;
-  /** Reads its arguments, and answers with what runs it to its end. Throws an `OptionError` for wrong ones. */
-  prepare(args: readonly string[]): () => Promise<void>;
+  /**
+   * Reads its arguments, and answers with what runs it to its end. That resolves to the exit code, or to nothing for 0. Throws an
+   * `OptionError` for wrong arguments.
+   */
+  prepare(args: readonly string[]): () => Promise<number | void>;
 }
 
 /** The lines of a help that name options. */

@@ -134,13 +134,7 @@ class AdoptedSpool {
   readonly #reports: Reports;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor(
-    folder: string,
-    store: SpoolStore,
-    publisher: Publisher,
-    observer: AdoptionObserver,
-    reports: Reports,
-  ) {
+  constructor(folder: string, store: SpoolStore, publisher: Publisher, observer: AdoptionObserver, reports: Reports) {
     const { failed } = reports;
     this.#folder = folder;
     this.#store = store;

@@ -53,7 +53,8 @@ async function closeRun(
   atOnce: number,
 ): Promise<DropReason | undefined> {
   const number = await lastNumber(store, last.instanceId);
-  const lastSequence = number > last.lastSequence ? number : last.lastSequence;
+  const isNewer = number > last.lastSequence;
+  const lastSequence = isNewer ? number : last.lastSequence;
   const { counts: _, ...known } = last;
   const end = { ...known, state: "RECOVERED" satisfies RunState, lastSequence, confirmedSequence: lastSequence };
   for await (const losses of lossesOf(store, last, atOnce)) {
@@ -90,9 +91,7 @@ function lossOf({ key, value }: SpoolEntry, instanceId: string): SessionActivity
   const aside = whatIsAside(key);
   if (aside === undefined || aside.instanceId !== instanceId) return [];
   const { sequence, reason } = aside;
-  return [
-    create(SessionActivityRun_LossSchema, { sequence, reason, ...(value && { leafHash: leafHash(value) }) }),
-  ];
+  return [create(SessionActivityRun_LossSchema, { sequence, reason, ...(value && { leafHash: leafHash(value) }) })];
 }
 
 function published(publisher: Publisher, run: SessionActivityRun): Promise<"delivered" | DropReason> {

@@ -1,7 +1,10 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { type SessionActivityRun, SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import {
+  type SessionActivityRun,
+  SessionActivityRunSchema,
+} from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { leafHash } from "../../src/publishing/leaf-hash.js";
 import type { DropReason, Publisher } from "../../src/publishing/publisher.js";
 import { noteLast } from "../../src/spool/interrupted.js";

@@ -14,11 +14,13 @@ const stretches = fc.record({
   first: fc.constantFrom(1, 2, 4_000, 4_096, 4_097),
   count: fc.constantFrom(90, 4_095, 4_096, 4_200),
 });
-const additions = fc.array(fc.oneof(numbers, stretches), { maxLength: 25 }).map((parts) =>
-  parts.flatMap((part) =>
-    typeof part === "number" ? [part] : Array.from({ length: part.count }, (_, index) => part.first + index),
-  ),
-);
+const additions = fc
+  .array(fc.oneof(numbers, stretches), { maxLength: 25 })
+  .map((parts) =>
+    parts.flatMap((part) =>
+      typeof part === "number" ? [part] : Array.from({ length: part.count }, (_, index) => part.first + index),
+    ),
+  );
 
 function expand(ranges: readonly { first: number; last: number }[]): number[] {
   return ranges.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
@@ -36,7 +38,8 @@ test("holds what a Set holds, in any order", () => {
       const ranges = set.ranges();
       expect(expand(ranges)).toEqual([...model].sort((one, other) => one - other));
       expect(set.size).toBe(model.size);
-      for (const [index, range] of ranges.slice(1).entries()) expect(range.first).toBeGreaterThan(ranges[index]!.last + 1);
+      for (const [index, range] of ranges.slice(1).entries())
+        expect(range.first).toBeGreaterThan(ranges[index]!.last + 1);
     }),
     { numRuns: 200 },
   );

@@ -210,7 +210,9 @@ describe("against a naive model", () => {
       return Array.from({ length: copies }, () => eventOf(index + 1, instanceId));
     });
     const losses = numbers.flatMap((fate, index) =>
-      fate.startsWith("declared") ? [{ sequence: BigInt(index + 1), reason: index % 2 === 0 ? "expired" : "fatal" }] : [],
+      fate.startsWith("declared")
+        ? [{ sequence: BigInt(index + 1), reason: index % 2 === 0 ? "expired" : "fatal" }]
+        : [],
     );
     const state = end === "ended" ? "ENDED" : end === "recovered" ? "RECOVERED" : "RUNNING";
     const common = { instanceId, spooled: end === "silent" };

@@ -4,7 +4,10 @@ import {
   type SessionActivityEvent,
   SessionActivityEventSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { type SessionActivityRun, SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import {
+  type SessionActivityRun,
+  SessionActivityRunSchema,
+} from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import type { RunState } from "../../src/publishing/run-record.js";
 
 /** Noon of some day. */

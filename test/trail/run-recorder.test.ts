@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { type SessionActivityRun, SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import {
+  type SessionActivityRun,
+  SessionActivityRunSchema,
+} from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { createEventRecord, type EventRecord } from "../../src/publishing/event-record.js";
 import type { DropReason, Publisher, PublisherStats, Settled } from "../../src/publishing/publisher.js";
 import type { RunRecord, RunRecordSettled } from "../../src/publishing/run-record.js";

@@ -3,13 +3,16 @@ import { readdirSync } from "node:fs";
 import { fromBinary } from "@bufbuild/protobuf";
 import { expect, it, onTestFinished } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { type SessionActivityRun, SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import {
+  type SessionActivityRun,
+  SessionActivityRunSchema,
+} from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { type SessionTrackingOptions, startEmbeddedKafka, startSessionTracking } from "../../src/kafka/index.js";
 import { createRunChecker, type RangeReport } from "../../src/trail/index.js";
 import { readRecords } from "../kafka/kafka-fixtures.js";
 import { temporaryFolder } from "../spool/spool-fixtures.js";
-import { until } from "../support/until.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
+import { until } from "../support/until.js";
 
 async function embedded(): Promise<string> {
   const kafka = await startEmbeddedKafka();

@@ -148,6 +148,8 @@ export interface NativeConsumer extends NativeClient {
   commitCb(offsets: readonly NativeOffset[], done: Callback<NativeOffset[]>): unknown;
   committed(partitions: readonly NativePartition[] | null, timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
   queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Callback<NativeWatermarks>): unknown;
+  /** The first record of each partition that is as late as the time that stands in place of its offset. */
+  offsetsForTimes(times: readonly NativeOffset[], timeoutMs: number, done: Callback<NativeOffset[]>): unknown;
   /** Of an assigned partition, as the last answer of a broker had them. Negative if there was none. Throws. */
   getWatermarkOffsets(topic: string, partition: number): NativeWatermarks;
   position(partitions?: readonly NativePartition[]): NativeOffset[];

@@ -3,7 +3,7 @@ import { createTroubleLog, type TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { type EventRecord, isEventRecord } from "../../publishing/event-record.js";
 import type { DropReason, Publisher, PublisherProblem, PublisherStats, Settled } from "../../publishing/publisher.js";
-import type { RunRecord, RunRecordSettled } from "../../publishing/run-record.js";
+import type { RunRecordSettled } from "../../publishing/run-record.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import { type KafkaRecord, type LinkObserver, type LostRecords, ProducerLink } from "../client/producer-link.js";
