@@ -22,14 +22,9 @@ export function linesOfReport({ verdict, runs, unnumbered }: RangeReport, unread
 }
 
 function titleOf(verdict: RangeReport["verdict"]): string {
-  switch (verdict.kind) {
-    case "complete":
-      return "Complete";
-    case "incomplete":
-      return `Incomplete: ${verdict.missing} missing, ${verdict.lost} declared lost`;
-    case "unknown":
-      return verdict.runs === 0 ? "Unknown: there is no run" : `Unknown: ${verdict.runs} of the runs`;
-  }
+  if (verdict.kind === "complete") return "Complete";
+  if (verdict.kind === "incomplete") return `Incomplete: ${verdict.missing} missing, ${verdict.lost} declared lost`;
+  return verdict.runs === 0 ? "Unknown: there is no run" : `Unknown: ${verdict.runs} of the runs`;
 }
 
 function lineOfRun(run: RunReport): string {

@@ -210,10 +210,10 @@ describe("the records of a run", () => {
   it("tell the number of losses that are too many for memory, and of those that Kafka finds too large", () => {
     const { kafka, recorder, lines } = startRun();
     kafka.runOutcome = "unauthorized";
-    const [record] = [recordOf(1)];
+    const record = recordOf(1);
     const count = 400_000;
     for (let number = 1; number <= count; number += 1) {
-      recorder.publish({ ...record!, sequence: BigInt(number), decode: () => create(SessionActivityEventSchema) });
+      recorder.publish({ ...record, sequence: BigInt(number), decode: () => create(SessionActivityEventSchema) });
       const [{ record: published, settled } = {}] = kafka.waiting.splice(0);
       settled?.("queue_full", published!);
     }
@@ -266,7 +266,7 @@ describe("a recorded publisher", () => {
     const begin = vi.fn();
     const kafka = Object.assign(new Kafka(), { begin, problem: () => "queue_full" as const });
     const other = startRun(kafka).recorder;
-    other.begin?.(recordOf(1));
+    void other.begin?.(recordOf(1));
     expect(begin).toHaveBeenCalledOnce();
     expect(other.problem?.()).toBe("queue_full");
   });
