@@ -2,11 +2,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import { createTroubleLog } from "../../src/base/log.js";
+import { dumpTopic } from "../../src/kafka/consumer/topic-dump.js";
 import { type SessionTrackingOptions, startSessionTracking } from "../../src/kafka/index.js";
 import { createRunChecker, type RangeReport } from "../../src/trail/index.js";
 import { compileKafkaEntry } from "../kafka/compiled.js";
@@ -14,7 +17,7 @@ import { recordingLogger } from "../kafka/kafka-fixtures.js";
 import { temporaryFolder } from "../spool/spool-fixtures.js";
 import { accountClient, marks, startAccountServer } from "../support/account-server.js";
 import { until } from "../support/until.js";
-import { startTarget, type Target } from "./kafka-target.js";
+import { publishEvents, startTarget, type Target } from "./kafka-target.js";
 import { startSecureBroker } from "./secure-broker.js";
 
 const script = fileURLToPath(new URL("killed-service.mjs", import.meta.url));
@@ -83,6 +86,27 @@ test("a service that is killed and has no spool: dead, its tail unknown", async 
   const report = await check(topics, Date.now() + 6 * minuteMs);
   expect(report.runs).toMatchObject([{ condition: "dead", present: 5, verdict: { kind: "unknown", reason: "dead" } }]);
   expect(report.verdict).toEqual({ kind: "unknown", runs: 1 });
+});
+
+test("a topic is read from a moment on, which the broker looks up", async () => {
+  const topic = await target.topic(1);
+  const events = { brokers: target.brokers, topic };
+  await publishEvents(events, [1, 3]);
+  await sleep(20);
+  const sinceMs = Date.now();
+  await publishEvents(events, [4, 5]);
+  const read = async (since: number | undefined, name = topic): Promise<bigint[]> => {
+    const from = { brokers: target.brokers, topic: name, groupId: "nobody", sinceMs: since };
+    const numbers: bigint[] = [];
+    const batches = dumpTopic({ ...from, oauthToken: undefined, properties: {} }, createTroubleLog(false));
+    for await (const messages of batches) {
+      for (const { value } of messages) numbers.push(fromBinary(SessionActivityEventSchema, value!).sequence);
+    }
+    return numbers;
+  };
+  expect(await read(undefined)).toEqual([1n, 2n, 3n, 4n, 5n]);
+  expect(await read(sinceMs)).toEqual([4n, 5n]);
+  await expect(read(undefined, "no-such-topic")).rejects.toThrow("topic");
 });
 
 test("a service that may not write run records: its events go on, with a count and one line", async () => {
