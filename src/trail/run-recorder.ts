@@ -99,7 +99,7 @@ export function createRunRecorder({ publisher, log, everyMs = minuteMs }: RunRec
   };
 }
 
-const noStats: RunStats = { delivered: 0, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 };
+const noStats: RunStats = { open: 0, delivered: 0, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 };
 
 /** What a record that is on its way said. */
 interface Sent {
@@ -109,6 +109,8 @@ interface Sent {
   readonly isComplete: boolean;
   /** Whether it was written to end the run. */
   readonly isEnding: boolean;
+  /** Whether it ends the run. */
+  readonly isLast: boolean;
 }
 
 /** One run, from its start to its end. One record of it is on its way at a time. */
@@ -128,6 +130,7 @@ class Run {
   #declared = 0;
   #isBusy = false;
   #isFailing = false;
+  #isClosed = false;
   #ended: (() => void) | undefined;
 
   constructor(run: RecordedRun, publisher: PublisherWithRuns, log: TroubleLog<TrailTrouble>) {
@@ -165,7 +168,7 @@ class Run {
     // What lies in a spool is not settled yet: then another process closes the run.
     const isLast = isComplete && isEnding && this.#publisher.stats().queued === 0;
     const confirmed = isComplete ? this.#settledTo() : this.#confirmed;
-    const sent: Sent = { chunk: this.#losses.take(), confirmed, isComplete, isEnding };
+    const sent: Sent = { chunk: this.#losses.take(), confirmed, isComplete, isEnding, isLast };
     const { instanceId } = this.#run;
     const bytes = this.#encoded(isLast ? "ENDED" : this.#delivered === 0 ? "STARTED" : "RUNNING", sent);
     this.#publisher.publishRun({ instanceId, bytes, isLast }, (outcome) => this.#wrote(outcome, sent));
@@ -181,6 +184,7 @@ class Run {
 
   stats(): RunStats {
     return {
+      open: this.#isClosed ? 0 : 1,
       delivered: this.#delivered,
       dropped: { ...this.#dropped },
       declared: this.#declared,
@@ -199,8 +203,9 @@ class Run {
     else this.#ended?.();
   }
 
-  #keepWritten({ chunk, confirmed }: Sent): void {
+  #keepWritten({ chunk, confirmed, isLast }: Sent): void {
     this.#delivered += 1;
+    this.#isClosed = isLast;
     this.#confirmed = confirmed;
     if (chunk === undefined) return;
     this.#declared += chunk.count;

@@ -118,7 +118,7 @@ describe("the records of a run", () => {
       previous: new Uint8Array(),
     });
     expect(Number(second!.at!.seconds - first!.at!.seconds)).toBe(60);
-    expect(recorder.runs()).toEqual({ delivered: 4, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 });
+    expect(recorder.runs()).toEqual({ open: 0, delivered: 4, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 });
   });
 
   it("cover every number given, and confirm those before the first that is on its way", () => {
@@ -162,6 +162,7 @@ describe("the records of a run", () => {
     expect(kafka.last.losses.map(({ sequence }) => sequence)).toEqual([1n, 2n]);
     expect(recorder.problem?.()).toBeUndefined();
     expect(recorder.runs()).toEqual({
+      open: 1,
       delivered: 2,
       dropped: { unauthorized: 3 },
       declared: 2,

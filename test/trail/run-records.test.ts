@@ -51,7 +51,7 @@ it.each([false, true])("a service says when it starts and when it ends, with a s
   const brokers = await embedded();
   const spool = hasSpool ? { directory: temporaryFolder() } : {};
   const stats = await runService(5, { kafka: { brokers }, spool });
-  expect(stats.runs).toEqual({ delivered: 2, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 });
+  expect(stats.runs).toEqual({ open: 0, delivered: 2, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 });
   const runs = await runsOn(brokers, 2);
   expect(runs.map(({ state, lastSequence, spooled }) => [state, lastSequence, spooled])).toEqual([
     ["STARTED", 0n, hasSpool],
@@ -89,7 +89,10 @@ it("Kafka away does not hold a service up, whose spool keeps what is left to say
   const startedAt = performance.now();
   const away = { brokers: "127.0.0.1:1", closeTimeoutMs: 200 };
   const stats = await runService(2, { kafka: away, spool: { directory } });
-  expect(stats).toMatchObject({ publisher: { queued: 2 }, runs: { delivered: 0, dropped: { close_timeout: 2 } } });
+  expect(stats).toMatchObject({
+    publisher: { queued: 2 },
+    runs: { open: 1, delivered: 0, dropped: { close_timeout: 2 } },
+  });
   expect(performance.now() - startedAt).toBeLessThan(5_000);
   const brokers = await embedded();
   const next = startSessionTracking({ log: false, kafka: { brokers }, spool: { directory } });
