@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { errorMessage } from "../base/errors.js";
 import { describeText, nearestName } from "../base/option-error.js";
+import { checkCommand } from "./check-command.js";
 import { type Command, helpOf } from "./command.js";
 import { deadLettersCommand } from "./dead-letters-command.js";
 import { decodeCommand } from "./decode-command.js";
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   decodeCommand,
   exportCommand,
   doctorCommand,
+  checkCommand,
   historyCommand,
   deadLettersCommand,
   setAsideCommand,

@@ -4,6 +4,7 @@ export const exitCodes = {
   failed: 1,
   wrongArguments: 2,
   negative: 3,
+  unknown: 4,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -17,6 +18,7 @@ export const endingMeanings: Readonly<Record<Ending, string>> = {
   failed: "it could not start or go on; the last line on stderr says why",
   wrongArguments: "wrong arguments, or wrong environment variables",
   negative: "it did what was asked, and the answer is no",
+  unknown: "it did what was asked, and nobody can tell the answer",
   interrupted: "it was told to end by SIGINT (Ctrl-C) before it was done",
   terminated: "it was told to end by SIGTERM before it was done",
 };

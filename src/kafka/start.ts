@@ -6,10 +6,11 @@ import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
 import { createTracking, type SessionTracking } from "../service/tracking.js";
 import { createDurablePublisher } from "../spool/durable-publisher.js";
+import { createRunRecorder, takesRuns } from "../trail/run-recorder.js";
 import { isKafkaClientError } from "./client/client-error.js";
 import type { KafkaTrouble } from "./client/kafka-troubles.js";
 import { sessionTrackingFromEnv } from "./environment/kafka-environment.js";
-import { createKafkaPublisher } from "./publisher/kafka-publisher.js";
+import { createPublisherWithRuns } from "./publisher/kafka-publisher.js";
 import { type SessionTrackingOptions, type TrackingSettings, trackingTable } from "./tracking-options.js";
 
 /**
@@ -22,9 +23,16 @@ import { type SessionTrackingOptions, type TrackingSettings, trackingTable } fro
  */
 export function startSessionTracking(options: SessionTrackingOptions = {}): SessionTracking {
   const { kafka: kafkaSettings, spool, drainTimeoutMs, ...settings } = trackingSettings(options);
-  const publisher = withSpool(publisherOf(kafkaSettings, settings), spool, settings.log);
+  const events = withSpool(publisherOf(kafkaSettings, settings), spool, settings.log);
+  const recorder = takesRuns(events) ? createRunRecorder({ publisher: events, log: settings.log }) : undefined;
+  const publisher = recorder ?? events;
   const shutdown = new Shutdown(settings);
   const interceptor = buildInterceptor({ ...settings, publisher }, shutdown);
+  recorder?.start({
+    instanceId: interceptor.instanceId,
+    service: settings.service,
+    counts: () => interceptor.stats(),
+  });
   return createTracking({
     interceptor,
     publisher,
@@ -41,7 +49,7 @@ function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
 
 /** The Kafka publisher, or what stands for it. */
 function publisherOf(
-  { brokers, clientId, ...kafka }: TrackingSettings["kafka"],
+  { brokers, clientId, runsTopic, ...kafka }: TrackingSettings["kafka"],
   { service, env, log }: Pick<TrackingSettings, "service" | "env" | "log">,
 ): Publisher {
   const trouble = createTroubleLog<KafkaTrouble>(log);
@@ -51,7 +59,7 @@ function publisherOf(
     return createNoPublisher("no_brokers");
   }
   try {
-    return createKafkaPublisher({ ...kafka, clientId: clientId ?? service, brokers, log });
+    return createPublisherWithRuns({ ...kafka, clientId: clientId ?? service, brokers, log }, runsTopic || undefined);
   } catch (error) {
     if (!isKafkaClientError(error)) throw error;
     const { code, message } = error;

@@ -1,13 +1,13 @@
 import { type Environment, environmentOption } from "../base/environment.js";
 import type { Logger } from "../base/log.js";
-import { group, milliseconds, type OptionsOf } from "../base/options.js";
+import { group, milliseconds, type Option, type OptionsOf } from "../base/options.js";
 import {
   type InterceptorSettings,
   interceptorTable,
   type SessionActivityInterceptorOptions,
 } from "../service/interceptor-options.js";
 import { type SpoolOptions, type SpoolSettings, spoolTable } from "../spool/spool-options.js";
-import { brokersOption } from "./client/client-options.js";
+import { brokersOption, topicOption } from "./client/client-options.js";
 import { type KafkaPublisherOptions, type PublisherSettings, publisherTable } from "./publisher/publisher-options.js";
 
 /** What `startSessionTracking` publishes to: the options of the Kafka publisher, of which none is needed. */
@@ -21,6 +21,13 @@ export interface SessionTrackingKafkaOptions extends Omit<KafkaPublisherOptions,
    * @default none
    */
   brokers?: string | readonly string[] | undefined;
+  /**
+   * The topic of the run records, by which a reader knows whether it has all events of this service. With `false`, none are
+   * written. As a variable, that is the word `false`.
+   *
+   * @default "session-activity-runs"
+   */
+  runsTopic?: string | false | undefined;
 }
 
 /** Options of `startSessionTracking`. What is not given comes from the environment, then from the defaults. */
@@ -59,10 +66,25 @@ export interface TrackingSettings extends Omit<InterceptorSettings, "publisher">
     /** Empty if there are none. */
     readonly brokers: string;
     readonly clientId: string | undefined;
+    readonly runsTopic: string | false;
   };
   readonly spool: Omit<SpoolSettings, "directory"> & { readonly directory: string | undefined };
   readonly env: Environment | false | undefined;
 }
+
+const runsTopicName = topicOption({
+  meaning: "The topic that run records go to; `false` for none",
+  byDefault: "session-activity-runs",
+  variable: "KAFKA_RUNS_TOPIC",
+});
+
+/** The topic of the run records. */
+export const runsTopicOption: Option<string | false> = {
+  ...runsTopicName,
+  expects: `${runsTopicName.expects}; or false`,
+  read: (value) => (value === false ? false : runsTopicName.read(value)),
+  parse: (given) => given !== "false" && given,
+};
 
 const { publisher: _, log, ...interceptorOptions } = interceptorTable;
 const { log: __, ...publisherOptions } = publisherTable;
@@ -89,6 +111,7 @@ export const trackingTable: OptionsOf<TrackingSettings> = {
           value === "" || (Array.isArray(value) && value.length === 0) ? "" : brokersOption.read(value),
       },
       clientId: { ...publisherOptions.clientId, byDefault: undefined, defaultText: "the service" },
+      runsTopic: runsTopicOption,
     },
     {
       meaning: "The Kafka publisher",

@@ -1,4 +1,5 @@
 import type { EventRecord } from "./event-record.js";
+import type { RunRecord, RunRecordSettled, RunStats } from "./run-record.js";
 import type { SpoolStats } from "./spool-stats.js";
 
 /**
@@ -60,8 +61,16 @@ export interface PublisherStats {
  * - `failed`: the Kafka producer cannot start; the log says why
  * - `spool_full`: as many bytes lie in the spool as may, so that further events are only in memory
  * - `spool_failed`: the spool's disk says no or does not answer, so that events are only in memory
+ * - `runs_failed`: events are delivered, but the last run record was not, so that nobody can tell whether they are all
  */
-export type PublisherProblem = "no_brokers" | "no_client" | "queue_full" | "failed" | "spool_full" | "spool_failed";
+export type PublisherProblem =
+  | "no_brokers"
+  | "no_client"
+  | "queue_full"
+  | "failed"
+  | "spool_full"
+  | "spool_failed"
+  | "runs_failed";
 
 /** Told what became of a record. One function serves all records, so asking costs no closure for each. It must not throw. */
 export type Settled = (outcome: "delivered" | DropReason, record: EventRecord) => void;
@@ -111,6 +120,15 @@ export interface Publisher {
   stats(): PublisherStats;
   /** How its spool is, if it has one. */
   spool?(): SpoolStats;
-  /** Delivers what can be delivered in time, counts the rest as dropped, and always resolves. Idempotent. */
-  close(): Promise<PublisherStats>;
+  /** Takes a record of the run that the events belong to, and calls `settled` once. Absent if there are no run records. */
+  publishRun?(record: RunRecord, settled: RunRecordSettled): void;
+  /** What became of run records, if there are any. */
+  runs?(): RunStats;
+  /**
+   * Delivers what can be delivered in time, counts the rest as dropped, and always resolves. Idempotent.
+   *
+   * @param lastly Called when no event is queued here any more, for the last records of the run. It never rejects, and is waited
+   * for during a second at least.
+   */
+  close(lastly?: () => Promise<void>): Promise<PublisherStats>;
 }

@@ -24,6 +24,8 @@ export type RunRecordSettled = (outcome: "delivered" | DropReason) => void;
 
 /** What became of run records since the start. */
 export interface RunStats {
+  /** Runs that are open: Kafka does not have their last record yet. */
+  readonly open: number;
   /** Run records that Kafka has. */
   readonly delivered: number;
   /** Run records that were not delivered, by reason. The next record says all that they said. */

@@ -29,6 +29,8 @@ export interface SpoolStats {
   readonly recovered: number;
   /** Calls of processes that have died, which had not ended. */
   readonly interrupted: number;
+  /** Runs of processes that have died, which were closed by this one. */
+  readonly closedRuns: number;
   /** Events that cannot be delivered, by reason. They are kept on the disk. */
   readonly setAside: Readonly<Partial<Record<AsideReason, number>>>;
   /** Spools of processes that have died, which could not be read as they were. */

@@ -106,7 +106,10 @@ export function createSessionActivityInterceptor(
 export type BuiltInterceptor = SessionActivityInterceptor &
   Pick<RequiredMethods, "register"> &
   Pick<Arrivals, "contextValuesOfFirst"> &
-  Pick<GuardedPublisher, "onSettled">;
+  Pick<GuardedPublisher, "onSettled"> & {
+    /** The `instance_id` of its events. */
+    readonly instanceId: string;
+  };
 
 /** Creates the interceptor of checked settings. */
 export function buildInterceptor(
@@ -123,8 +126,9 @@ export function buildInterceptor(
   const skipped = createSkippedCalls(log);
   const publisher = createGuardedPublisher(settings, skipped, waits, log);
   const open = createOpenCalls();
+  const instanceId = randomUUID();
   const tracking: Tracking = {
-    source: { service, instanceId: randomUUID(), maxContextBytes, recorder },
+    source: { service, instanceId, maxContextBytes, recorder },
     observing: { settleTimeoutMs, shutdown },
     publisher,
     skipped,
@@ -170,6 +174,7 @@ export function buildInterceptor(
     contextValuesOfFirst: arrivals.contextValuesOfFirst,
     register: required.register,
     onSettled: publisher.onSettled,
+    instanceId,
     problems: waits.problems,
     drain: (timeoutMs: number) => open.drain(readOptions("drain", drainTable, { timeoutMs }).timeoutMs),
     stats: (): InterceptorStats => ({

@@ -2,6 +2,7 @@ import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { resolvesWithin } from "../base/timing.js";
 import type { Publisher, PublisherProblem, PublisherStats, Settled } from "../publishing/publisher.js";
+import type { RunStats } from "../publishing/run-record.js";
 import type { SpoolStats } from "../publishing/spool-stats.js";
 import { type AdapterOptions, type AnyAdapterOptions, wireAdapter } from "./adapter-options.js";
 import type { BuiltInterceptor, InterceptorStats, SessionActivityInterceptor } from "./interceptor.js";
@@ -18,6 +19,8 @@ export interface SessionTrackingStats {
   readonly publisher: PublisherStats;
   /** How the spool is, if there is one. */
   readonly spool?: SpoolStats | undefined;
+  /** What became of run records, if there are any. */
+  readonly runs?: RunStats | undefined;
 }
 
 /**
@@ -75,7 +78,7 @@ export interface SessionTracking {
    * 2. Open calls, marked or not, have `graceMs` to end by themselves.
    * 3. Then their abort signals are aborted, and they have the drain timeout to end.
    * 4. What is still open is cut, and its event says `UNSETTLED`.
-   * 5. Events go to Kafka, for `closeTimeoutMs` at most.
+   * 5. Events go to Kafka, for `closeTimeoutMs` at most, and the last run record after them, for a second at least.
    *
    * Connections that were handed on, as for WebSockets, have `graceMs`, too: end them yourself before. Adapters that you wire
    * by hand are told by your own `shutdownSignal`. With fastify, call this instead of its `close`, or in a `preClose` hook:
@@ -162,6 +165,7 @@ export function createTracking({
     interceptor: interceptor.stats(),
     publisher: publisher.stats(),
     ...(publisher.spool && { spool: publisher.spool() }),
+    ...(publisher.runs && { runs: publisher.runs() }),
   });
 
   /** A wrong option must not get in the way of a shutdown: it shows only now. */

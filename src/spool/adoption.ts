@@ -1,9 +1,10 @@
 import { errorCode, errorMessage } from "../base/errors.js";
 import type { TroubleLog } from "../base/log.js";
-import type { Publisher } from "../publishing/publisher.js";
+import type { DropReason, Publisher } from "../publishing/publisher.js";
 import { Delivery, type DeliveryObserver } from "./delivery.js";
 import { endInterruptedCalls } from "./interrupted.js";
-import { endOrLeave, findFolders, openSpool, setDamagedAside } from "./spool-folder.js";
+import { closeRuns } from "./run-closing.js";
+import { endOrLeave, findFolders, hasEvents, openSpool, setDamagedAside } from "./spool-folder.js";
 import type { DurableSettings } from "./spool-options.js";
 import type { SpoolStore } from "./spool-store.js";
 import type { SpoolTrouble } from "./spool-troubles.js";
@@ -15,6 +16,8 @@ export interface AdoptionObserver extends Omit<DeliveryObserver, "readFailed"> {
   interrupted(count: number): void;
   /** A spool could not be read. */
   damaged(): void;
+  /** So many runs of such processes were closed. */
+  closedRuns(count: number): void;
 }
 
 /** Adopts spools of processes that have died, and delivers what is in them. */
@@ -74,9 +77,15 @@ export function startAdoption(
   }
 
   async function deliver(folder: string, store: SpoolStore): Promise<void> {
-    const spool = new AdoptedSpool(folder, store, settings.publisher, observer, (error) =>
-      notAdopted(folder, errorMessage(error)),
-    );
+    const spool = new AdoptedSpool(folder, store, settings.publisher, observer, {
+      failed: (error) => notAdopted(folder, errorMessage(error)),
+      runLeft: (reason) =>
+        log.warn(
+          "run_not_closed",
+          { folder, reason },
+          "the run of a process that has died cannot be closed: it is tried again. Check the topic of the run records",
+        ),
+    });
     const interrupted = await spool.endCalls();
     // It failed, and is closed: it is tried again at the next look.
     if (interrupted === undefined) return;
@@ -108,25 +117,30 @@ export function startAdoption(
   };
 }
 
+/** What an adopted spool reports. */
+interface Reports {
+  failed(error: unknown): void;
+  runLeft(reason: DropReason): void;
+}
+
 /** The spool of a process that has died. */
 class AdoptedSpool {
   readonly #folder: string;
   readonly #store: SpoolStore;
   readonly #queue: WriteQueue;
   readonly #delivery: Delivery;
-  readonly #failed: (error: unknown) => void;
+  readonly #publisher: Publisher;
+  readonly #observer: AdoptionObserver;
+  readonly #reports: Reports;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor(
-    folder: string,
-    store: SpoolStore,
-    publisher: Publisher,
-    observer: Omit<DeliveryObserver, "readFailed">,
-    failed: (error: unknown) => void,
-  ) {
+  constructor(folder: string, store: SpoolStore, publisher: Publisher, observer: AdoptionObserver, reports: Reports) {
+    const { failed } = reports;
     this.#folder = folder;
     this.#store = store;
-    this.#failed = failed;
+    this.#publisher = publisher;
+    this.#observer = observer;
+    this.#reports = reports;
     this.#queue = new WriteQueue(store, failed);
     this.#delivery = new Delivery(store, this.#queue, publisher, { ...observer, readFailed: failed });
   }
@@ -156,14 +170,21 @@ class AdoptedSpool {
   async #end(): Promise<void> {
     try {
       await this.#queue.idle();
+      if (!(await hasEvents(this.#store))) await this.#closeRuns();
       await endOrLeave(this.#folder, this.#store);
     } catch (error) {
       await this.#fail(error);
     }
   }
 
+  async #closeRuns(): Promise<void> {
+    const closing = await closeRuns(this.#store, this.#publisher);
+    this.#observer.closedRuns(closing.runs);
+    if (closing.kind === "left") this.#reports.runLeft(closing.reason);
+  }
+
   async #fail(cause: unknown): Promise<void> {
-    this.#failed(cause);
+    this.#reports.failed(cause);
     await this.#store.close().catch(() => {});
   }
 }

@@ -3,13 +3,14 @@ import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { resolvesWithin } from "../base/timing.js";
 import { type EventRecord, isEventRecord } from "../publishing/event-record.js";
 import type { DropReason, Publisher, PublisherProblem, PublisherStats, Settled } from "../publishing/publisher.js";
+import type { RunRecord, RunRecordSettled } from "../publishing/run-record.js";
 import type { AsideReason, SpoolStats, UnrecordableReason } from "../publishing/spool-stats.js";
 import { type Adoption, type AdoptionObserver, startAdoption } from "./adoption.js";
 import { Delivery } from "./delivery.js";
 import { noteLast } from "./interrupted.js";
 import { OldestEntry } from "./oldest-entry.js";
 import { OwnStore } from "./own-store.js";
-import { finishedKey, startedKey } from "./spool-keys.js";
+import { finishedKey, runKey, startedKey } from "./spool-keys.js";
 import { type DurablePublisherOptions, type DurableSettings, durableSettings } from "./spool-options.js";
 import type { SpoolOperation, SpoolStore } from "./spool-store.js";
 import type { SpoolTrouble } from "./spool-troubles.js";
@@ -90,6 +91,9 @@ export class SpoolingPublisher implements DurablePublisher {
   #interrupted = 0;
   readonly #setAside: Partial<Record<AsideReason, number>> = {};
   #damaged = 0;
+  #closedRuns = 0;
+  /** Absent if the publisher below does not take run records. */
+  readonly publishRun?: NonNullable<Publisher["publishRun"]>;
   #closing: Promise<PublisherStats> | undefined;
 
   constructor(
@@ -118,7 +122,12 @@ export class SpoolingPublisher implements DurablePublisher {
       damaged: () => {
         this.#damaged += 1;
       },
+      closedRuns: (count) => {
+        this.#closedRuns += count;
+      },
     });
+    if (settings.publisher.publishRun !== undefined)
+      this.publishRun = (record, settled) => this.#publishRun(record, settled);
   }
 
   async begin(start: EventRecord): Promise<void | "refuse"> {
@@ -192,17 +201,18 @@ export class SpoolingPublisher implements DurablePublisher {
       interrupted: this.#interrupted,
       setAside: { ...this.#setAside },
       damaged: this.#damaged,
+      closedRuns: this.#closedRuns,
     };
   }
 
-  close(): Promise<PublisherStats> {
-    this.#closing ??= this.#close();
+  close(lastly?: () => Promise<void>): Promise<PublisherStats> {
+    this.#closing ??= this.#close(lastly);
     return this.#closing;
   }
 
-  async #close(): Promise<PublisherStats> {
+  async #close(lastly: (() => Promise<void>) | undefined): Promise<PublisherStats> {
     await resolvesWithin(closeTimeoutMs, this.#queue.idle());
-    await this.#settings.publisher.close();
+    await this.#settings.publisher.close(lastly);
     this.#delivery.stop();
     const ended = this.#adoption.stop().then(() => this.#queue.idle());
     await resolvesWithin(
@@ -210,6 +220,16 @@ export class SpoolingPublisher implements DurablePublisher {
       ended.then(() => this.#store.end()),
     );
     return this.stats();
+  }
+
+  /** The last record stays here until Kafka has one that closes the run, so that another process can do that. */
+  #publishRun(record: RunRecord, settled: RunRecordSettled): void {
+    const key = runKey(record.instanceId);
+    if (!this.#store.pausing) this.#queue.write([{ type: "put", key, value: record.bytes }]);
+    this.#settings.publisher.publishRun?.(record, (outcome) => {
+      if (record.isLast && outcome === "delivered") this.#queue.write([{ type: "del", key }]);
+      settled(outcome);
+    });
   }
 
   #noteStart(start: EventRecord): Promise<"written" | "error" | "slow"> {

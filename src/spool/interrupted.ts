@@ -14,14 +14,9 @@ const usuallyAtOnce = 500;
 export async function endInterruptedCalls(store: SpoolStore, atOnce: number = usuallyAtOnce): Promise<number> {
   const lastNumbers = new Map<string, bigint>();
 
-  async function lastOf(run: string): Promise<bigint> {
-    const noted = await store.get(lastKey(run));
-    return noted === undefined ? highestStored(store, run) : numberOf(noted);
-  }
-
   async function operationsFor({ key, value, sealed }: SpoolEntry): Promise<SpoolOperation[]> {
     const run = runOfStart(key);
-    const sequence = (lastNumbers.get(run) ?? (await lastOf(run))) + 1n;
+    const sequence = (lastNumbers.get(run) ?? (await lastNumber(store, run))) + 1n;
     const removal: SpoolOperation = { type: "del", key };
     const bytes = value && interruptedEvent(value, sequence);
     if (bytes === undefined) return [removal, { type: "keep", key: asideKey("damaged", key), sealed }];
@@ -41,6 +36,12 @@ export async function endInterruptedCalls(store: SpoolStore, atOnce: number = us
     await store.write(operations);
     ended += entries.length;
   }
+}
+
+/** The last number that a run has given. */
+export async function lastNumber(store: SpoolStore, run: string): Promise<bigint> {
+  const noted = await store.get(lastKey(run));
+  return noted === undefined ? highestStored(store, run) : numberOf(noted);
 }
 
 /** Notes the last number of a run. */

@@ -3,7 +3,7 @@ import { cp, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type OpenedStore, openLevelStore, repairLevel } from "./level-store.js";
 import { checksumSeal, encryptingSeal } from "./seal.js";
-import { asidePrefix, endOf, finishedPrefix, startedPrefix } from "./spool-keys.js";
+import { asidePrefix, endOf, finishedPrefix, runPrefix, startedPrefix } from "./spool-keys.js";
 import type { SpoolSettings } from "./spool-options.js";
 import type { SpoolStore } from "./spool-store.js";
 
@@ -93,9 +93,14 @@ export async function setDamagedAside(folder: string, { directory }: SpoolSettin
   await rename(`${saved}.saving`, saved);
 }
 
+/** Whether there are events in a spool that are not delivered. */
+export async function hasEvents(store: SpoolStore): Promise<boolean> {
+  return (await holds(store, finishedPrefix)) || (await holds(store, startedPrefix));
+}
+
 /** Ends a spool if nothing is left to deliver, and leaves it to others otherwise. It closes the store. */
 export async function endOrLeave(folder: string, store: SpoolStore): Promise<void> {
-  const isLeft = (await holds(store, finishedPrefix)) || (await holds(store, startedPrefix));
+  const isLeft = (await hasEvents(store)) || (await holds(store, runPrefix));
   await (isLeft ? store.close() : endSpool(folder, store));
 }
 

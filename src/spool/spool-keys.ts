@@ -7,6 +7,7 @@ import type { EventRecord } from "../publishing/event-record.js";
 // | `finished/RUN/NUMBER`       | the event's bytes, until Kafka has it                          |
 // | `started/RUN/EVENT`         | the event's bytes at the start of its call, until the call ends |
 // | `last/RUN`                  | the last number that the run has given                         |
+// | `run/RUN`                   | the last record of the run, until Kafka has one that closes it |
 // | `aside/REASON/…`            | what cannot be delivered; the rest is the key that it had      |
 
 /** Event ids and run ids are checked before: a key never holds another `/` than these. */
@@ -16,7 +17,9 @@ const digits = 16;
 export const finishedPrefix = "finished/";
 export const startedPrefix = "started/";
 export const asidePrefix = "aside/";
+export const runPrefix = "run/";
 const lastPrefix = "last/";
+const asideEvent = /^aside\/([^/]+)\/finished\/([^/]+)\/([0-9a-f]+)$/;
 
 /** The key of an event whose call has ended. */
 export function finishedKey({ instanceId, sequence }: Pick<EventRecord, "instanceId" | "sequence">): string {
@@ -33,9 +36,23 @@ export function lastKey(instanceId: string): string {
   return `${lastPrefix}${instanceId}`;
 }
 
+/** The key of the last record of a run. */
+export function runKey(instanceId: string): string {
+  return `${runPrefix}${instanceId}`;
+}
+
 /** The key of an event that is set aside. */
 export function asideKey(reason: string, key: string): string {
   return `${asidePrefix}${reason}/${key}`;
+}
+
+/** What an aside key says of a finished event. Undefined for any other key. */
+export function whatIsAside(
+  key: string,
+): { readonly reason: string; readonly instanceId: string; readonly sequence: bigint } | undefined {
+  const [, reason, instanceId, number] = asideEvent.exec(key) ?? [];
+  if (reason === undefined || instanceId === undefined || number === undefined) return undefined;
+  return { reason, instanceId, sequence: BigInt(`0x${number}`) };
 }
 
 /** The run that a key of a start belongs to. */

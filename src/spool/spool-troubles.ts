@@ -6,6 +6,7 @@ export const spoolTroubles = [
   "spool_damaged",
   "spool_set_aside",
   "spool_not_adopted",
+  "run_not_closed",
 ] as const;
 
 /** A kind of trouble of src/spool/. */

@@ -17,10 +17,7 @@ import {
 } from "./instrument.js";
 
 /** What is read of `tracking.stats()`. */
-export interface TrackingCounts extends SessionTrackingStats {
-  /** There are no runs without run records. */
-  readonly runs?: { readonly open?: number | undefined } | undefined;
-}
+export type TrackingCounts = SessionTrackingStats;
 
 type TrackingInstrument = Instrument<TrackingCounts>;
 
@@ -314,7 +311,7 @@ export const trackingInstruments: readonly TrackingInstrument[] = [
       unit: "{run}",
       description: "Runs of this process whose last run record is not written yet; absent without run records",
     },
-    ({ runs }) => (typeof runs?.open === "number" ? runs.open : undefined),
+    ({ runs }) => runs?.open,
   ),
 ];
 

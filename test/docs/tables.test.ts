@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { defaultInWords } from "../../src/base/options.js";
+import { checkOptions } from "../../src/cli/check-arguments.js";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
 import { commonOptions, typedForm } from "../../src/cli/command.js";
 import { deadLettersOptions } from "../../src/cli/dead-letters-arguments.js";
@@ -23,6 +24,7 @@ import { advice } from "../../src/kafka/publisher/drop-reason.js";
 import { serviceTroubles } from "../../src/service/service-troubles.js";
 import { signatureTroubles } from "../../src/signature/signature-troubles.js";
 import { spoolTroubles } from "../../src/spool/spool-troubles.js";
+import { trailTroubles } from "../../src/trail/trail-troubles.js";
 import { at, blocksOf, linesOutsideCode, read } from "./pages.js";
 
 /** The cells of the table rows under a heading, up to the next one. */
@@ -107,6 +109,7 @@ it.each([
   ["docs/terminal.md", decodeOptions],
   ["docs/terminal.md", exportOptions],
   ["docs/terminal.md", doctorOptions],
+  ["docs/trail.md", checkOptions],
 ])("%s names every option of its command, and says the same of it as the help", (page, options) => {
   const rows = [...options, ...commonOptions].map(
     (option) => `| \`${typedForm(option)}\` | ${option.meaning} | ${option.byDefault} |`,
@@ -151,6 +154,7 @@ describe("docs/operations.md", () => {
     ["Interceptor", "InterceptorStats"],
     ["Publisher", "PublisherStats"],
     ["Spool", "SpoolStats"],
+    ["Runs", "RunStats"],
     ["Gateway", "SessionGatewayStats"],
     ["Guard", "SessionGuardStats"],
     ["Key set", "SessionKeySetStats"],
@@ -221,6 +225,7 @@ describe("docs/operations.md", () => {
       "a service",
       "a gateway",
       "a spool",
+      "the trail",
       "publisher and consumer",
       "a consumer only",
       "history and worker",
@@ -233,6 +238,7 @@ describe("docs/operations.md", () => {
       gatewayTroubles,
       kafkaTroubles,
       spoolTroubles,
+      trailTroubles,
       historyTroubles,
       cliTroubles,
     ];
@@ -241,7 +247,7 @@ describe("docs/operations.md", () => {
 
   it("is asked for each list of kinds that there is", () => {
     const found = [...sources.matchAll(/export const (\w+Troubles) =/g)].map(([, name]) => name);
-    expect(found).toHaveLength(7);
+    expect(found).toHaveLength(8);
   });
 });
 

@@ -210,6 +210,7 @@ describe("a service with brokers in its environment", () => {
     // The embedded broker takes no tokens.
     oauthToken: undefined,
     properties: { "linger.ms": 1 },
+    runsTopic: false,
   };
 
   it("has an example for each option here", () => {

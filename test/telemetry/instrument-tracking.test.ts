@@ -135,7 +135,10 @@ it("has no series of a spool or of runs, if there are none", async () => {
   instrumentSessionTracking(createTestTracking(), { meter: metrics.meter });
   const names = Object.keys(await metrics.series());
   expect(names.filter((name) => /spool|run/.test(name))).toEqual([]);
-  const withRuns = { ...createTestTracking().stats(), runs: { open: 2 } };
+  const withRuns = {
+    ...createTestTracking().stats(),
+    runs: { open: 2, delivered: 1, dropped: {}, declared: 0, undeclared: 0, unnamed: 0 },
+  };
   const run = trackingInstruments.find(({ name }) => name === "session_activity.run.open");
   expect(run?.read(withRuns)).toEqual([{ value: 2 }]);
 });

@@ -143,7 +143,7 @@ export class ProducerLink<Note> {
     }
   }
 
-  /** Gives up what it holds, and reports nothing from here on. */
+  /** Gives up what it holds, and reports nothing of that any more. Only records with a note are taken after it. */
   abandon(): LostRecords<Note> {
     const waiting = this.#waiting ?? [];
     const lost: LostRecords<Note> = {
@@ -153,6 +153,8 @@ export class ProducerLink<Note> {
     };
     this.#abandoned = true;
     this.#waiting = undefined;
+    this.#inFlight = 0;
+    this.#inFlightBytes = 0;
     this.#notes.clear();
     return lost;
   }
@@ -228,13 +230,13 @@ export class ProducerLink<Note> {
   }
 
   #report(error: NativeError | null, report: NativeReport): void {
-    // Late reports of an abandoned producer: its records are counted already.
-    if (this.#abandoned) return;
+    const note = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
+    // Late reports of an abandoned producer: these records are counted already, and nobody knows their notes any more.
+    if (this.#abandoned && note === undefined) return;
     const bytes = report.size + (report.key?.length ?? 0);
     this.#inFlight -= 1;
     this.#inFlightBytes -= bytes;
     this.#hasDelivered ||= error === null;
-    const note = report.opaque === undefined ? undefined : this.#take(Number(report.opaque));
     if (error === null && report.offset === noOffset) this.#observer.presumed(bytes, note);
     else this.#observer.reported(error, bytes, note);
     if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();

@@ -13,7 +13,7 @@ import {
 import { isOptions } from "../../base/options.js";
 import type { KafkaProperties } from "../client/client-options.js";
 import { consumerTable } from "../consumer/consumer-options.js";
-import { type SessionTrackingOptions, trackingTable } from "../tracking-options.js";
+import { runsTopicOption, type SessionTrackingOptions, trackingTable } from "../tracking-options.js";
 import { readSecurity, securityTable } from "./security-variables.js";
 
 const prefix = "SESSION_TRACKING_";
@@ -23,6 +23,7 @@ const readerVariables = variablesOf(prefix, consumerTable);
 const clientVariables = variablesOf(prefix, {
   brokers: consumerTable.brokers,
   topic: consumerTable.topic,
+  runsTopic: runsTopicOption,
   properties: consumerTable.properties,
 });
 const securityVariables = variablesOf(prefix, securityTable);

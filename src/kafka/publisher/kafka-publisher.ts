@@ -3,11 +3,12 @@ import { createTroubleLog, type TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { type EventRecord, isEventRecord } from "../../publishing/event-record.js";
 import type { DropReason, Publisher, PublisherProblem, PublisherStats, Settled } from "../../publishing/publisher.js";
+import type { RunRecordSettled } from "../../publishing/run-record.js";
 import { type KafkaClient, loadKafkaClient, type NativeError } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
-import { type KafkaRecord, type LinkObserver, ProducerLink } from "../client/producer-link.js";
+import { type KafkaRecord, type LinkObserver, type LostRecords, ProducerLink } from "../client/producer-link.js";
 import { dropReason, meansFatal } from "./drop-reason.js";
-import { createKafkaRecords } from "./kafka-record.js";
+import { createKafkaRecords, kafkaRecordOfRun } from "./kafka-record.js";
 import { type Asker, createLedger, type Ledger } from "./ledger.js";
 import { producerProperties } from "./producer-properties.js";
 import { type KafkaPublisherOptions, type PublisherSettings, publisherSettings } from "./publisher-options.js";
@@ -31,8 +32,26 @@ export function createKafkaPublisher(options: KafkaPublisherOptions): Publisher 
   return new KafkaPublisher(loadKafkaClient(), settings);
 }
 
+/** Creates a publisher that takes run records, too, if there is a topic for them. Throws as {@link createKafkaPublisher} does. */
+export function createPublisherWithRuns(options: KafkaPublisherOptions, runsTopic: string | undefined): Publisher {
+  const settings = publisherSettings(options);
+  return new KafkaPublisher(loadKafkaClient(), settings, runsTopic);
+}
+
 /** How long a producer may take to stop, once it was told to drop what it holds. */
 const stopTimeoutMs = 2_000;
+/** How long the last run records may take, if the events left them no time. */
+const lastRecordsMs = 1_000;
+
+/** A run record on its way. */
+interface SentRun {
+  readonly topic: string;
+  readonly bytes: number;
+  readonly settled: RunRecordSettled;
+}
+
+/** Who is told what becomes of a Kafka record. */
+type Note = Asker | SentRun;
 
 class KafkaPublisher implements Publisher {
   readonly #client: KafkaClient;
@@ -40,12 +59,17 @@ class KafkaPublisher implements Publisher {
   readonly #log: TroubleLog<KafkaTrouble>;
   readonly #ledger: Ledger;
   readonly #kafkaRecordOf: (record: EventRecord) => KafkaRecord;
-  #link: ProducerLink<Asker>;
+  #link: ProducerLink<Note>;
   #idempotent = true;
   #closing: Promise<PublisherStats> | undefined;
+  #takesRuns = true;
+  /** Absent without a topic for runs. */
+  readonly publishRun?: NonNullable<Publisher["publishRun"]>;
 
-  constructor(client: KafkaClient, settings: PublisherSettings) {
+  constructor(client: KafkaClient, settings: PublisherSettings, runsTopic?: string) {
     this.#client = client;
+    if (runsTopic !== undefined)
+      this.publishRun = (record, settled) => this.#sendRun(runsTopic, kafkaRecordOfRun(record), settled);
     this.#settings = settings;
     this.#log = createTroubleLog(settings.log);
     this.#ledger = createLedger({ topic: settings.topic }, this.#log);
@@ -89,8 +113,8 @@ class KafkaPublisher implements Publisher {
     return this.#ledger.stats();
   }
 
-  close(): Promise<PublisherStats> {
-    this.#closing ??= this.#shutDown();
+  close(lastly?: () => Promise<void>): Promise<PublisherStats> {
+    this.#closing ??= this.#shutDown(lastly);
     return this.#closing;
   }
 
@@ -104,18 +128,21 @@ class KafkaPublisher implements Publisher {
     return "invalid_event";
   }
 
-  #connect(): ProducerLink<Asker> {
+  #connect(): ProducerLink<Note> {
     const producer = this.#client.createProducer(producerProperties(this.#settings, this.#idempotent));
-    const observer: LinkObserver<Asker> = {
+    const observer: LinkObserver<Note> = {
       failed: ({ message }) =>
         this.#log.error(
           "producer_not_started",
           { error: message },
           "The Kafka producer cannot start, all events are dropped: check its properties and the files that they name",
         ),
-      reported: (error, bytes, asker) => this.#reported(error, bytes, asker),
-      presumed: (bytes, asker) => this.#presumed(bytes, asker),
-      resend: (record, asker) => this.#send(record, asker),
+      reported: (error, bytes, note) => this.#reported(error, bytes, note),
+      presumed: (bytes, note) => this.#presumed(bytes, note),
+      resend: (record, note) => {
+        if (isRun(note)) this.#sendRun(note.topic, record, note.settled);
+        else this.#send(record, note);
+      },
     };
     return new ProducerLink(producer, this.#log, observer, this.#settings.oauthToken);
   }
@@ -129,13 +156,19 @@ class KafkaPublisher implements Publisher {
     else this.#drop(error, record.bytes, asker);
   }
 
-  #reported(error: NativeError | null, bytes: number, asker: Asker | undefined): void {
-    if (error === null) {
-      this.#ledger.deliver(bytes, asker);
-    } else {
-      this.#drop(error, bytes, asker);
-      if (this.#isFatal(error)) this.#replaceLink();
-    }
+  /** Run records are few, and neither bounded nor counted with the events. */
+  #sendRun(topic: string, record: KafkaRecord, settled: RunRecordSettled): void {
+    const { bytes } = record;
+    const error = this.#takesRuns ? this.#link.send(topic, record, { topic, bytes, settled }) : "closed";
+    if (error === "closed") settled(error);
+    else if (error !== undefined) settled(this.#reasonOf(error));
+  }
+
+  #reported(error: NativeError | null, bytes: number, note: Note | undefined): void {
+    if (isRun(note)) note.settled(error === null ? "delivered" : this.#reasonOf(error));
+    else if (error === null) this.#ledger.deliver(bytes, note);
+    else this.#drop(error, bytes, note);
+    if (error !== null && this.#isFatal(error)) this.#replaceLink();
   }
 
   /**
@@ -144,10 +177,27 @@ class KafkaPublisher implements Publisher {
    * a batch may never have arrived. Nothing but the missing offset tells. Without idempotence it means nothing: with `acks` of
    * 0 no record has one.
    */
-  #presumed(bytes: number, asker: Asker | undefined): void {
-    if (this.#idempotent && isOn(this.#settings.properties["enable.idempotence"] ?? true))
-      this.#ledger.drop("unconfirmed", bytes, asker);
-    else this.#ledger.deliver(bytes, asker);
+  #presumed(bytes: number, note: Note | undefined): void {
+    const isDoubtful = this.#idempotent && isOn(this.#settings.properties["enable.idempotence"] ?? true);
+    if (isRun(note)) note.settled(isDoubtful ? "unconfirmed" : "delivered");
+    else if (isDoubtful) this.#ledger.drop("unconfirmed", bytes, note);
+    else this.#ledger.deliver(bytes, note);
+  }
+
+  #giveUp(reason: DropReason, { count, bytes, notes }: LostRecords<Note>): void {
+    const runs: SentRun[] = [];
+    const askers: Asker[] = [];
+    for (const note of notes) {
+      if (isRun(note)) runs.push(note);
+      else askers.push(note);
+    }
+    const runBytes = runs.reduce((sum, run) => sum + run.bytes, 0);
+    this.#ledger.dropAll(reason, { count: count - runs.length, bytes: bytes - runBytes, notes: askers });
+    for (const { settled } of runs) settled(reason);
+  }
+
+  #reasonOf({ code }: NativeError): DropReason {
+    return dropReason(this.#client.codeName(code));
   }
 
   #drop(error: NativeError, bytes: number, asker: Asker | undefined): void {
@@ -179,19 +229,35 @@ class KafkaPublisher implements Publisher {
       {},
       "The Kafka producer failed for good and was replaced by one without idempotence",
     );
-    this.#ledger.dropAll("fatal", dead.abandon());
+    this.#giveUp("fatal", dead.abandon());
     void dead.stop(stopTimeoutMs);
     return true;
   }
 
-  async #shutDown(): Promise<PublisherStats> {
-    await this.#link.drain(this.#settings.closeTimeoutMs);
-    this.#ledger.dropAll("close_timeout", this.#link.abandon());
+  async #shutDown(lastly: (() => Promise<void>) | undefined): Promise<PublisherStats> {
+    const { closeTimeoutMs } = this.#settings;
+    const endsAt = performance.now() + closeTimeoutMs;
+    await this.#link.drain(closeTimeoutMs);
+    this.#giveUp("close_timeout", this.#link.abandon());
+    if (lastly !== undefined) await this.#sendLast(lastly, Math.max(endsAt - performance.now(), lastRecordsMs));
+    this.#takesRuns = false;
     await this.#link.stop(stopTimeoutMs);
     const stats = this.stats();
     this.#log.info(stats, "Kafka publisher closed");
     return stats;
   }
+
+  /** What became of the events is decided: now their run can say so. */
+  async #sendLast(lastly: () => Promise<void>, timeoutMs: number): Promise<void> {
+    const done = lastly();
+    void this.#link.drain(timeoutMs);
+    await resolvesWithin(timeoutMs, done);
+    this.#giveUp("close_timeout", this.#link.abandon());
+  }
+}
+
+function isRun(note: Note | undefined): note is SentRun {
+  return note !== undefined && "topic" in note;
 }
 
 /** As librdkafka reads it. */

@@ -2,6 +2,7 @@ import { SessionActivityEventSchema } from "../../../gen/sessionactivity/v1/sess
 import { errorName } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import type { EventRecord } from "../../publishing/event-record.js";
+import type { RunRecord } from "../../publishing/run-record.js";
 import type { NativeHeader } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
 import type { KafkaRecord, RecordKey } from "../client/producer-link.js";
@@ -32,6 +33,12 @@ export function createKafkaRecords(
     const bytes = key === undefined ? value.length : value.length + key.length;
     return { value, key, headers: headersOf(event), bytes };
   };
+}
+
+/** A run's records share a partition, so that a reader of one partition sees them in their order. */
+export function kafkaRecordOfRun({ instanceId, bytes: value }: RunRecord): KafkaRecord {
+  const key = Buffer.from(instanceId);
+  return { value, key, headers: plainHeaders, bytes: value.length + key.length };
 }
 
 function defaultHeaders({ traceparent }: EventRecord): readonly NativeHeader[] {

@@ -68,7 +68,8 @@ export interface KafkaPublisherOptions {
   /**
    * How many events may wait for delivery; what comes on top is dropped as `queue_full`. By default, 50,000: 100 s of a full
    * outage at 500 events/s. An event takes about 0.5 KB beside its own bytes, so with the default of `maxQueuedBytes` a full
-   * queue takes about 60 MB.
+   * queue takes about 60 MB. With run records it is about twice that, since events are also kept until it is known what became of
+   * them.
    */
   maxQueuedEvents?: number | undefined;
   /** How many bytes of encoded events and keys may wait for delivery. By default, 33,554,432 (32 MiB): 671 for each of 50,000. */

@@ -4,6 +4,7 @@ const { createSessionKeySet } = require("connect-session-activity/signature");
 const { openSignalDatabase } = require("connect-session-activity/history");
 const { startHistoryWorker } = require("connect-session-activity/history-worker");
 const { createTestTracking } = require("connect-session-activity/testing");
+const { createRunChecker } = require("connect-session-activity/trail");
 const { run } = require("./run.mjs");
 
 const required = [
@@ -13,6 +14,7 @@ const required = [
   openSignalDatabase,
   startHistoryWorker,
   createTestTracking,
+  createRunChecker,
 ];
 if (required.some((one) => typeof one !== "function")) throw new Error("something is missing");
 void run().then((result) => process.stdout.write(`${JSON.stringify(result)}\n`));
