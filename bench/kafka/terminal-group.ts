@@ -42,8 +42,9 @@ export const terminalGroup: Group = {
       ];
       const rows = [];
       for (const [name, args] of asked) {
-        say(name);
-        rows.push(rowOf(name, await timed([...args, "--brokers", cluster.brokers, "--topic", topic])));
+        const run = await timed([...args, "--brokers", cluster.brokers, "--topic", topic]);
+        say(`${name}: ${sentenceOf(run)}`);
+        rows.push(rowOf(name, run));
         afterRound();
       }
       return { name: "terminal", tables: [tableOf(rows, count)] };
@@ -84,6 +85,10 @@ function megabytesOf({ pid }: ChildProcess): number {
   } catch {
     return 0;
   }
+}
+
+function sentenceOf({ firstLineMs, seconds, lines, mostMegabytes }: Run): string {
+  return `first line after ${firstLineMs.toFixed(0)} ms, ${lines} lines in ${seconds.toFixed(1)} s, ${mostMegabytes.toFixed(0)} MiB`;
 }
 
 function rowOf(name: string, { firstLineMs, seconds, lines, mostMegabytes }: Run): Table["rows"][number] {
