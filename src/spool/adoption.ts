@@ -1,9 +1,9 @@
 import { errorCode, errorMessage } from "../base/errors.js";
 import type { TroubleLog } from "../base/log.js";
-import type { Publisher } from "../publishing/publisher.js";
 import { Delivery, type DeliveryObserver } from "./delivery.js";
+import type { DiskLane } from "./disk-lane.js";
 import { endInterruptedCalls } from "./interrupted.js";
-import { endOrLeave, findFolders, openSpool, setDamagedAside } from "./spool-folder.js";
+import { endOrLeave, findFolders, openDeadSpool, openSpool, rescueSpool } from "./spool-folder.js";
 import type { DurableSettings } from "./spool-options.js";
 import type { SpoolStore } from "./spool-store.js";
 import type { SpoolTrouble } from "./spool-troubles.js";
@@ -23,23 +23,28 @@ export interface Adoption {
   stop(): Promise<void>;
 }
 
+/** What adoption needs. */
+export interface AdoptionContext {
+  readonly settings: DurableSettings;
+  /** Whatever it does with the disk, it does here. */
+  readonly lane: DiskLane;
+  readonly isOwn: (folder: string) => boolean;
+  readonly observer: AdoptionObserver;
+  readonly log: TroubleLog<SpoolTrouble>;
+}
+
 /** How often spools of processes that have died meanwhile are looked for. */
 const everyMs = 60_000;
 
 /** Starts now, and never stops the start of the process. */
-export function startAdoption(
-  settings: DurableSettings,
-  isOwn: (folder: string) => boolean,
-  observer: AdoptionObserver,
-  log: TroubleLog<SpoolTrouble>,
-): Adoption {
+export function startAdoption({ settings, lane, isOwn, observer, log }: AdoptionContext): Adoption {
   const adopted = new Map<string, AdoptedSpool>();
   let isStopped = false;
   let running = Promise.resolve();
 
   async function look(): Promise<void> {
     try {
-      for (const folder of await findFolders(settings.directory)) {
+      for (const folder of await lane.run(() => findFolders(settings.directory))) {
         if (isStopped) return;
         if (!isOwn(folder) && !adopted.has(folder)) await adopt(folder);
       }
@@ -49,7 +54,7 @@ export function startAdoption(
   }
 
   async function adopt(folder: string): Promise<void> {
-    const opened = await openSpool(folder, settings);
+    const opened = await lane.run(() => openDeadSpool(folder, settings));
     switch (opened.kind) {
       case "locked":
         return;
@@ -57,13 +62,8 @@ export function startAdoption(
         await deliver(folder, opened.store);
         return;
       case "damaged":
-        observer.damaged();
-        log.error(
-          "spool_damaged",
-          { folder },
-          "a spool is damaged: it is kept as *.damaged, and what can be saved is delivered. Check the disk",
-        );
-        await setDamagedAside(folder, settings);
+      case "unfinished":
+        await rescue(folder, opened.kind);
         return;
       case "foreign":
         notAdopted(folder, "it was made with another encryption key, or without one");
@@ -73,8 +73,29 @@ export function startAdoption(
     }
   }
 
+  async function rescue(folder: string, health: "damaged" | "unfinished"): Promise<void> {
+    let saved: string;
+    try {
+      saved = await lane.run(() => rescueSpool(folder, health, settings));
+    } catch (error) {
+      notAdopted(folder, errorCode(error) ?? errorMessage(error));
+      return;
+    }
+    if (health === "damaged") {
+      observer.damaged();
+      log.error(
+        "spool_damaged",
+        { folder },
+        "a spool is damaged: it is kept as *.damaged, and what can be saved is delivered. Check the disk",
+      );
+    }
+    const opened = await lane.run(() => openSpool(saved, settings));
+    // If not, it is found at the next look.
+    if (opened.kind === "opened") await deliver(saved, opened.store);
+  }
+
   async function deliver(folder: string, store: SpoolStore): Promise<void> {
-    const spool = new AdoptedSpool(folder, store, settings.publisher, observer, (error) =>
+    const spool = new AdoptedSpool(folder, store, { settings, lane, observer }, (error) =>
       notAdopted(folder, errorMessage(error)),
     );
     const interrupted = await spool.endCalls();
@@ -112,6 +133,7 @@ export function startAdoption(
 class AdoptedSpool {
   readonly #folder: string;
   readonly #store: SpoolStore;
+  readonly #context: Pick<AdoptionContext, "settings" | "lane">;
   readonly #queue: WriteQueue;
   readonly #delivery: Delivery;
   readonly #failed: (error: unknown) => void;
@@ -120,21 +142,22 @@ class AdoptedSpool {
   constructor(
     folder: string,
     store: SpoolStore,
-    publisher: Publisher,
-    observer: Omit<DeliveryObserver, "readFailed">,
+    { settings, lane, observer }: Pick<AdoptionContext, "settings" | "lane" | "observer">,
     failed: (error: unknown) => void,
   ) {
     this.#folder = folder;
     this.#store = store;
+    this.#context = { settings, lane };
     this.#failed = failed;
-    this.#queue = new WriteQueue(store, failed);
-    this.#delivery = new Delivery(store, this.#queue, publisher, { ...observer, readFailed: failed });
+    const laned = inLane(store, lane);
+    this.#queue = new WriteQueue(laned, failed);
+    this.#delivery = new Delivery(laned, this.#queue, settings.publisher, { ...observer, readFailed: failed });
   }
 
   /** Resolves to how many calls there were that had not ended. Undefined if that failed: then it is closed. */
   async endCalls(): Promise<number | undefined> {
     try {
-      return await endInterruptedCalls(this.#store);
+      return await this.#context.lane.run(() => endInterruptedCalls(this.#store));
     } catch (error) {
       await this.#fail(error);
       return undefined;
@@ -156,7 +179,8 @@ class AdoptedSpool {
   async #end(): Promise<void> {
     try {
       await this.#queue.idle();
-      await endOrLeave(this.#folder, this.#store);
+      const { settings, lane } = this.#context;
+      await lane.run(() => endOrLeave(this.#folder, this.#store, settings));
     } catch (error) {
       await this.#fail(error);
     }
@@ -164,6 +188,15 @@ class AdoptedSpool {
 
   async #fail(cause: unknown): Promise<void> {
     this.#failed(cause);
-    await this.#store.close().catch(() => {});
+    await this.#context.lane.run(() => this.#store.close()).catch(() => {});
   }
+}
+
+function inLane(store: SpoolStore, lane: DiskLane): SpoolStore {
+  return {
+    write: (operations) => lane.run(() => store.write(operations)),
+    read: (range) => lane.run(() => store.read(range)),
+    get: (key) => lane.run(() => store.get(key)),
+    close: () => lane.run(() => store.close()),
+  };
 }

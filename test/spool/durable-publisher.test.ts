@@ -199,10 +199,8 @@ describe("a spool", () => {
     writeFileSync(join(directory, name, manifest ?? ""), "not a manifest");
 
     const second = open({ directory });
-    await until(() => second.publisher.spool().damaged === 1);
-    await second.publisher.close();
-    const third = open({ directory });
-    await until(() => third.kafka.events.length === 5);
+    await until(() => second.kafka.events.length === 5);
+    expect(second.publisher.spool().damaged).toBe(1);
     expect(await readdir(directory)).toContain(`${name}.damaged`);
   });
 
@@ -215,7 +213,10 @@ describe("a spool", () => {
     await first.publisher.close();
     const [name = ""] = readdirSync(directory);
     const { ClassicLevel } = await import("classic-level");
-    const level = new ClassicLevel<string, Buffer>(join(directory, name), { valueEncoding: "buffer" });
+    const level = new ClassicLevel<string, Buffer>(join(directory, name), {
+      valueEncoding: "buffer",
+      compression: false,
+    });
     const [entry] = await level.iterator({ gt: "finished/", lt: "finished/\uFFFF", limit: 1 }).all();
     const [key = "", value = Buffer.alloc(0)] = entry ?? [];
     value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
