@@ -32,6 +32,7 @@ const config: ViteUserConfig = defineConfig({
           exclude: [
             "test/kafka-real/**",
             "test/adoption/**",
+            "test/disk/*.real.test.ts",
             "test/edge/**",
             "test/history-postgres/**",
             "test/frameworks/**",

@@ -57,12 +57,14 @@ function readRecords(bytes: Uint8Array): { readonly found: readonly LogRecord[];
       const type = block[at + 6]!;
       if (type === 0 && length === 0) {
         // A file may have been made longer before it was written to: no more than an end that is missing.
+        if (block.subarray(at).some((byte) => byte !== 0)) isSound = false;
         isBehindHole = true;
         break;
       }
       const end = at + logHeaderBytes + length;
       if (end > block.length) {
-        if (block.length === logBlockBytes) isSound = false;
+        // The process died in this write, unless others follow.
+        if (block.length === logBlockBytes || hasRecord(block.subarray(at + 1))) isSound = false;
         break;
       }
       const isIntact = unmask(view.getUint32(at, true)) === crc32c(block.subarray(at + 6, end));
@@ -71,6 +73,18 @@ function readRecords(bytes: Uint8Array): { readonly found: readonly LogRecord[];
     }
   }
   return { found, isSound };
+}
+
+/** Whether a record begins anywhere in these bytes. */
+function hasRecord(bytes: Uint8Array): boolean {
+  const view = viewOf(bytes);
+  for (let at = 0; at + logHeaderBytes <= bytes.length; at += 1) {
+    const type = bytes[at + 6]!;
+    const end = at + logHeaderBytes + view.getUint16(at + 4, true);
+    if (type < fullRecord || type > lastPart || end > bytes.length) continue;
+    if (unmask(view.getUint32(at, true)) === crc32c(bytes.subarray(at + 6, end))) return true;
+  }
+  return false;
 }
 
 /** Reads the changes that a log holds. */

@@ -2,7 +2,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../base/errors.js";
 import { type FoundChange, type FoundRecords, readLog, readManifest, readTable } from "./level-files.js";
-import type { Seal } from "./seal.js";
 
 /**
  * How the files of a store are.
@@ -24,13 +23,14 @@ interface LevelNames {
 /** Reads all that a store needs, and changes nothing. Rejects if the disk cannot be read. */
 export async function examineLevel(folder: string): Promise<LevelHealth> {
   const names = await readNames(folder);
-  // It is new: LevelDB makes the rest.
-  if (names.logs.length === 0 && names.tables.length === 0) return "sound";
+  const isEmpty = names.logs.length === 0 && names.tables.length === 0;
   const current = await readIfThere(join(folder, "CURRENT"));
+  // It is new: LevelDB makes the rest.
+  if (isEmpty && current === undefined) return "sound";
   const [, number] = /^MANIFEST-(\d+)\n$/.exec(Buffer.from(current ?? []).toString()) ?? [];
   const manifest = number === undefined ? undefined : await readIfThere(join(folder, `MANIFEST-${number}`));
   const version = manifest && readManifest(manifest);
-  if (version === undefined) return "damaged";
+  if (version === undefined) return isEmpty ? "unfinished" : "damaged";
   // A log that is needed stays until a manifest says that it no longer is.
   if (version.log > 0 && !names.logs.includes(version.log)) return "damaged";
   for (const log of names.logs) {
@@ -48,23 +48,37 @@ export interface SavedEntry {
   readonly sealed: Uint8Array;
 }
 
+/** What the owner of a store knows of its entries. */
+export interface Meaning {
+  /** Whether these are the bytes that were stored under this key. */
+  isGenuine(key: string, sealed: Uint8Array): boolean;
+  /** The key that was removed by the same write as this entry was made. */
+  replacedBy(key: string, sealed: Uint8Array): string | undefined;
+}
+
 /**
  * Reads all that is left of a store, whatever has happened to it, file by file, and changes nothing. What no checksum of LevelDB
- * covers any more is only taken if its seal holds, so that nothing is invented. Rejects if the disk cannot be read.
+ * covers any more is only taken if it is genuine, so that nothing is invented. Rejects if the disk cannot be read.
  */
-export async function* readSurvivors(folder: string, seal: Seal): AsyncGenerator<SavedEntry[]> {
+export async function* readSurvivors(folder: string, meaning: Meaning): AsyncGenerator<SavedEntry[]> {
   const newest = new Map<string, number>();
+  const replaced = new Set<string>();
   for await (const changes of readFiles(folder)) {
-    for (const { key, sequence, isSound: isKnown } of changes) {
-      if (isKnown && sequence >= (newest.get(key) ?? 0)) newest.set(key, sequence);
+    for (const { key, sequence, value, isSound: isKnown } of changes) {
+      if (isKnown) newest.set(key, Math.max(sequence, newest.get(key) ?? 0));
+      const gone = isKnown || value === undefined ? undefined : meaning.replacedBy(key, value);
+      if (gone !== undefined) replaced.add(gone);
     }
   }
   for await (const changes of readFiles(folder)) {
     const saved = new Map<string, Uint8Array>();
     for (const { key, sequence, value, isSound: isKnown } of changes) {
-      const isLeft = isKnown ? sequence === newest.get(key) : !newest.has(key);
-      if (value === undefined || !isLeft) continue;
-      if (isKnown || seal.open(key, value) !== undefined) saved.set(key, value);
+      if (value === undefined) continue;
+      // A removal that cannot be trusted is passed over: an event may come twice, but none is lost.
+      const isLeft = isKnown
+        ? sequence === newest.get(key) && !replaced.has(key)
+        : !newest.has(key) && meaning.isGenuine(key, value);
+      if (isLeft) saved.set(key, value);
     }
     yield Array.from(saved, ([key, sealed]) => ({ key, sealed }));
   }

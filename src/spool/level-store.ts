@@ -51,10 +51,10 @@ export async function openLevelStore(folder: string, options: LevelOptions): Pro
 /** Whether somebody has the store in this folder open. */
 export async function isLevelLocked(folder: string): Promise<boolean> {
   if (openFolders.has(resolve(folder))) return true;
-  const level = await newLevel(folder);
+  // It takes the lock, and then refuses both what is there and what is not.
+  const level = await newLevel(folder, { createIfMissing: false, errorIfExists: true });
   try {
-    // It takes the lock, and then refuses both what is there and what is not.
-    await level.open({ createIfMissing: false, errorIfExists: true });
+    await level.open();
     await level.close();
     return false;
   } catch (error) {
@@ -62,10 +62,11 @@ export async function isLevelLocked(folder: string): Promise<boolean> {
   }
 }
 
-async function newLevel(folder: string): Promise<Level> {
+/** It begins to open by itself, so all options are given here. */
+async function newLevel(folder: string, options?: { createIfMissing: boolean; errorIfExists: boolean }): Promise<Level> {
   const { ClassicLevel: Class } = await import("classic-level");
   // What is stored lives for milliseconds as a rule: compressing it costs more than it saves.
-  return new Class<string, Buffer>(folder, { valueEncoding: "buffer", compression: false });
+  return new Class<string, Buffer>(folder, { valueEncoding: "buffer", compression: false, ...options });
 }
 
 /** LevelDB's own code, which stands in the cause. */

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { access, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { syncFolder } from "./level-folder.js";
-import { examineLevel, type LevelHealth, readSurvivors } from "./level-rescue.js";
+import { examineLevel, type LevelHealth } from "./level-rescue.js";
 import { isLevelLocked, type LevelOptions, type OpenedStore, openLevelStore } from "./level-store.js";
 import { checksumSeal, encryptingSeal } from "./seal.js";
 import { asidePrefix, endOf, finishedPrefix, startedPrefix } from "./spool-keys.js";
 import type { SpoolSettings } from "./spool-options.js";
-import type { SpoolOperation, SpoolStore } from "./spool-store.js";
+import type { SpoolStore } from "./spool-store.js";
 
 // What lies in the directory that processes share:
 //
@@ -23,8 +23,6 @@ const spoolName = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 /** Nothing takes longer to save: a draft that is older is of a process that has died. */
 const longestSavingMs = 24 * 60 * 60 * 1_000;
-/** So many entries are copied in one write. */
-const copiedAtOnce = 500;
 
 /** The key of the proof that a spool was sealed by the key that opens it. */
 const proofKey = "proof";
@@ -112,52 +110,6 @@ async function isForeign(store: SpoolStore): Promise<boolean> {
   return entries.length > 0 && entries.every(({ value }) => value === undefined);
 }
 
-/**
- * Makes another spool of what is left of one that LevelDB would not find all of, and resolves to its folder. A damaged one is
- * kept beside it, as it was found. Rejects if the disk cannot be read or written: then nothing has changed.
- */
-export async function rescueSpool(
-  folder: string,
-  health: "unfinished" | "damaged",
-  settings: SpoolSettings,
-): Promise<string> {
-  const saved = newFolder(settings);
-  // Under a name that nobody adopts until all is there.
-  const draft = `${saved}.saving`;
-  try {
-    await copySurvivors(folder, draft, settings);
-    // Others may have found it, too.
-    await access(folder);
-    await rename(draft, saved);
-  } catch (error) {
-    await remove(draft);
-    throw error;
-  }
-  // Who dies before the next line leaves both, and each has the same events, byte for byte.
-  await keepNames(settings);
-  const end = `${folder}.${health === "damaged" ? "damaged" : "done"}`;
-  await rename(folder, end);
-  if (health === "unfinished") await remove(end);
-  return saved;
-}
-
-async function copySurvivors(folder: string, draft: string, settings: SpoolSettings): Promise<void> {
-  await makeFolder(draft, settings);
-  const options = levelOptions(settings);
-  const opened = await openLevelStore(draft, options);
-  if (opened.kind !== "opened") throw opened.kind === "failed" ? opened.error : new Error(opened.kind);
-  try {
-    for await (const entries of readSurvivors(folder, options.seal)) {
-      for (let at = 0; at < entries.length; at += copiedAtOnce) {
-        const some = entries.slice(at, at + copiedAtOnce);
-        await opened.store.write(some.map((entry): SpoolOperation => ({ type: "keep", ...entry })));
-      }
-    }
-  } finally {
-    await opened.store.close();
-  }
-}
-
 /** Ends a spool if nothing is left to deliver, and leaves it to others otherwise. It closes the store. */
 export async function endOrLeave(folder: string, store: SpoolStore, settings: SpoolSettings): Promise<void> {
   const isLeft = (await holds(store, finishedPrefix)) || (await holds(store, startedPrefix));
@@ -178,11 +130,12 @@ async function endSpool(folder: string, store: SpoolStore, settings: SpoolSettin
 }
 
 /** Has the disk keep the names in the directory, if the loss of power matters. */
-async function keepNames({ directory, durability }: SpoolSettings): Promise<void> {
+export async function keepNames({ directory, durability }: SpoolSettings): Promise<void> {
   if (durability === "power") await syncFolder(directory);
 }
 
-function levelOptions({ durability, encryptionKey }: SpoolSettings): LevelOptions {
+/** How the stores of these spools are opened. */
+export function levelOptions({ durability, encryptionKey }: SpoolSettings): LevelOptions {
   const seal = encryptionKey === undefined ? checksumSeal : encryptingSeal(encryptionKey);
   return { seal, sync: durability === "power" };
 }
@@ -192,7 +145,7 @@ async function holds(store: SpoolStore, prefix: string): Promise<boolean> {
   return found.length > 0;
 }
 
-/** Another process may be removing the same. */
-async function remove(folder: string): Promise<void> {
+/** Removes a folder. Another process may be removing the same. */
+export async function remove(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true }).catch(() => {});
 }
