@@ -214,7 +214,11 @@ export function createTracking({
     } catch (error) {
       reason = errorName(error);
     }
-    trouble.error("publisher_not_closed", { reason }, "the publisher could not be closed: what is queued in it may be lost");
+    trouble.error(
+      "publisher_not_closed",
+      { reason },
+      "the publisher could not be closed: what is queued in it may be lost",
+    );
     return publisher.stats();
   }
 

@@ -3,39 +3,38 @@ const polynomial = 0x82f63b78;
 /** So many bytes are taken at a time, each by a table of its own. */
 const slices = 8;
 
-const tables: readonly Uint32Array[] = makeTables();
+/** All tables, one after the other. */
+const table: Uint32Array = makeTables();
 
-function makeTables(): Uint32Array[] {
-  const first = new Uint32Array(256);
+function makeTables(): Uint32Array {
+  const sums = new Uint32Array(slices * 256);
   for (let byte = 0; byte < 256; byte += 1) {
     let sum = byte;
     for (let bit = 0; bit < 8; bit += 1) sum = (sum >>> 1) ^ (sum & 1 ? polynomial : 0);
-    first[byte] = sum;
+    sums[byte] = sum;
   }
-  const all = [first];
-  for (let slice = 1; slice < slices; slice += 1) {
-    all.push(all[slice - 1]!.map((sum) => (sum >>> 8) ^ first[sum & 0xff]!));
+  for (let at = 256; at < sums.length; at += 1) {
+    const before = sums[at - 256] ?? 0;
+    sums[at] = (before >>> 8) ^ (sums[before & 0xff] ?? 0);
   }
-  return all;
+  return sums;
+}
+
+function sumOf(slice: number, byte: number): number {
+  return table[slice * 256 + (byte & 0xff)] ?? 0;
 }
 
 /** The CRC-32C of these bytes. */
 export function crc32c(bytes: Uint8Array): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let sum = 0xffffffff;
   let at = 0;
-  for (const end = bytes.length - (slices - 1); at < end; at += slices) {
-    const low = sum ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
-    sum =
-      t7![low & 0xff]! ^
-      t6![(low >>> 8) & 0xff]! ^
-      t5![(low >>> 16) & 0xff]! ^
-      t4![low >>> 24]! ^
-      t3![bytes[at + 4]!]! ^
-      t2![bytes[at + 5]!]! ^
-      t1![bytes[at + 6]!]! ^
-      t0![bytes[at + 7]!]!;
+  for (; at + slices <= bytes.length; at += slices) {
+    const low = sum ^ view.getUint32(at, true);
+    const high = view.getUint32(at + 4, true);
+    const ofLow = sumOf(7, low) ^ sumOf(6, low >>> 8) ^ sumOf(5, low >>> 16) ^ sumOf(4, low >>> 24);
+    sum = ofLow ^ sumOf(3, high) ^ sumOf(2, high >>> 8) ^ sumOf(1, high >>> 16) ^ sumOf(0, high >>> 24);
   }
-  for (; at < bytes.length; at += 1) sum = (sum >>> 8) ^ t0![(sum ^ bytes[at]!) & 0xff]!;
+  for (; at < bytes.length; at += 1) sum = (sum >>> 8) ^ sumOf(0, sum ^ view.getUint8(at));
   return ~sum >>> 0;
 }

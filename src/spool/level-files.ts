@@ -54,7 +54,7 @@ function readRecords(bytes: Uint8Array): { readonly found: readonly LogRecord[];
     const view = viewOf(block);
     for (let at = 0; at + logHeaderBytes <= block.length; ) {
       const length = view.getUint16(at + 4, true);
-      const type = block[at + 6]!;
+      const type = view.getUint8(at + 6);
       if (type === 0 && length === 0) {
         // A file may have been made longer before it was written to: no more than an end that is missing.
         if (block.subarray(at).some((byte) => byte !== 0)) isSound = false;
@@ -79,7 +79,7 @@ function readRecords(bytes: Uint8Array): { readonly found: readonly LogRecord[];
 function hasRecord(bytes: Uint8Array): boolean {
   const view = viewOf(bytes);
   for (let at = 0; at + logHeaderBytes <= bytes.length; at += 1) {
-    const type = bytes[at + 6]!;
+    const type = view.getUint8(at + 6);
     const end = at + logHeaderBytes + view.getUint16(at + 4, true);
     if (type < fullRecord || type > lastPart || end > bytes.length) continue;
     if (unmask(view.getUint32(at, true)) === crc32c(bytes.subarray(at + 6, end))) return true;

@@ -61,27 +61,31 @@ export interface Meaning {
  * covers any more is only taken if it is genuine, so that nothing is invented. Rejects if the disk cannot be read.
  */
 export async function* readSurvivors(folder: string, meaning: Meaning): AsyncGenerator<SavedEntry[]> {
-  const newest = new Map<string, number>();
-  const replaced = new Set<string>();
-  for await (const changes of readFiles(folder)) {
-    for (const { key, sequence, value, isSound: isKnown } of changes) {
-      if (isKnown) newest.set(key, Math.max(sequence, newest.get(key) ?? 0));
-      const gone = isKnown || value === undefined ? undefined : meaning.replacedBy(key, value);
-      if (gone !== undefined) replaced.add(gone);
-    }
-  }
+  const isLeft = await readLeft(folder, meaning);
   for await (const changes of readFiles(folder)) {
     const saved = new Map<string, Uint8Array>();
-    for (const { key, sequence, value, isSound: isKnown } of changes) {
-      if (value === undefined) continue;
-      // A removal that cannot be trusted is passed over: an event may come twice, but none is lost.
-      const isLeft = isKnown
-        ? sequence === newest.get(key) && !replaced.has(key)
-        : !newest.has(key) && meaning.isGenuine(key, value);
-      if (isLeft) saved.set(key, value);
-    }
+    for (const change of changes) if (change.value !== undefined && isLeft(change)) saved.set(change.key, change.value);
     yield Array.from(saved, ([key, sealed]) => ({ key, sealed }));
   }
+}
+
+/** Which changes still hold. A removal that cannot be trusted does not count: an event may come twice, but none is lost. */
+async function readLeft(folder: string, meaning: Meaning): Promise<(change: FoundChange) => boolean> {
+  const newest = new Map<string, number>();
+  const replaced = new Set<string>();
+
+  function note({ key, sequence, value, isSound: isKnown }: FoundChange): void {
+    if (isKnown) newest.set(key, Math.max(sequence, newest.get(key) ?? 0));
+    // The removal itself may be lost.
+    const gone = value === undefined ? undefined : meaning.replacedBy(key, value);
+    if (gone !== undefined) replaced.add(gone);
+  }
+
+  for await (const changes of readFiles(folder)) for (const change of changes) note(change);
+  return ({ key, sequence, value, isSound: isKnown }) => {
+    if (value === undefined || replaced.has(key)) return false;
+    return isKnown ? sequence === newest.get(key) : !newest.has(key) && meaning.isGenuine(key, value);
+  };
 }
 
 async function* readFiles(folder: string): AsyncGenerator<Iterable<FoundChange>> {

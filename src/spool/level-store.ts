@@ -63,7 +63,10 @@ export async function isLevelLocked(folder: string): Promise<boolean> {
 }
 
 /** It begins to open by itself, so all options are given here. */
-async function newLevel(folder: string, options?: { createIfMissing: boolean; errorIfExists: boolean }): Promise<Level> {
+async function newLevel(
+  folder: string,
+  options?: { createIfMissing: boolean; errorIfExists: boolean },
+): Promise<Level> {
   const { ClassicLevel: Class } = await import("classic-level");
   // What is stored lives for milliseconds as a rule: compressing it costs more than it saves.
   return new Class<string, Buffer>(folder, { valueEncoding: "buffer", compression: false, ...options });

@@ -58,7 +58,8 @@ async function copyEntries(found: AsyncIterable<SavedEntry[]>, store: SpoolStore
   for await (const entries of found) {
     for (const entry of entries) {
       const [run, number] = numberIn(entry, seal) ?? [];
-      if (run !== undefined && number !== undefined && number > (lastNumbers.get(run) ?? 0n)) lastNumbers.set(run, number);
+      if (run !== undefined && number !== undefined && number > (lastNumbers.get(run) ?? 0n))
+        lastNumbers.set(run, number);
     }
     for (let at = 0; at < entries.length; at += copiedAtOnce) {
       const some = entries.slice(at, at + copiedAtOnce);

@@ -53,7 +53,8 @@ export async function runDamage(trials: number, random: Random): Promise<DamageC
   const folder = mkdtempSync(join(tmpdir(), "damage-"));
   try {
     const all = [await store(join(folder, "log"), 0, random), await store(join(folder, "tables"), 2, random)];
-    for (let trial = 0; trial < trials; trial += 1) await runTrial(random.pick(all), join(folder, "trial"), random, counts);
+    for (let trial = 0; trial < trials; trial += 1)
+      await runTrial(random.pick(all), join(folder, "trial"), random, counts);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -30,7 +30,8 @@ const { values } = parseArgs({
 });
 const isRefusing = values.onUnrecordable === "refuse";
 const mostCalls = 5_000;
-const fillerBytes = 2 ** 20;
+/** To go on after a full disk, LevelDB needs as much room as its log has: a few MiB. */
+const fillerBytes = 12 * 2 ** 20;
 
 let isKafkaOut = true;
 const kafka: Publisher = {

@@ -32,12 +32,19 @@ it("what was recorded, done again, makes the same files", () => {
   spawnSync("strace", straceOf(trace!, [process.execPath, join(compiled, "power-writer.js"), ...args]), { env });
   const again = new UnsyncedDisk(disk!);
   for (const call of readCalls(trace!, disk!, marks!)) again.apply(call);
-  const all = { below: () => 1, pick: <T>(from: readonly T[]) => from[1]!, shuffle: <T>(list: readonly T[]) => [...list] };
+  const all = {
+    below: () => 1,
+    pick: <T>(from: readonly T[]) => from[1]!,
+    shuffle: <T>(list: readonly T[]) => [...list],
+  };
   again.lose(all, copy!);
   const contents = (path: string): object =>
     readdirSync(path, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => [join(entry.parentPath, entry.name).slice(path.length), readFileSync(join(entry.parentPath, entry.name))])
+      .map((entry) => [
+        join(entry.parentPath, entry.name).slice(path.length),
+        readFileSync(join(entry.parentPath, entry.name)),
+      ])
       .sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
   expect(contents(copy!)).toEqual(contents(disk!));
   expect(contents(disk!)).not.toEqual([]);

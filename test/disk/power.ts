@@ -63,7 +63,9 @@ function record(folder: string, random: Random): DiskCall[] {
 function cutsOf(calls: readonly DiskCall[], count: number, random: Random): number[] {
   const near = calls.flatMap((call, at) => (["write", "sync", "mark"].includes(call.do) ? [] : [at]));
   const cuts = Array.from({ length: count }, () =>
-    random.below(2) === 0 ? random.below(calls.length + 1) : Math.min(calls.length, random.pick(near) + random.below(6)),
+    random.below(2) === 0
+      ? random.below(calls.length + 1)
+      : Math.min(calls.length, random.pick(near) + random.below(6)),
   );
   return cuts.sort((a, b) => a - b);
 }
@@ -123,7 +125,9 @@ async function main(): Promise<void> {
   const faults = faultsOf(totals);
   if (durability === "process") {
     // It promises nothing here, and a test that finds nothing here finds nothing.
-    console.log(totals.counts.lost > 0 ? "lost, as is expected of this mode" : "nothing was lost, so the test is blind");
+    console.log(
+      totals.counts.lost > 0 ? "lost, as is expected of this mode" : "nothing was lost, so the test is blind",
+    );
     process.exitCode = totals.counts.lost > 0 ? 0 : 1;
     return;
   }

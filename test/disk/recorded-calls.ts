@@ -51,12 +51,7 @@ function isBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder + sep);
 }
 
-function callOf(
-  line: string,
-  seen: number,
-  isInside: (path: string) => boolean,
-  marks: string,
-): DiskCall | undefined {
+function callOf(line: string, seen: number, isInside: (path: string) => boolean, marks: string): DiskCall | undefined {
   const [, name = "", given = "", result = ""] = /^(\w+)\((.*)\) += (-?\d+|\?)/.exec(line) ?? [];
   if (name === "" && line !== "") throw new Error(`strace says what cannot be read: ${line.slice(0, 200)}`);
   // libuv has a ring without this flag for what is no file.
@@ -75,7 +70,8 @@ function callOf(
       return { do: "create", path, isEmptied: given.includes("O_TRUNC") };
     case "write": {
       const data = bytesOf(first);
-      if (data.length !== Number(/, (\d+)$/.exec(given)?.[1])) throw new Error(`not all of a write to ${path} is there`);
+      if (data.length !== Number(/, (\d+)$/.exec(given)?.[1]))
+        throw new Error(`not all of a write to ${path} is there`);
       return { do: "write", path, data: data.subarray(0, Number(result)) };
     }
     case "fsync":

@@ -47,14 +47,17 @@ function hasSpools(directory: string): boolean {
 }
 
 /** The numbers under which two different events came, and the ids under which two different records came. */
-export function twinsOf(events: Iterable<{ readonly event: SessionActivityEvent; readonly content: string }>): string[] {
+export function twinsOf(
+  events: Iterable<{ readonly event: SessionActivityEvent; readonly content: string }>,
+): string[] {
   const contents = new Map<string, string>();
   const numbers = new Map<string, string>();
   const twins = new Set<string>();
   for (const { event, content } of events) {
     const { eventId } = event;
     const number = `${event.instanceId}/${event.sequence}`;
-    if ((contents.get(eventId) ?? content) !== content || (numbers.get(number) ?? eventId) !== eventId) twins.add(eventId);
+    if ((contents.get(eventId) ?? content) !== content || (numbers.get(number) ?? eventId) !== eventId)
+      twins.add(eventId);
     contents.set(eventId, content);
     numbers.set(number, eventId);
   }
