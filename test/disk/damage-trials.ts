@@ -62,9 +62,12 @@ export async function runDamage(trials: number, random: Random): Promise<DamageC
 }
 
 /** What must not be. */
-export function damageFaults({ unreported, invented, twins, stuck, setAside: _, ...happened }: DamageCounts): string[] {
+export function damageFaults({ unreported, invented, twins, stuck, ...others }: DamageCounts): string[] {
   const broken = Object.entries({ unreported, invented, twins, stuck }).filter(([, count]) => count > 0);
-  const missing = Object.entries(happened).filter(([, count]) => count === 0);
+  const { trials, damaged, recovered, missing: lost, shortened } = others;
+  const missing = Object.entries({ trials, damaged, recovered, missing: lost, shortened }).filter(
+    ([, count]) => count === 0,
+  );
   return [
     ...broken.map(([name, count]) => `${name}: ${count}`),
     ...missing.map(([name]) => `${name}: 0, so the run proves nothing`),

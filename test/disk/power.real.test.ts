@@ -25,19 +25,22 @@ it("a spool loses events when the power is lost, with durability process", () =>
 
 it("what was recorded, done again, makes the same files", () => {
   const folder = temporaryFolder();
-  const [disk, marks, trace, copy] = ["disk", "marks", "trace", "copy"].map((name) => join(folder, name)) as string[];
-  mkdirSync(disk!);
-  const args = ["--directory", join(disk!, "spool"), "--marks", marks!, "--calls", "100", "--dies"];
+  const disk = join(folder, "disk");
+  const marks = join(folder, "marks");
+  const trace = join(folder, "trace");
+  const copy = join(folder, "copy");
+  mkdirSync(disk);
+  const args = ["--directory", join(disk, "spool"), "--marks", marks, "--calls", "100", "--dies"];
   const env = { ...process.env, UV_USE_IO_URING: "0" };
-  spawnSync("strace", straceOf(trace!, [process.execPath, join(compiled, "power-writer.js"), ...args]), { env });
-  const again = new UnsyncedDisk(disk!);
-  for (const call of readCalls(trace!, disk!, marks!)) again.apply(call);
+  spawnSync("strace", straceOf(trace, [process.execPath, join(compiled, "power-writer.js"), ...args]), { env });
+  const again = new UnsyncedDisk(disk);
+  for (const call of readCalls(trace, disk, marks)) again.apply(call);
   const all = {
     below: () => 1,
     pick: <T>(from: readonly T[]) => from[1]!,
     shuffle: <T>(list: readonly T[]) => [...list],
   };
-  again.lose(all, copy!);
+  again.lose(all, copy);
   const contents = (path: string): object =>
     readdirSync(path, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -46,6 +49,6 @@ it("what was recorded, done again, makes the same files", () => {
         readFileSync(join(entry.parentPath, entry.name)),
       ])
       .sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
-  expect(contents(copy!)).toEqual(contents(disk!));
-  expect(contents(disk!)).not.toEqual([]);
+  expect(contents(copy)).toEqual(contents(disk));
+  expect(contents(disk)).not.toEqual([]);
 });
