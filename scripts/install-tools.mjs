@@ -16,6 +16,7 @@ const tools = [
   ["nginx -v", ["nginx"]],
   ["haproxy -v", ["haproxy"]],
   ["curl --version", ["curl"]],
+  ["strace -V", ["strace"]],
   ["ip -V", ["iproute2"]],
   ["promtool --version", ["prometheus"]],
   // For Envoy and Traefik, which Debian does not have.

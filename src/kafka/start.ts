@@ -1,6 +1,6 @@
 import { onTopOfEnvironment } from "../base/environment.js";
 import { createTroubleLog } from "../base/log.js";
-import { readOptions } from "../base/options.js";
+import { maxInt32, readOptions } from "../base/options.js";
 import type { DropReason, Publisher, PublisherProblem, PublisherStats } from "../publishing/publisher.js";
 import { buildInterceptor } from "../service/interceptor.js";
 import { Shutdown } from "../service/shutdown.js";
@@ -38,6 +38,7 @@ export function startSessionTracking(options: SessionTrackingOptions = {}): Sess
     publisher,
     shutdown,
     drainTimeoutMs: drainTimeoutMs ?? settings.settleTimeoutMs,
+    publisherCloseMs: Math.min(maxInt32, kafkaSettings.closeTimeoutMs + ownCloseMs),
     log: settings.log,
   });
 }
@@ -46,6 +47,9 @@ export function startSessionTracking(options: SessionTrackingOptions = {}): Sess
 function trackingSettings(options: SessionTrackingOptions): TrackingSettings {
   return readOptions("startSessionTracking", trackingTable, onTopOfEnvironment(options, sessionTrackingFromEnv));
 }
+
+/** The Kafka client, and a spool before and after it, take so long to end at the most, beside delivering. */
+const ownCloseMs = 20_000;
 
 /** The Kafka publisher, or what stands for it. */
 function publisherOf(

@@ -21,6 +21,7 @@ export const serviceTroubles = [
   // What calls wait for.
   "verifier_stalled",
   "publisher_stalled",
+  "publisher_not_closed",
   // Calls without an event.
   "bypassed",
   "context_empty",

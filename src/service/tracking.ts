@@ -1,3 +1,4 @@
+import { errorName } from "../base/errors.js";
 import { createTroubleLog, type Logger } from "../base/log.js";
 import { maxInt32, milliseconds, type OptionsOf, readOptions } from "../base/options.js";
 import { resolvesWithin } from "../base/timing.js";
@@ -130,6 +131,8 @@ export interface TrackingParts {
   readonly publisher: Publisher;
   readonly shutdown: Shutdown;
   readonly drainTimeoutMs: number;
+  /** How long the publisher's end may take, in milliseconds. @default the drain timeout */
+  readonly publisherCloseMs?: number | undefined;
   readonly log: Logger | false | undefined;
 }
 
@@ -152,6 +155,7 @@ export function createTracking({
   publisher,
   shutdown,
   drainTimeoutMs,
+  publisherCloseMs = drainTimeoutMs,
   log,
 }: TrackingParts): SessionTracking {
   const trouble = createTroubleLog<ServiceTrouble>(log);
@@ -202,8 +206,24 @@ export function createTracking({
   }
 
   function close(): Promise<PublisherStats> {
-    closing ??= interceptor.drain(drainTimeoutMs).then(() => publisher.close());
+    closing ??= interceptor.drain(drainTimeoutMs).then(closePublisher);
     return closing;
+  }
+
+  /** One that a user wrote may hang, or reject against its contract. The process is about to end all the same. */
+  async function closePublisher(): Promise<PublisherStats> {
+    let reason = "it did not come to an end in time";
+    try {
+      if (await resolvesWithin(publisherCloseMs, publisher.close())) return publisher.stats();
+    } catch (error) {
+      reason = errorName(error);
+    }
+    trouble.error(
+      "publisher_not_closed",
+      { reason },
+      "the publisher could not be closed: what is queued in it may be lost",
+    );
+    return publisher.stats();
   }
 
   async function shutDown(graceMs: number): Promise<SessionTrackingStats> {

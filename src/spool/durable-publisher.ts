@@ -7,6 +7,7 @@ import type { RunRecord, RunRecordSettled } from "../publishing/run-record.js";
 import type { AsideReason, SpoolStats, UnrecordableReason } from "../publishing/spool-stats.js";
 import { type Adoption, type AdoptionObserver, startAdoption } from "./adoption.js";
 import { Delivery } from "./delivery.js";
+import { DiskLane } from "./disk-lane.js";
 import { noteLast } from "./interrupted.js";
 import { OldestEntry } from "./oldest-entry.js";
 import { OwnStore } from "./own-store.js";
@@ -58,10 +59,11 @@ const closeTimeoutMs = 5_000;
  */
 export function createDurablePublisher(options: DurablePublisherOptions): DurablePublisher {
   const settings = durableSettings(options);
-  const store = new OwnStore(settings);
+  const lane = new DiskLane();
+  const store = new OwnStore(settings, lane);
   const log = createTroubleLog<SpoolTrouble>(settings.log);
   return new SpoolingPublisher(settings, store, log, (observer) =>
-    startAdoption(settings, (folder) => store.owns(folder), observer, log),
+    startAdoption({ settings, lane, isOwn: (folder) => store.owns(folder), observer, log }),
   );
 }
 

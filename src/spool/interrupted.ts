@@ -49,7 +49,8 @@ export function noteLast(run: string, sequence: bigint): SpoolOperation {
   return { type: "put", key: lastKey(run), value: Buffer.from(sequence.toString()) };
 }
 
-function numberOf(value: Uint8Array): bigint {
+/** The number that such a note holds. */
+export function numberOf(value: Uint8Array): bigint {
   return BigInt(Buffer.from(value).toString());
 }
 

@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import type { ClassicLevel } from "classic-level";
 import { errorCode, isError } from "../base/errors.js";
+import { LevelFolder } from "./level-folder.js";
 import type { Seal } from "./seal.js";
 import type { SpoolEntry, SpoolOperation, SpoolStore } from "./spool-store.js";
 
@@ -23,29 +25,51 @@ export interface LevelOptions {
 
 type Level = ClassicLevel<string, Buffer>;
 
+/**
+ * What is open in this process. LevelDB's lock belongs to the process: a second attempt is refused, but lets go of the lock, and
+ * then other processes take the store for that of a dead one.
+ */
+const openFolders: Set<string> = new Set();
+
 /** Opens the LevelDB in this folder, and creates one if there is none. Never rejects. */
 export async function openLevelStore(folder: string, options: LevelOptions): Promise<OpenedStore> {
+  const path = resolve(folder);
+  if (openFolders.has(path)) return { kind: "locked" };
+  openFolders.add(path);
   try {
     const level = await newLevel(folder);
     await level.open();
-    return { kind: "opened", store: new LevelStore(level, options) };
+    return { kind: "opened", store: new LevelStore(level, path, options) };
   } catch (error) {
+    openFolders.delete(path);
     const code = levelCodeOf(error);
     if (code === "LEVEL_LOCKED") return { kind: "locked" };
     return code === "LEVEL_CORRUPTION" ? { kind: "damaged" } : { kind: "failed", error };
   }
 }
 
-/** Makes of a damaged LevelDB one that can be opened, with what can be saved. */
-export async function repairLevel(folder: string): Promise<void> {
-  const { ClassicLevel: Class } = await import("classic-level");
-  await Class.repair(folder);
+/** Whether somebody has the store in this folder open. */
+export async function isLevelLocked(folder: string): Promise<boolean> {
+  if (openFolders.has(resolve(folder))) return true;
+  // It takes the lock, and then refuses both what is there and what is not.
+  const level = await newLevel(folder, { createIfMissing: false, errorIfExists: true });
+  try {
+    await level.open();
+    await level.close();
+    return false;
+  } catch (error) {
+    return levelCodeOf(error) === "LEVEL_LOCKED";
+  }
 }
 
-async function newLevel(folder: string): Promise<Level> {
+/** It begins to open by itself, so all options are given here. */
+async function newLevel(
+  folder: string,
+  options?: { createIfMissing: boolean; errorIfExists: boolean },
+): Promise<Level> {
   const { ClassicLevel: Class } = await import("classic-level");
   // What is stored lives for milliseconds as a rule: compressing it costs more than it saves.
-  return new Class<string, Buffer>(folder, { valueEncoding: "buffer", compression: false });
+  return new Class<string, Buffer>(folder, { valueEncoding: "buffer", compression: false, ...options });
 }
 
 /** LevelDB's own code, which stands in the cause. */
@@ -55,11 +79,15 @@ function levelCodeOf(error: unknown): string | undefined {
 
 class LevelStore implements SpoolStore {
   readonly #level: Level;
+  readonly #path: string;
   readonly #options: LevelOptions;
+  readonly #folder: LevelFolder;
 
-  constructor(level: Level, options: LevelOptions) {
+  constructor(level: Level, path: string, options: LevelOptions) {
     this.#level = level;
+    this.#path = path;
     this.#options = options;
+    this.#folder = new LevelFolder(path, options.sync);
   }
 
   async write(operations: readonly SpoolOperation[]): Promise<void> {
@@ -70,7 +98,9 @@ class LevelStore implements SpoolStore {
       return { type: "put" as const, key: one.key, value };
     });
     // A removal that is lost brings an event twice, which readers expect: it need not wait for the disk.
-    await this.#level.batch(changes, { sync: sync && changes.some(({ type }) => type === "put") });
+    const puts = changes.filter((one) => one.type === "put");
+    await this.#level.batch(changes, { sync: sync && puts.length > 0 });
+    if (puts.length > 0) await this.#folder.written(puts.reduce((sum, { value }) => sum + value.length, 0));
   }
 
   async read({
@@ -91,7 +121,8 @@ class LevelStore implements SpoolStore {
     return sealed === undefined ? undefined : this.#options.seal.open(key, sealed);
   }
 
-  close(): Promise<void> {
-    return this.#level.close();
+  async close(): Promise<void> {
+    await this.#level.close();
+    openFolders.delete(this.#path);
   }
 }

@@ -1,4 +1,5 @@
 import { errorCode, errorMessage } from "../base/errors.js";
+import type { DiskLane } from "./disk-lane.js";
 import { endOrLeave, makeFolder, newFolder, openSpool } from "./spool-folder.js";
 import type { SpoolSettings } from "./spool-options.js";
 import type { SpoolEntry, SpoolOperation, SpoolStore } from "./spool-store.js";
@@ -12,13 +13,16 @@ const pauseMs = 1_000;
  */
 export class OwnStore implements SpoolStore {
   readonly #settings: SpoolSettings;
+  readonly #lane: DiskLane;
   readonly #folders: Set<string> = new Set();
   #folder: string | undefined;
   #opening: Promise<SpoolStore> | undefined;
   #failedAt: number | undefined;
 
-  constructor(settings: SpoolSettings) {
+  /** What is not a write runs in the lane. */
+  constructor(settings: SpoolSettings, lane: DiskLane) {
     this.#settings = settings;
+    this.#lane = lane;
   }
 
   /** Whether this process has made the folder. What lies there belongs to calls that may still run. */
@@ -32,7 +36,7 @@ export class OwnStore implements SpoolStore {
     this.#opening = undefined;
     try {
       const store = await opening;
-      if (store !== undefined && this.#folder !== undefined) await endOrLeave(this.#folder, store);
+      if (store !== undefined && this.#folder !== undefined) await endOrLeave(this.#folder, store, this.#settings);
     } catch {
       // It failed before, which was reported.
     }
@@ -48,11 +52,11 @@ export class OwnStore implements SpoolStore {
   }
 
   read(range: Parameters<SpoolStore["read"]>[0]): Promise<SpoolEntry[]> {
-    return this.#use((store) => store.read(range));
+    return this.#lane.run(() => this.#use((store) => store.read(range)));
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
-    return this.#use((store) => store.get(key));
+    return this.#lane.run(() => this.#use((store) => store.get(key)));
   }
 
   async close(): Promise<void> {

@@ -60,6 +60,17 @@ export function runOfStart(key: string): string {
   return key.slice(startedPrefix.length, key.lastIndexOf("/"));
 }
 
+/** The run and the number that a key of a finished event has. Undefined if it is not one that was made here. */
+export function finishedNumberOf(key: string): readonly [run: string, number: bigint] | undefined {
+  const [, run, number] = /^finished\/([^/]+)\/([0-9a-f]{16})$/.exec(key) ?? [];
+  return run === undefined || number === undefined ? undefined : [run, BigInt(`0x${number}`)];
+}
+
+/** The run whose last number lies under a key. Undefined if it is another key. */
+export function runOfLast(key: string): string | undefined {
+  return key.startsWith(lastPrefix) ? key.slice(lastPrefix.length) : undefined;
+}
+
 /** What comes after all keys with this prefix. */
 export function endOf(prefix: string): string {
   return `${prefix}\uFFFF`;

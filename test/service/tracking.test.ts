@@ -5,7 +5,12 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { sessionContextKey, sessionContextVerifiedKey } from "../../src/index.js";
+import { createMemoryPublisher, sessionContextKey, sessionContextVerifiedKey } from "../../src/index.js";
+import type { PublisherStats } from "../../src/publishing/publisher.js";
+import { buildInterceptor } from "../../src/service/interceptor.js";
+import { interceptorSettings } from "../../src/service/interceptor-options.js";
+import { Shutdown } from "../../src/service/shutdown.js";
+import { createTracking } from "../../src/service/tracking.js";
 import { createSessionKeySet, createSessionSigner, createSessionVerifier } from "../../src/signature/index.js";
 import { accountClient, marks } from "../support/account-server.js";
 import { dist } from "../support/program.js";
@@ -46,6 +51,22 @@ it("ready tells what is missing, and is false only in a shutdown", async () => {
   const shutDown = tracking.shutDown();
   expect(tracking.ready()).toEqual({ ready: false, problems: ["shutting_down", "no_brokers"] });
   await shutDown;
+});
+
+it.each<[string, () => Promise<PublisherStats>, string]>([
+  ["hangs", () => new Promise(() => {}), "it did not come to an end in time"],
+  ["rejects", () => Promise.reject(new RangeError("secret")), "RangeError"],
+])("a publisher whose close %s does not hold up a shutdown", async (_, close, reason) => {
+  const publisher = { ...createMemoryPublisher(), close };
+  const shutdown = new Shutdown();
+  const errors: object[] = [];
+  const ignore = (): void => {};
+  const log = { debug: ignore, info: ignore, warn: ignore, error: (details: object) => void errors.push(details) };
+  const interceptor = buildInterceptor(interceptorSettings({ service: "account-service", publisher, log }), shutdown);
+  const tracking = createTracking({ interceptor, publisher, shutdown, drainTimeoutMs: 20, log });
+  const { publisher: counts } = await tracking.shutDown({ graceMs: 0 });
+  expect(counts).toEqual({ offered: 0, delivered: 0, dropped: {}, queued: 0 });
+  expect(errors).toEqual([{ kind: "publisher_not_closed", reason }]);
 });
 
 it("flush resolves without anything queued, and for wrong options", async () => {
