@@ -45,7 +45,7 @@ const table: OptionsOf<CheckSettings> = {
   files,
   since: momentOption("Checks no events from before", "the oldest there is"),
   until: momentOption("Checks no events from after", "now: then runs that are open are unknown"),
-  json: { ...jsonOption, meaning: "Prints the report as JSON" },
+  json: { ...jsonOption, meaning: "Prints the report as JSON", defaultText: "text" },
   oauthToken,
   properties,
 };
