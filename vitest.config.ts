@@ -34,6 +34,7 @@ const config: ViteUserConfig = defineConfig({
             "test/kafka-real/**",
             "test/adoption/**",
             "test/disk/*.real.test.ts",
+            "test/console/browser/**",
             "test/edge/**",
             "test/history-postgres/**",
             "test/frameworks/**",
