@@ -14,6 +14,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
       { find: /^connect-session-activity\/telemetry$/, replacement: at("src/telemetry/index.ts") },
       { find: /^connect-session-activity\/spool$/, replacement: at("src/spool/index.ts") },
+      { find: /^connect-session-activity\/console$/, replacement: at("src/console/index.ts") },
       { find: /^connect-session-activity\/testing$/, replacement: at("src/testing/index.ts") },
     ],
   },
