@@ -1,3 +1,4 @@
+import { consoleGroup } from "./console/console-group.js";
 import { historyGroup, historyGrowthGroup } from "./history/history-group.js";
 import { hotPathGroup } from "./hot-path/hot-path-group.js";
 import { floorGroup, interceptorGroup } from "./interceptor/interceptor-group.js";
@@ -22,6 +23,7 @@ export const groups: readonly Group[] = [
   historyGroup,
   bytesGroup,
   historyGrowthGroup,
+  consoleGroup,
   scaleGroup,
   terminalGroup,
 ];

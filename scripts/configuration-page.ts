@@ -2,6 +2,7 @@ import { type Variable, variablesOf } from "../src/base/environment.js";
 import { defaultInWords, type Option, type OptionTable } from "../src/base/options.js";
 import { historyOptions } from "../src/cli/history-arguments.js";
 import { workerTable, workerVariables } from "../src/cli/worker-options.js";
+import { consoleTable } from "../src/console/console-options.js";
 import { gatewayTable } from "../src/gateway/gateway-options.js";
 import { databaseTable } from "../src/history/database.js";
 import { historyTable } from "../src/history/history-options.js";
@@ -56,6 +57,11 @@ export function configurationPage(): string {
         ["The command's arguments", argumentRows()],
         ["Its variables", variableRows(workerVariables)],
       ],
+    ),
+    section(
+      "The console",
+      "`startConsole(options)` of `connect-session-activity/console`. Where Kafka is, and how to get in, comes from the same variables as for the history worker. So do the address of the database and its schema. [The console](console.md#options) has the command's arguments.",
+      [["", codeRows(consoleTable)]],
     ),
     section(
       "A gateway",

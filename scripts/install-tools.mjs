@@ -23,6 +23,8 @@ const tools = [
   ["python3 -mpip", ["python3-pip"]],
   // Debian keeps PostgreSQL's servers off the PATH.
   ["ls /usr/lib/postgresql/*/bin/postgres", ["postgresql"]],
+  // The tests of the console draw their pages with it.
+  ["chromium --version", ["chromium"]],
   ["pgbouncer --version || /usr/sbin/pgbouncer --version", ["pgbouncer"]],
 ];
 

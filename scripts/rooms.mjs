@@ -37,6 +37,8 @@ const packages = [
   { name: "@confluentinc/kafka-javascript", from: /^kafka\/client\/kafka-client\.ts$/, by: ["require"] },
   { name: "classic-level", from: /^spool\//, by: ["type", "import()"] },
   { name: "@opentelemetry/api", from: /^telemetry\// },
+  // Bundled into the page. Nobody who installs this package needs it.
+  { name: "preact", from: /^console\/page\// },
   // What can load a module unseen, and what holds the environment.
   {
     name: "node:module",

@@ -1,6 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { type SessionActivityEvent, sessionHeaders } from "connect-session-activity";
-import { createSignalHistory, type SignalChange } from "connect-session-activity/history";
+import { startConsole } from "connect-session-activity/console";
+import { createSignalHistory, openSignalDatabase, type SignalChange } from "connect-session-activity/history";
 import {
   createSessionActivityConsumer,
   sessionTrackingFromEnv,
@@ -21,6 +23,8 @@ import { say, sayChange, sayEvent, sayJson, title } from "./print.js";
 
 const patienceMs = 30_000;
 const audience = "account-service";
+/** Whether the demo stays up with a console, until it is interrupted. */
+const keep = process.argv.includes("--keep");
 
 async function main(): Promise<boolean> {
   const configured = sessionTrackingFromEnv();
@@ -39,8 +43,11 @@ async function main(): Promise<boolean> {
       properties: { "topic.metadata.propagation.max.ms": 4_000, ...configured.kafka?.properties },
     },
   });
-  const history = createSignalHistory({ requireVerified: true }); // embedded, in memory
+  const database = openSignalDatabase(); // embedded, in memory
+  const history = createSignalHistory({ database, requireVerified: true, keepAll: keep });
   await history.migrate();
+  const { topic, properties } = configured.kafka ?? {};
+  const view = keep ? await startConsole({ brokers, topic, properties, database }) : undefined;
   const consumed: SessionActivityEvent[] = [];
   const consumer = createSessionActivityConsumer({
     brokers,
@@ -78,14 +85,10 @@ async function main(): Promise<boolean> {
   title("What changed in the session, and which activity changed it");
   const changes = await history.history("session-1");
   for (const change of changes) sayChange(change);
-  await consumer.close();
-  await history.close();
-  await embedded?.close();
-
   const byReader = await Promise.all(events.map((event) => verifySessionActivity(event, keys, { audience })));
   const marks = [sessionHeaders.track, sessionHeaders.operation, sessionHeaders.signature];
   const contexts = received.map((headers) => headers.get(sessionHeaders.context));
-  return report([
+  const isGood = report([
     [
       `the publisher delivered ${published.delivered} of ${published.offered} events${droppedText(published.dropped)}`,
       published.delivered === expected.length,
@@ -105,6 +108,16 @@ async function main(): Promise<boolean> {
     ],
     ["the notification service saw no marks", !received.some((headers) => marks.some((name) => headers.has(name)))],
   ]);
+  if (view !== undefined) {
+    title(`The console is open until you press Ctrl+C. This address works once: ${view.address}`);
+    await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+    await view.close();
+  }
+  await consumer.close();
+  await history.close();
+  await database.close();
+  await embedded?.close();
+  return isGood;
 }
 
 function droppedText(dropped: Readonly<Record<string, number>>): string {

@@ -3,6 +3,7 @@ import { errorMessage } from "../base/errors.js";
 import { describeText, nearestName } from "../base/option-error.js";
 import { checkCommand } from "./check-command.js";
 import { type Command, helpOf } from "./command.js";
+import { consoleCommand } from "./console-command.js";
 import { deadLettersCommand } from "./dead-letters-command.js";
 import { decodeCommand } from "./decode-command.js";
 import { doctorCommand } from "./doctor-command.js";
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   doctorCommand,
   checkCommand,
   historyCommand,
+  consoleCommand,
   deadLettersCommand,
   setAsideCommand,
   keysCommand,

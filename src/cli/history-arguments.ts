@@ -46,6 +46,10 @@ export const historyOptions: readonly Argument[] = [
     "history",
     "requireVerified",
   ]),
+  argument("--keep-all", undefined, { ...historyTable.keepAll, defaultText: "keeps those that count" }, [
+    "history",
+    "keepAll",
+  ]),
   { ...argument("--lateness-hours", "HOURS", latenessHours, ["history", "latenessMs"]), scale: hourMs },
   argument("--dead-letter-topic", "TOPIC", workerKafkaTable.deadLetterTopic, ["kafka", "deadLetterTopic"]),
   argument("--tombstone-key-file", "FILE", tombstoneKeyFileOption, ["history", "tombstoneKey"]),

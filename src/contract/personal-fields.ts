@@ -129,7 +129,7 @@ export function maskContext(context: SessionContext, mask: Mask): SessionContext
 }
 
 /** Masks entries by their name, or by the form of their value. A name may tell of a person, too. */
-function maskEntries(entries: Readonly<Record<string, string>>, mask: Mask): Record<string, string> {
+export function maskEntries(entries: Readonly<Record<string, string>>, mask: Mask): Record<string, string> {
   return Object.fromEntries(
     Object.entries(entries).map(([name, value]) => [
       isPersonalValue(name) ? mask(name) : name,

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type Pg from "pg";
 import {
@@ -10,7 +11,8 @@ import {
   variablesOf,
 } from "../base/environment.js";
 import { errorCode, errorMessage } from "../base/errors.js";
-import { maxInt32, milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
+import { withFailure } from "../base/failure.js";
+import { flag, maxInt32, milliseconds, type OptionsOf, readOptions, wholeNumber } from "../base/options.js";
 import { packageManagerOf } from "../base/package-manager.js";
 import { isSqlState } from "./database-failure.js";
 import { lockFolder } from "./folder-lock.js";
@@ -40,6 +42,7 @@ export interface DatabaseSettings {
   readonly url: string | undefined;
   readonly maxConnections: number;
   readonly timeoutMs: number;
+  readonly readOnly: boolean;
   readonly env: Environment | false | undefined;
 }
 
@@ -66,6 +69,7 @@ export const databaseTable: OptionsOf<DatabaseSettings> = {
     byDefault: 30_000,
     variable: "TIMEOUT_MS",
   }),
+  readOnly: flag({ meaning: "The database refuses all that would change something in it" }),
   env: environmentOption,
 };
 
@@ -97,6 +101,13 @@ export interface SignalDatabaseOptions {
    */
   timeoutMs?: number | undefined;
   /**
+   * The database refuses all that would change something in it: each statement runs in a transaction that is read only. The
+   * folder of an embedded database must be there already.
+   *
+   * @default false
+   */
+  readOnly?: boolean | undefined;
+  /**
    * The environment variables that stand beneath the options. `false` ignores the environment.
    *
    * @default the process's environment
@@ -116,15 +127,19 @@ export function openSignalDatabase(options: SignalDatabaseOptions = {}): OpenSig
     refuse(problems, "the signal database");
     return beneath;
   });
-  const { url, maxConnections, timeoutMs } = readOptions("openSignalDatabase", databaseTable, all);
-  if (url !== undefined && serverPattern.test(url)) return openServer(url, maxConnections, timeoutMs);
-  return openEmbedded(url);
+  const settings = readOptions("openSignalDatabase", databaseTable, all);
+  const { url, readOnly } = settings;
+  if (url !== undefined && serverPattern.test(url)) return openServer(url, settings);
+  return openEmbedded(url, readOnly);
 }
 
 /** So much later than the server the client gives up: the server's own words say more, and leave the connection usable. */
 const clientPatienceMs = 1_000;
 
-function openServer(connectionString: string, max: number, timeoutMs: number): OpenSignalDatabase {
+function openServer(
+  connectionString: string,
+  { maxConnections: max, timeoutMs, readOnly }: DatabaseSettings,
+): OpenSignalDatabase {
   const { Pool } = loadPg();
   const pool = new Pool({
     connectionString,
@@ -137,7 +152,7 @@ function openServer(connectionString: string, max: number, timeoutMs: number): O
   // The pool replaces a connection that was cut while nobody used it; without a listener, the process would end.
   pool.on("error", ignore);
   // Not for the connection: a pooler refuses that, and another client of its would inherit it.
-  const begin = `begin; set local statement_timeout = ${Math.ceil(timeoutMs)}`;
+  const begin = `begin${readOnly ? " read only" : ""}; set local statement_timeout = ${Math.ceil(timeoutMs)}`;
   let closed: Promise<void> | undefined;
   return {
     async query(text, values) {
@@ -182,15 +197,20 @@ interface EmbeddedModule {
   readonly PGlite: new (folder?: string) => OpenSignalDatabase;
 }
 
-function openEmbedded(folder: string | undefined): OpenSignalDatabase {
+function openEmbedded(folder: string | undefined, readOnly: boolean): OpenSignalDatabase {
   const { PGlite } = loadPglite();
   let opening: Promise<OpenSignalDatabase> | undefined;
   let closed: Promise<void> | undefined;
 
   async function open(): Promise<OpenSignalDatabase> {
+    if (readOnly && (folder === undefined || !existsSync(folder))) {
+      const message = "there is no database in this folder that could be read: let a history worker make it first";
+      throw withFailure(new Error(message), "permanent");
+    }
     // PGlite does not see that another one has its folder: both go on, and what one wrote is gone.
     const lock = folder === undefined || process.platform === "win32" ? undefined : await lockFolder(folder);
     const database = new PGlite(folder);
+    if (readOnly) await database.query("set default_transaction_read_only = on");
     return {
       query: (text, values) => database.query(text, values),
       async close() {

@@ -52,6 +52,13 @@ export interface SignalHistoryOptions {
   accept?: ((event: SessionActivityEvent) => boolean) | undefined;
   /** Only takes events whose session context was verified, whatever `accept` says. By default, false. */
   requireVerified?: boolean | undefined;
+  /**
+   * Keeps activities that do not count, too, so that they can be looked for: calls that failed, and marks that are not verified.
+   * They are kept without their signals, change nothing, and go when they are compacted.
+   *
+   * @default false
+   */
+  keepAll?: boolean | undefined;
   /** Makes values alike that mean the same, before they are compared and kept. By default, see `normalizeSignal`. */
   normalize?: ((signal: string, value: string) => string) | undefined;
   /**
@@ -90,6 +97,7 @@ export interface HistorySettings {
   readonly signals: NonNullable<SignalHistoryOptions["signals"]>;
   readonly accept: NonNullable<SignalHistoryOptions["accept"]>;
   readonly requireVerified: boolean;
+  readonly keepAll: boolean;
   readonly normalize: NonNullable<SignalHistoryOptions["normalize"]>;
   readonly latenessMs: number;
   readonly maxSetAsideBytes: number;
@@ -136,6 +144,10 @@ export const historyTable: OptionsOf<GivenSettings> = {
     meaning: "Takes only events whose session context was verified",
     variable: "REQUIRE_VERIFIED",
   }),
+  keepAll: flag({
+    meaning: "Keeps activities that do not count, too, without their signals and until they are compacted",
+    variable: "KEEP_ALL",
+  }),
   normalize: callback({
     meaning: "Makes values alike that mean the same",
     byDefault: normalizeSignal,
@@ -177,10 +189,11 @@ export const tombstoneKeyFileOption: Option<Uint8Array | undefined> = {
   read: (value) => (typeof value === "string" ? readKey(value) : undefined),
 };
 
-const { schema, requireVerified, latenessMs, maxSetAsideBytes } = historyTable;
+const { schema, requireVerified, keepAll, latenessMs, maxSetAsideBytes } = historyTable;
 const historyVariables = variablesOf(historyPrefix, {
   schema,
   requireVerified,
+  keepAll,
   latenessMs,
   maxSetAsideBytes,
   tombstoneKeyFile: tombstoneKeyFileOption,

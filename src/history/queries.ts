@@ -151,7 +151,9 @@ export function createQueries(ask: Ask, schema: string): SignalQueries {
 const afterPlace = `(${inOrder}) > (timestamptz 'epoch' + $::bigint * interval '1 microsecond', $, $)`;
 
 /** The conditions whose values are given. Each `$` is a value. Whoever plans the statement sees only those that count. */
-function conditionsOf(given: readonly (readonly [condition: string, values: readonly unknown[] | undefined])[]): {
+export function conditionsOf(
+  given: readonly (readonly [condition: string, values: readonly unknown[] | undefined])[],
+): {
   readonly conditions: string;
   readonly values: unknown[];
 } {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { cutText } from "../base/text.js";
 import type { HistorySettings } from "./history-options.js";
@@ -17,6 +18,9 @@ export interface Activity {
   readonly status: string;
   readonly status_inferred: boolean;
   readonly verified: boolean;
+  /** A hash of the mark's signature. Undefined without one. */
+  readonly mark_hash: string | undefined;
+  readonly context_problem: string;
   readonly signals: Readonly<Record<string, string>>;
   /** By these it is told whether it was forgotten. */
   readonly marks: readonly string[];
@@ -55,10 +59,13 @@ const maxTextCharacters = 1_024;
 /** What the history keeps of an event, or why nothing. Never throws, and keeps errors to itself: they may quote the context. */
 export async function activityOf(event: SessionActivityEvent, settings: HistorySettings): Promise<RecordedActivity> {
   try {
-    if (settings.requireVerified && !event.contextVerified) return notRecorded("not_accepted");
-    if (!settings.accept(event)) return notRecorded("not_accepted");
+    const isAccepted = (event.contextVerified || !settings.requireVerified) && settings.accept(event);
+    if (!isAccepted && !settings.keepAll) return notRecorded("not_accepted");
     const given = await settings.signals(event);
-    return given === undefined ? notRecorded("no_session") : build(event, given, settings);
+    if (given === undefined) return notRecorded("no_session");
+    if (isAccepted) return withSignals(build(event, given, settings));
+    // It says nothing about its session: not what its signals are, and not whose it is. A stranger may have sent it.
+    return build(event, { sessionId: given.sessionId, signals: {} }, settings);
   } catch {
     return notRecorded("error");
   }
@@ -66,6 +73,20 @@ export async function activityOf(event: SessionActivityEvent, settings: HistoryS
 
 function notRecorded(reason: NotRecordedReason): RecordedActivity {
   return { kind: "not_recorded", reason };
+}
+
+function withSignals(recorded: RecordedActivity): RecordedActivity {
+  if (recorded.kind === "activity" && Object.keys(recorded.activity.signals).length === 0)
+    return notRecorded("no_signals");
+  return recorded;
+}
+
+/** So many characters of a hash tell signatures apart. */
+const hashCharacters = 32;
+
+function hashOf(signature: string): string | undefined {
+  if (signature === "") return undefined;
+  return createHash("sha256").update(signature).digest("base64url").slice(0, hashCharacters);
 }
 
 function build(
@@ -88,7 +109,6 @@ function build(
     if (values.size < maxSignals || values.has(key)) values.set(key, normal);
     else leftOut += 1;
   }
-  if (values.size === 0) return notRecorded("no_signals");
   const activity: Activity = {
     event_id: idOf(event.eventId),
     session_id: session,
@@ -101,6 +121,8 @@ function build(
     status: cutText(event.status, maxTextCharacters),
     status_inferred: event.statusInferred,
     verified: event.contextVerified,
+    mark_hash: hashOf(event.markSignature),
+    context_problem: cutText(event.contextProblem, maxTextCharacters),
     signals: Object.fromEntries(values),
     marks: tombstones?.marksOf([session], user) ?? [],
   };

@@ -1,6 +1,7 @@
 import { compactByRunsFunction, compactFunction } from "./sql/compact.js";
 import { forgetFunction, forgetSliceFunction } from "./sql/forget.js";
 import { recordAndTellFunction, recordFunction } from "./sql/record.js";
+import { searchColumns } from "./sql/search.js";
 import { boundedSetAsideFunction, countSetAside, setAsideFunction } from "./sql/set-aside.js";
 import { furtherTables, tables } from "./sql/tables.js";
 
@@ -25,6 +26,12 @@ const migrations: readonly ((schema: string) => string)[] = [
     ].join("\n"),
   // What was set aside has a bound. It is counted also for processes of version 3, which do not know the bound.
   (schema) => [countSetAside(schema), boundedSetAsideFunction(schema)].join("\n"),
+  // Activities can be searched, and those with one signature are told. What version 4 runs goes on, without the new columns.
+  (schema) =>
+    [
+      searchColumns(schema),
+      recordAndTellFunction(schema, 5, ["status_inferred"], ["mark_hash", "context_problem"]),
+    ].join("\n"),
 ];
 
 /** The version that this package works with. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
+import { consoleTroubles } from "../../src/console/console-troubles.js";
 import { gatewayTroubles } from "../../src/gateway/gateway-troubles.js";
 import { historyTroubles } from "../../src/history/history-troubles.js";
 import { kafkaTroubles } from "../../src/kafka/client/kafka-troubles.js";
@@ -15,6 +16,7 @@ const lists: Readonly<Record<string, readonly string[]>> = {
   history: historyTroubles,
   signature: signatureTroubles,
   cli: cliTroubles,
+  console: consoleTroubles,
   service: serviceTroubles,
   gateway: gatewayTroubles,
 };

@@ -23,6 +23,7 @@ const defaults = {
   history: {
     schema: "signal_history",
     requireVerified: false,
+    keepAll: false,
     latenessMs: 86_400_000,
     tombstoneKey: undefined,
   },
@@ -44,7 +45,12 @@ const defaults = {
 describe("arguments", () => {
   test("have defaults", () => {
     const { address, options } = read(needed);
-    expect(address).toEqual({ url: "postgresql://reader@db/history", maxConnections: 4, timeoutMs: 30_000 });
+    expect(address).toEqual({
+      url: "postgresql://reader@db/history",
+      maxConnections: 4,
+      timeoutMs: 30_000,
+      readOnly: false,
+    });
     expect(options).toEqual({
       ...defaults,
       history: expect.objectContaining(defaults.history),
@@ -82,6 +88,7 @@ describe("arguments", () => {
       SESSION_HISTORY_TIMEOUT_MS: "1000",
       SESSION_HISTORY_SCHEMA: "s",
       SESSION_HISTORY_REQUIRE_VERIFIED: "true",
+      SESSION_HISTORY_KEEP_ALL: "true",
       SESSION_HISTORY_LATENESS_MS: "3456000000",
       SESSION_HISTORY_MAX_SET_ASIDE_BYTES: "6",
       SESSION_HISTORY_TOMBSTONE_KEY_FILE: fileWith("0123456789abcdef"),
@@ -101,11 +108,12 @@ describe("arguments", () => {
         .toSorted(),
     ).toEqual(workerVariables.map(({ name }) => name).toSorted());
     const { address, options } = read([], env);
-    expect(address).toEqual({ url: "./folder", maxConnections: 8, timeoutMs: 1_000 });
+    expect(address).toEqual({ url: "./folder", maxConnections: 8, timeoutMs: 1_000, readOnly: false });
     expect(options).toMatchObject({
       history: {
         schema: "s",
         requireVerified: true,
+        keepAll: true,
         latenessMs: 3_456_000_000,
         maxSetAsideBytes: 6,
         tombstoneKey: expect.any(Uint8Array),

@@ -6,6 +6,7 @@ import { defaultInWords } from "../../src/base/options.js";
 import { checkOptions } from "../../src/cli/check-arguments.js";
 import { cliTroubles } from "../../src/cli/cli-troubles.js";
 import { commonOptions, typedForm } from "../../src/cli/command.js";
+import { consoleArguments } from "../../src/cli/console-arguments.js";
 import { deadLettersOptions } from "../../src/cli/dead-letters-arguments.js";
 import { decodeOptions } from "../../src/cli/decode-command.js";
 import { doctorOptions } from "../../src/cli/doctor-command.js";
@@ -15,6 +16,7 @@ import { exportOptions } from "../../src/cli/export-command.js";
 import { historyOptions } from "../../src/cli/history-arguments.js";
 import { showOptions } from "../../src/cli/show-command.js";
 import { tailOptions } from "../../src/cli/tail-command.js";
+import { consoleTroubles } from "../../src/console/console-troubles.js";
 import { gatewayTroubles } from "../../src/gateway/gateway-troubles.js";
 import { historyTroubles } from "../../src/history/history-troubles.js";
 import { SessionActivityEventSchema, SessionContextSchema, statusName } from "../../src/index.js";
@@ -110,6 +112,7 @@ it.each([
   ["docs/terminal.md", exportOptions],
   ["docs/terminal.md", doctorOptions],
   ["docs/trail.md", checkOptions],
+  ["docs/console.md", consoleArguments],
 ])("%s names every option of its command, and says the same of it as the help", (page, options) => {
   const rows = [...options, ...commonOptions].map(
     (option) => `| \`${typedForm(option)}\` | ${option.meaning} | ${option.byDefault} |`,
@@ -229,6 +232,7 @@ describe("docs/operations.md", () => {
       "publisher and consumer",
       "a consumer only",
       "history and worker",
+      "the console",
     ];
     const documented = headings.flatMap((heading) => namesUnder(page, `From ${heading}`));
     // The types of the logs allow no other kinds.
@@ -241,13 +245,14 @@ describe("docs/operations.md", () => {
       trailTroubles,
       historyTroubles,
       cliTroubles,
+      consoleTroubles,
     ];
     expect(documented.toSorted()).toEqual([...new Set<string>(lists.flat())].toSorted());
   });
 
   it("is asked for each list of kinds that there is", () => {
     const found = [...sources.matchAll(/export const (\w+Troubles) =/g)].map(([, name]) => name);
-    expect(found).toHaveLength(8);
+    expect(found).toHaveLength(9);
   });
 });
 

@@ -25,7 +25,7 @@ declare
 begin
   ${lockSessions(schema)}
   return query
-  ${placeActivities(schema, [])}
+  ${placeActivities(schema, [], [])}
   select
     ${counted}
   from judged j;
@@ -41,8 +41,15 @@ $record$;
  *
  * An event that was recorded before may come because its reader ended before it could act on the changes. So its changes are
  * looked up, which costs an index lookup for each such event.
+ *
+ * `texts` are columns that its version keeps of an activity and does not tell.
  */
-export function recordAndTellFunction(schema: string, version: number, further: readonly string[]): string {
+export function recordAndTellFunction(
+  schema: string,
+  version: number,
+  further: readonly string[],
+  texts: readonly string[] = [],
+): string {
   return `
 create function ${schema}.record_activities_${version}(batch jsonb, key_id text)
 returns table (${counts}, changes jsonb)
@@ -55,7 +62,7 @@ declare
   known_events text[];
 begin
   ${lockSessions(schema)}
-  ${placeActivities(schema, further)}
+  ${placeActivities(schema, further, texts)}
   select
     ${counted},
     (select jsonb_agg(${changeAsJson("p", "j", "p.previous_value", further)})
@@ -134,8 +141,8 @@ const activityColumns = [
 ];
 
 /** Places the activities, up to the last step, which counts what became of them. */
-function placeActivities(schema: string, further: readonly string[]): string {
-  const kept = [...activityColumns, ...further];
+function placeActivities(schema: string, further: readonly string[], texts: readonly string[]): string {
+  const kept = [...activityColumns, ...further, ...texts];
   const columns = kept.join(", ");
   const values = kept.map((name) => `j.${name}`).join(", ");
   return `
@@ -149,7 +156,7 @@ function placeActivities(schema: string, further: readonly string[]): string {
       event_id text collate "C", session_id text collate "C", user_id text collate "C",
       started_at timestamptz, completed_at timestamptz,
       service text, action text, procedure text, status text, verified boolean, signals jsonb, marks text[]
-      ${further.map((name) => `, ${name} boolean`).join("")}
+      ${further.map((name) => `, ${name} boolean`).join("")}${texts.map((name) => `, ${name} text`).join("")}
     )
   ), judged as materialized (
     -- One row for each event, with its observations in arrays: of steps that are joined, PostgreSQL does not know the sizes.

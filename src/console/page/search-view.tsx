@@ -1,0 +1,68 @@
+import type { JSX } from "preact";
+import type { ActivityPage } from "../messages.js";
+import { ActivityResult } from "./activity-list.js";
+import { addressOf, goTo } from "./address.js";
+import type { ViewProps } from "./app.js";
+import { type FieldProps, QueryForm } from "./filters.js";
+import { statusNames } from "./status-names.js";
+import { usePage } from "./use-page.js";
+
+const form: readonly Omit<FieldProps, "value" | "onInput">[] = [
+  { name: "session", label: "Session id" },
+  { name: "user", label: "User id" },
+  { name: "action", label: "Action" },
+  { name: "status", label: "Status", list: statusNames },
+  { name: "since", label: "From (UTC)", type: "datetime-local" },
+  { name: "until", label: "Until (UTC)", type: "datetime-local" },
+];
+
+/** Activities by session, user, action, status and time. */
+export function SearchView({ query, live }: ViewProps): JSX.Element {
+  const state = usePage<ActivityPage>("search", queryOf(query));
+  const activities = state.page?.activities ?? [];
+  return (
+    <>
+      <QueryForm
+        label="What to look for"
+        fields={form}
+        query={query}
+        onSend={(values) =>
+          goTo(addressOf("/search", { ...values, verified: query.get("verified") ?? "", all: "yes" }))
+        }
+      >
+        <label class="field" for="field-verified">
+          Verified
+          <select
+            id="field-verified"
+            value={query.get("verified") ?? ""}
+            onChange={({ currentTarget }) =>
+              goTo(addressOf("/search", { ...Object.fromEntries(query), verified: currentTarget.value }), "replace")
+            }
+          >
+            <option value="">either</option>
+            <option value="yes">verified</option>
+            <option value="no">not verified</option>
+          </select>
+        </label>
+      </QueryForm>
+      {query.size === 0 ? (
+        <p>Fill in what you know. With nothing filled in, the newest activities come.</p>
+      ) : (
+        <ActivityResult view="search" state={state} live={live} activities={activities} hasSession={true}>
+          {activities.length === 0 && <p>The history has no activity that fits.</p>}
+          {query.get("user") && <p class="hint">Of a user with more than 1,000 sessions, 1,000 are looked through.</p>}
+        </ActivityResult>
+      )}
+    </>
+  );
+}
+
+/** The question to the server: the times of the form are in UTC. */
+export function queryOf(query: URLSearchParams): string {
+  const asked = new URLSearchParams(query);
+  for (const name of ["since", "until"]) {
+    const time = asked.get(name);
+    if (time !== null && time !== "" && !time.endsWith("Z")) asked.set(name, `${time}Z`);
+  }
+  return asked.toString();
+}

@@ -1,0 +1,296 @@
+import { withFailure } from "../base/failure.js";
+import { describe, optionError } from "../base/option-error.js";
+import type { SignalDatabase } from "./database.js";
+import { classified } from "./database-failure.js";
+import { conditionsOf } from "./queries.js";
+import { schemaVersion } from "./schema.js";
+import { previousValueOf } from "./sql/change-columns.js";
+import { type Ask, createAsk, type Row } from "./statement.js";
+import { idOf, nameOf } from "./stored-text.js";
+
+/** A signal that an activity changed. */
+export interface FoundChange {
+  readonly signal: string;
+  readonly value: string;
+  /** Undefined if this is the first value known. */
+  readonly previousValue: string | undefined;
+}
+
+/** An activity as the history keeps it. */
+export interface FoundActivity {
+  readonly eventId: string;
+  readonly sessionId: string;
+  readonly startedAtMs: number;
+  readonly completedAtMs: number;
+  readonly service: string;
+  readonly action: string;
+  readonly procedure: string;
+  readonly status: string;
+  readonly statusInferred: boolean;
+  readonly verified: boolean;
+  readonly contextProblem: string;
+  /** Whether another activity came with the same signature. */
+  readonly replayed: boolean;
+  /** Why it was not placed in the order of its session. Undefined if it was. */
+  readonly lateReason: string | undefined;
+  /** What it changed, in the order of the signals' names. */
+  readonly changes: readonly FoundChange[];
+  /** Its place, for {@link PageBefore.before}. */
+  readonly cursor: string;
+}
+
+/** A change of a signal, with the activity that made it. */
+export interface FoundSignalChange extends FoundChange {
+  readonly activity: Omit<FoundActivity, "changes">;
+}
+
+/** Which page to get: the newest come first. */
+export interface PageBefore {
+  /** Only what comes before the activity with this cursor. */
+  readonly before?: string | undefined;
+  /** How many at most. */
+  readonly limit: number;
+}
+
+/** Times in milliseconds since 1970. */
+interface TimeRange {
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+}
+
+/** What activities must be. What is not given does not count. */
+export interface ActivityFilter extends PageBefore, TimeRange {
+  readonly sessionId?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly action?: string | undefined;
+  readonly status?: string | undefined;
+  readonly verified?: boolean | undefined;
+}
+
+/** Which changes to get. */
+export interface ChangeFilter extends PageBefore, TimeRange {
+  readonly signal: string;
+  readonly value?: string | undefined;
+}
+
+/** What the history says about how much it holds. */
+export interface HistoryExtent {
+  /** Up to here it is compacted: of what is older, only the activities are kept that changed something. */
+  readonly compactedThroughMs: number | undefined;
+  readonly oldestMs: number | undefined;
+  readonly newestMs: number | undefined;
+}
+
+/** Looks for activities. It only reads, and each question goes by an index. */
+export interface ActivitySearch {
+  /** Rejects if the schema is not of the version that this package works with. */
+  check(): Promise<void>;
+  /** The activities of a session, also those that came too late to be placed. */
+  timeline(sessionId: string, page: PageBefore): Promise<FoundActivity[]>;
+  search(filter: ActivityFilter): Promise<FoundActivity[]>;
+  changes(filter: ChangeFilter): Promise<FoundSignalChange[]>;
+  extent(): Promise<HistoryExtent>;
+}
+
+/** Creates a search in the history of this schema. */
+export function createActivitySearch(database: SignalDatabase, schema: string): ActivitySearch {
+  const ask = createAsk(database, schema);
+  return classified({
+    check: () => checkVersion(ask, schema),
+    async timeline(sessionId: string, page: PageBefore) {
+      const rows = await ask(...timelineQuery(schema, sessionId, page));
+      return rows.map(activityOf);
+    },
+    async search(filter: ActivityFilter) {
+      const rows = await ask(...searchQuery(schema, filter));
+      return rows.map(activityOf);
+    },
+    async changes(filter: ChangeFilter) {
+      const rows = await ask(...changesQuery(schema, filter));
+      return rows.map((row) => ({ ...changeOf(row), activity: activityOf(row) }));
+    },
+    extent: () => extentOf(ask, schema),
+  });
+}
+
+async function checkVersion(ask: Ask, schema: string): Promise<void> {
+  const [row] = await ask(`select max(version)::text as version from ${schema}.migration`, []);
+  const version = Number(row?.["version"] ?? 0);
+  if (version === schemaVersion) return;
+  const advice = version < schemaVersion ? "let a history worker of this version start once" : "update this package";
+  const message = `the history in ${schema} has version ${version}, and this package reads ${schemaVersion}: ${advice}`;
+  throw withFailure(new Error(message), "permanent");
+}
+
+type Query = [statement: string, values: unknown[]];
+
+const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
+
+/** The columns of an activity `a`, as texts: what clients make of other types differs. */
+const activityColumns = `a.event_id, a.session_id, ${micros("a.started_at")} as started_micros,
+  ${micros("a.completed_at")} as completed_micros, a.service, a.action, a.procedure, a.status,
+  a.status_inferred::text as status_inferred, a.verified::text as verified, a.context_problem`;
+
+const replayedColumn = (schema: string): string =>
+  `(exists (select 1 from ${schema}.activity r where r.mark_hash = a.mark_hash and r.event_id <> a.event_id))::text as replayed`;
+
+const changesColumn = (schema: string): string => `(
+    select jsonb_agg(jsonb_build_array(o.signal, o.value, ${previousValueOf(schema, "o")}) order by o.signal)
+    from ${schema}.observation o where o.event_id = a.event_id and o.is_change
+  )::text as changes`;
+
+const beforePlace = "(a.started_at, a.event_id) < (timestamptz 'epoch' + $::bigint * interval '1 microsecond', $)";
+const newestFirst = "order by a.started_at desc, a.event_id desc";
+
+function timelineQuery(schema: string, sessionId: string, { before, limit }: PageBefore): Query {
+  const { conditions, values } = conditionsOf([
+    ["a.session_id = $", [idOf(sessionId)]],
+    [beforePlace, placeOf(before)],
+  ]);
+  const kept =
+    "event_id, session_id, started_at, completed_at, service, action, procedure, status, status_inferred, verified";
+  const page = (table: string, reason: string): string => `(
+    select ${kept}, context_problem, mark_hash, ${reason} as late_reason
+    from ${schema}.${table} a ${conditions} ${newestFirst} limit ${limit}
+  )`;
+  const statement = `select ${activityColumns}, a.late_reason, ${replayedColumn(schema)}, ${changesColumn(schema)}
+    from (${page("activity", "null")} union all ${page("late_activity", "reason")}) a ${newestFirst} limit ${limit}`;
+  return [statement, values];
+}
+
+/** A user's sessions of which a search looks through the activities. */
+const maxSessionsOfUser = 1_000;
+
+function searchQuery(schema: string, filter: ActivityFilter): Query {
+  const { sessionId, userId, action, status, verified, before, limit } = filter;
+  const { conditions, values } = conditionsOf([
+    ["a.session_id = $", sessionId === undefined ? undefined : [idOf(sessionId)]],
+    ["a.action = $", action === undefined ? undefined : [action]],
+    ["a.status = $", status === undefined ? undefined : [status]],
+    [verified === true ? "a.verified" : "not a.verified", verified === undefined ? undefined : []],
+    ...timeConditions(filter),
+    [beforePlace, placeOf(before)],
+  ]);
+  const found = `select a.* from ${schema}.activity a ${conditions} ${newestFirst} limit ${limit}`;
+  const source = userId === undefined ? found : ofUser(schema, conditions, values.push(idOf(userId)), limit);
+  const statement = `select ${activityColumns}, null as late_reason, ${replayedColumn(schema)}, ${changesColumn(schema)}
+    from (${source}) a ${newestFirst}`;
+  return [statement, values];
+}
+
+/** The newest activities of each session, by the index of the session, and the newest of these. */
+function ofUser(schema: string, conditions: string, userPlace: number, limit: number): string {
+  return `select a.* from (
+      select u.session_id from ${schema}.session_user u where u.user_id = $${userPlace}
+      order by u.session_id desc limit ${maxSessionsOfUser}
+    ) u cross join lateral (
+      select a.* from ${schema}.activity a ${conditions === "" ? "where" : `${conditions} and`} a.session_id = u.session_id
+      ${newestFirst} limit ${limit}
+    ) a ${newestFirst} limit ${limit}`;
+}
+
+function changesQuery(schema: string, filter: ChangeFilter): Query {
+  const { signal, value, before, limit } = filter;
+  const { conditions, values } = conditionsOf([
+    ["a.is_change and a.signal = $", [nameOf(signal)]],
+    ["a.value = $", value === undefined ? undefined : [value]],
+    ...timeConditions(filter),
+    [beforePlace, placeOf(before)],
+  ]);
+  const statement = `select ${activityColumns}, o.signal, o.value, ${previousValueOf(schema, "o")} as previous_value,
+      null as late_reason, ${replayedColumn(schema)}
+    from (
+      select a.session_id, a.signal, a.value, a.event_id, a.started_at
+      from ${schema}.observation a ${conditions} ${newestFirst} limit ${limit}
+    ) o join ${schema}.activity a on a.event_id = o.event_id ${newestFirst}`;
+  return [statement, values];
+}
+
+function timeConditions({ sinceMs, untilMs }: TimeRange): [string, unknown[] | undefined][] {
+  return [
+    ["a.started_at >= $::timestamptz", sinceMs === undefined ? undefined : [isoOf(sinceMs)]],
+    ["a.started_at < $::timestamptz", untilMs === undefined ? undefined : [isoOf(untilMs)]],
+  ];
+}
+
+async function extentOf(ask: Ask, schema: string): Promise<HistoryExtent> {
+  const end = (order: string): string =>
+    `(select ${micros("a.started_at")} from ${schema}.activity a order by a.started_at ${order}, a.event_id ${order} limit 1)`;
+  const [row] = await ask(
+    `select ${end("asc")} as oldest, ${end("desc")} as newest,
+      case when isfinite(s.closed_through) then ${micros("nullif(s.closed_through, '-infinity')")} end as closed
+      from ${schema}.state s`,
+    [],
+  );
+  const ms = (column: string): number | undefined => {
+    const text = row && cellOf(row, column);
+    return text === undefined ? undefined : msOf(text);
+  };
+  return { compactedThroughMs: ms("closed"), oldestMs: ms("oldest"), newestMs: ms("newest") };
+}
+
+function activityOf(row: Row): FoundActivity {
+  const cell = (column: string): string => String(row[column]);
+  return {
+    eventId: cell("event_id"),
+    sessionId: cell("session_id"),
+    startedAtMs: msOf(cell("started_micros")),
+    completedAtMs: msOf(cell("completed_micros")),
+    service: cell("service"),
+    action: cell("action"),
+    procedure: cell("procedure"),
+    status: cell("status"),
+    statusInferred: cell("status_inferred") === "true",
+    verified: cell("verified") === "true",
+    contextProblem: cell("context_problem"),
+    replayed: cell("replayed") === "true",
+    lateReason: cellOf(row, "late_reason"),
+    changes: changesOf(row["changes"]),
+    cursor: JSON.stringify([cell("started_micros"), cell("event_id")]),
+  };
+}
+
+/** All columns are texts, or null. */
+function cellOf(row: Row, column: string): string | undefined {
+  const value = row[column];
+  return typeof value === "string" ? value : undefined;
+}
+
+function changesOf(json: unknown): FoundChange[] {
+  if (typeof json !== "string") return [];
+  const rows: readonly (readonly [string, string, string | null])[] = JSON.parse(json);
+  return rows.map(([signal, value, before]) => ({ signal, value, previousValue: before ?? undefined }));
+}
+
+function changeOf(row: Row): FoundChange {
+  return {
+    signal: String(row["signal"]),
+    value: String(row["value"]),
+    previousValue: cellOf(row, "previous_value"),
+  };
+}
+
+function msOf(microseconds: string): number {
+  return Math.floor(Number(microseconds) / 1_000);
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function placeOf(cursor: string | undefined): readonly [string, string] | undefined {
+  if (cursor === undefined) return undefined;
+  const parts: unknown = readJson(cursor);
+  const [at, eventId]: unknown[] = Array.isArray(parts) ? parts : [];
+  if (typeof at === "string" && /^-?\d{1,17}$/.test(at) && typeof eventId === "string") return [at, eventId];
+  const details = { option: "before", expected: "the cursor of an activity", received: describe(cursor) };
+  throw optionError("ERR_OPTION_INVALID", `before must be ${details.expected}, got ${details.received}`, details);
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
