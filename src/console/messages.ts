@@ -58,7 +58,7 @@ export interface RunStatus {
   readonly instanceId: string;
   readonly service: string;
   /**
-   * - `open`: it wrote a record within the last three minutes
+   * - `open`: it wrote a record within the last five minutes
    * - `closed`: it ended by itself, or another process closed it
    * - `dead`: it stopped writing records without an end
    * - `unknown`: events come of it, and no record

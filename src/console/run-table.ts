@@ -15,8 +15,8 @@ export type RunCounts = Pick<
   "since" | "open" | "closed" | "dead" | "unknown" | "declared" | "undeclared" | "holes"
 >;
 
-/** A run writes a record every minute. Three that are missing mean that it is gone. */
-const deadAfterMs = 180_000;
+/** A run writes a record every minute. Five that are missing mean that it is gone, as for a checker of runs. */
+const deadAfterMs = 300_000;
 /** The newest runs count. A stranger who may write to the topic could make up any number of them. */
 const maxRuns = 10_000;
 const maxListed = 500;

@@ -277,7 +277,7 @@ describe("wrong options are told at once", () => {
     [
       { database: undefined },
       "database",
-      "or the variable SESSION_HISTORY_DATABASE: a history in memory would end with this process",
+      "or what openSignalDatabase gives, since a history in memory would end with this process",
       "MISSING",
     ],
     [

@@ -19,12 +19,12 @@ it("tells runs that are open, closed, and dead", () => {
   table.takeRecord(recordOf({ instanceId: "open", state: "RUNNING" }), start, start);
   table.takeRecord(recordOf({ instanceId: "ended", state: "ENDED" }, start - 90 * minute), start, start);
   table.takeRecord(recordOf({ instanceId: "recovered", state: "RECOVERED" }, start - 90 * minute), start, start);
-  table.takeRecord(recordOf({ instanceId: "dead", state: "RUNNING" }, start - 4 * minute), start, start);
+  table.takeRecord(recordOf({ instanceId: "dead", state: "RUNNING" }, start - 6 * minute), start, start);
   table.takeEvent("mute", "s", 1n, start);
   expect(table.counts(start)).toMatchObject({ open: 1, closed: 2, dead: 1, unknown: 1 });
   // A run whose end came before what it said earlier stays closed.
   table.takeRecord(recordOf({ instanceId: "ended", state: "RUNNING" }, start), start, start);
-  expect(table.counts(start + 4 * minute)).toMatchObject({ open: 0, closed: 2, dead: 2 });
+  expect(table.counts(start + 6 * minute)).toMatchObject({ open: 0, closed: 2, dead: 2 });
   expect(table.list(start).runs[0]).toMatchObject({ instanceId: "dead", state: "dead" });
 });
 

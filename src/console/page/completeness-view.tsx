@@ -26,7 +26,7 @@ export function CompletenessView(): JSX.Element {
           <p>{sentenceOf(details)}</p>
           <p>
             A hole is a number of a run that did not come within 30 s, and that no record declares as lost. A run is
-            dead if it has written no record for three minutes, and no end. What it had not sent yet is not known.
+            dead if it has written no record for five minutes, and no end. What it had not sent yet is not known.
           </p>
           <div class="tools">
             <button type="button" onClick={load}>

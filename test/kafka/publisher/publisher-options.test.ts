@@ -165,6 +165,8 @@ test("the defaults are those that are documented", () => {
     deliveryTimeoutMs: 300_000,
     closeTimeoutMs: 5_000,
     properties: {},
+    schemaId: undefined,
+    schemaIdIn: "header",
     log: undefined,
   });
 });
