@@ -10,6 +10,7 @@ import { publisherGroup } from "./kafka/publisher-group.js";
 import { scaleGroup } from "./kafka/scale-group.js";
 import { terminalGroup } from "./kafka/terminal-group.js";
 import type { Group } from "./kit/group.js";
+import { spoolGroup } from "./spool/spool-group.js";
 
 /** All groups, in the order in which they run. */
 export const groups: readonly Group[] = [
@@ -18,6 +19,7 @@ export const groups: readonly Group[] = [
   hotPathGroup,
   publisherGroup,
   lingerGroup,
+  spoolGroup,
   consumerGroup,
   poisonGroup,
   historyGroup,

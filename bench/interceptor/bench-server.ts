@@ -1,6 +1,9 @@
 // A Connect server with one of the interceptors that are compared: `node bench-server.js CONFIG`, which is a ServerConfig in JSON.
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -59,6 +62,14 @@ function wireTracking(options: Omit<Parameters<typeof startSessionTracking>[0] &
   };
 }
 
+/** The same with a spool of its own, which goes with the process. */
+function wireSpool(durability: "process" | "power"): Wired {
+  const directory = mkdtempSync(join(tmpdir(), "bench-spool-"));
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const { brokers, topic } = config;
+  return wireTracking({ kafka: { brokers, topic }, spool: { directory, durability } });
+}
+
 function wireMemory(): Wired {
   const publisher = createMemoryPublisher();
   const interceptor = createSessionActivityInterceptor({ service: audience, publisher });
@@ -95,6 +106,8 @@ const servers: Readonly<Record<ServerConfig["kind"], () => Wired | Promise<Wired
   discard: () => wireTracking({}),
   memory: wireMemory,
   kafka: () => wireTracking({ kafka: { brokers: config.brokers, topic: config.topic } }),
+  spool: () => wireSpool("process"),
+  "spool, power": () => wireSpool("power"),
   verified: wireVerified,
   naive: async () => wire([await naive(config.brokers, config.topic)]),
   span: () => wireRival("span-interceptor"),

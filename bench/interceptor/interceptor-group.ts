@@ -34,7 +34,7 @@ const topic = "session-activities";
 const controlShare = 0.05;
 
 /** What is measured under one title: one version, one protocol, one kind of call. */
-interface Setting {
+export interface Setting {
   readonly end: VersionEnd;
   readonly protocol: Protocol;
   readonly kind: CallKind;
@@ -87,7 +87,8 @@ function settingsOf(end: VersionEnd, isQuick: boolean): readonly Setting[] {
   return protocols.flatMap((protocol) => callKinds.map((kind) => ({ end, protocol, kind })));
 }
 
-async function measureSettings(
+/** Measures all variants in all settings, on servers that are started anew for each generation. */
+export async function measureSettings(
   variants: readonly InterceptorVariant[],
   settings: readonly Setting[],
   context: GroupContext,
@@ -197,7 +198,8 @@ function tableOf(setting: Setting, samples: Samples, variants: readonly Intercep
   };
 }
 
-function judgeOf(samples: Samples): Trust {
+/** Whether servers without an interceptor agree, and the control is found out. */
+export function judgeOf(samples: Samples): Trust {
   const burnt = spreadOfFigure(samples, control, "burnUs").median;
   const factor = 1 + burnt / spreadOfFigure(samples, passThrough, "cpuUs").median;
   return judge(samples, {

@@ -35,6 +35,16 @@ export const floorVariants: readonly InterceptorVariant[] = [
   { ...marked, name: "floor: a bare `produce`", kind: "floor" },
 ];
 
+export const inMemory = "marked, Kafka, events in memory";
+/** What a spool adds to what there is without one. */
+export const spoolVariants: readonly InterceptorVariant[] = [
+  ...floorVariants.filter(({ kind }) => kind !== "floor"),
+  { ...ours, name: inMemory, kind: "kafka" },
+  { ...ours, name: `${inMemory}, again`, kind: "kafka" },
+  { ...ours, name: "marked, Kafka, spool", kind: "spool" },
+  { ...ours, name: "marked, Kafka, spool with `power`", kind: "spool, power" },
+];
+
 export const interceptorVariants: readonly InterceptorVariant[] = [
   ...floorVariants,
   { name: unmarkedPassThrough, kind: "pass-through", mark: "unmarked", passThrough: unmarkedPassThrough, isOnBoth },

@@ -11,6 +11,8 @@ export interface ServerConfig {
     | "discard"
     | "memory"
     | "kafka"
+    | "spool"
+    | "spool, power"
     | "verified"
     | "naive"
     | "span"
