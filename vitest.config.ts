@@ -13,6 +13,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^connect-session-activity\/history-worker$/, replacement: at("src/cli/index.ts") },
       { find: /^connect-session-activity\/signature$/, replacement: at("src/signature/index.ts") },
       { find: /^connect-session-activity\/telemetry$/, replacement: at("src/telemetry/index.ts") },
+      { find: /^connect-session-activity\/trail$/, replacement: at("src/trail/index.ts") },
       { find: /^connect-session-activity\/spool$/, replacement: at("src/spool/index.ts") },
       { find: /^connect-session-activity\/console$/, replacement: at("src/console/index.ts") },
       { find: /^connect-session-activity\/testing$/, replacement: at("src/testing/index.ts") },

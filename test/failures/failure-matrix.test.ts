@@ -3,14 +3,14 @@
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
-import { createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { afterAll, afterEach, beforeAll, expect, onTestFinished, vi } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { createTroubleLog } from "../../src/base/log.js";
 import type { HistoryWorker } from "../../src/cli/index.js";
-import { type OpenSignalDatabase, openSignalDatabase } from "../../src/history/index.js";
-import { type ConsumerStats, createKafkaPublisher, startEmbeddedKafka } from "../../src/kafka/index.js";
+import { openSignalDatabase } from "../../src/history/index.js";
+import { createKafkaPublisher } from "../../src/kafka/index.js";
 import { createEventRecord } from "../../src/publishing/event-record.js";
 import type { DropReason } from "../../src/publishing/publisher.js";
 import { createSessionKeySet, createSessionSigner, createSessionVerifier } from "../../src/signature/index.js";
@@ -19,20 +19,28 @@ import { createDurablePublisher, type DurablePublisher } from "../../src/spool/i
 import { durableSettings } from "../../src/spool/spool-options.js";
 import type { SpoolOperation } from "../../src/spool/spool-store.js";
 import { startWorker } from "../cli/cli-fixtures.js";
-import { startConsumer, write, writeEvents } from "../kafka/consumer/consumer-fixtures.js";
+import { writeEvents } from "../kafka/consumer/consumer-fixtures.js";
 import { publishRange } from "../kafka/kafka-fixtures.js";
-import { api, type Proxy as Door, type Fault, failProduce, shutProxies, startProxy } from "../kafka/proxy.js";
+import type { Proxy as Door } from "../kafka/proxy.js";
 import { MemoryStore } from "../spool/memory-store.js";
 import { CallMaker, TestPublisher, temporaryFolder } from "../spool/spool-fixtures.js";
 import { freePorts } from "../support/free-ports.js";
 import { until } from "../support/until.js";
-import { type ObservedLog, observedLog } from "./observed-log.js";
+import {
+  away,
+  broken,
+  garbling,
+  garblingReports,
+  occupied,
+  type Reader,
+  type ReadingComponent,
+  refusing,
+  silent,
+  startKafka,
+  startReading,
+} from "./failing-kafka.js";
+import { observedLog } from "./observed-log.js";
 import { runCells, type Starts, type Subject } from "./run-cells.js";
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await shutProxies();
-});
 
 const audience = "account-service";
 const pair = generateKeyPairSync("ed25519");
@@ -112,50 +120,6 @@ runCells("npm test", "JWKS", {
   "refuses for good: verifier": () => startVerifier((_, response) => void response.writeHead(403).end()),
   "is absent (for longer than `maxStaleMs`): verifier": () => startVerifier("absent", { maxStaleMs: 3_000 }),
 });
-
-/** A door to an embedded broker. */
-async function startKafka(): Promise<{ door: Door; brokers: string }> {
-  const kafka = await startEmbeddedKafka();
-  onTestFinished(() => kafka.close());
-  const door = await startProxy();
-  await door.open(kafka.brokers);
-  return { door, brokers: kafka.brokers };
-}
-
-/** What can happen to Kafka behind a door. It lasts until the door is led to its broker again. */
-const away = (door: Door): Promise<void> => door.shut();
-const broken = (door: Door): void => {
-  door.fault = () => "break";
-};
-const silent = (door: Door): void => {
-  door.fault = () => new Promise(() => {});
-};
-const refusing = (door: Door): void => {
-  door.fault = failProduce("session-activities", 29);
-};
-/** The frames are Kafka's, and what is in them is not. */
-const garbling = (door: Door): void => {
-  door.fault = ({ body }) => garble(body);
-};
-/** The same for what is published, and nothing else. */
-const garblingReports = (door: Door): void => {
-  door.fault = ({ api: key, body }) => (key === api.produce ? garble(body) : undefined);
-};
-function garble(body: Buffer): void {
-  for (let at = 0; at < body.length; at += 1) body[at] = (at * 37 + 11) % 256;
-}
-/** Something else speaks there, and breaks off. */
-async function occupied(door: Door): Promise<void> {
-  await door.shut();
-  const impostor = createServer((socket) => void socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
-  await new Promise<void>((resolve) => impostor.listen(Number(door.address.split(":")[1]), "127.0.0.1", resolve));
-  const { open } = door;
-  door.open = async (broker) => {
-    door.open = open;
-    await new Promise((resolve) => impostor.close(resolve));
-    await door.open(broker);
-  };
-}
 
 const impatient = { "socket.timeout.ms": 1_000, "reconnect.backoff.max.ms": 200, "retry.backoff.max.ms": 200 };
 
@@ -249,38 +213,6 @@ async function startStoring(fail: (door: Door) => Promise<void> | void): Promise
   };
 }
 
-type ReadingComponent = "consumer" | "history worker";
-
-/** Who reads. */
-interface Reader {
-  stats(): unknown;
-  consumed(): ConsumerStats | undefined;
-}
-
-function startReading(
-  component: ReadingComponent,
-  log: ObservedLog,
-  { brokers, ...more }: { readonly brokers: string; readonly deadLetterTopic?: string },
-): Reader {
-  const properties = { "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 1_500 };
-  const stuckAfterMs = 500;
-  if (component === "consumer") {
-    const topic = "session-activities";
-    const retry = { maxBackoffMs: 200 };
-    const consumer = startConsumer({ brokers, topic, handle() {}, log, properties, stuckAfterMs, retry, ...more });
-    return { stats: consumer.stats, consumed: consumer.stats };
-  }
-  schemas += 1;
-  const worker = startWorker({
-    database: embedded,
-    history: { schema: `failures_${schemas}` },
-    kafka: { brokers, groupId: "g", properties, ...more },
-    stuckAfterMs,
-    log,
-  });
-  return { stats: worker.stats, consumed: () => worker.stats().consumer };
-}
-
 async function startReader(component: ReadingComponent, fail: (door: Door) => Promise<void> | void): Promise<Subject> {
   const { door, brokers } = await startKafka();
   const log = observedLog();
@@ -301,70 +233,6 @@ async function startReader(component: ReadingComponent, fail: (door: Door) => Pr
     },
   };
 }
-
-/** A reader that has to set a record aside, while that fails. An event after it shows whether the partition goes on. */
-async function startSettingAside(
-  component: ReadingComponent,
-  fault: Fault,
-  end: Partial<ConsumerStats>,
-): Promise<Subject> {
-  const { door, brokers } = await startKafka();
-  const log = observedLog();
-  const reader = startReading(component, log, { brokers: door.address, deadLetterTopic: "dead-letters" });
-  await writeEvents(brokers, "session-activities", [1, 1], [0]);
-  return {
-    log,
-    stats: reader.stats,
-    works: () => until(() => reader.consumed()?.handled === 1, reader.stats),
-    async fail() {
-      door.fault = fault;
-      await write(brokers, "session-activities", [{ partition: 0, value: Buffer.from("no event") }]);
-      await writeEvents(brokers, "session-activities", [2, 2], [0]);
-    },
-    async recover() {
-      door.fault = undefined;
-      await until(() => reader.consumed()?.handled === 2, reader.stats);
-      expect(reader.consumed()).toMatchObject({ ...end, problems: [] });
-    },
-  };
-}
-
-/** A fault of what is written to the dead-letter topic, and of nothing else. */
-function ofDeadLetters(fault: Fault): Fault {
-  return (answer) => (answer.api === api.produce && answer.body.includes("dead-letters") ? fault(answer) : undefined);
-}
-
-/** Holds an answer back for a while. */
-function untilHealed(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, 2_000);
-  });
-}
-
-const oneAside = { invalid: { undecodable: 1 }, lost: 0 };
-
-const settingAside = (component: ReadingComponent): Starts => ({
-  [`is absent: ${component}`]: () => startSettingAside(component, failProduce("dead-letters", 3), oneAside),
-  [`refuses (connections break): ${component}`]: () =>
-    startSettingAside(
-      component,
-      ofDeadLetters(() => "break"),
-      oneAside,
-    ),
-  [`hangs: ${component}`]: () => startSettingAside(component, ofDeadLetters(untilHealed), oneAside),
-  [`answers wrongly (its answers are garbled): ${component}`]: () =>
-    startSettingAside(
-      component,
-      ofDeadLetters(({ body }) => garble(body)),
-      oneAside,
-    ),
-  [`refuses for good (no right to write): ${component}`]: () =>
-    startSettingAside(component, failProduce("dead-letters", 29), oneAside),
-  [`refuses for good (it takes no record, however small): ${component}`]: () =>
-    startSettingAside(component, failProduce("dead-letters", 10), { lost: 1 }),
-});
-
-runCells("npm test", "dead-letter topic", { ...settingAside("consumer"), ...settingAside("history worker") });
 
 /** A worker that finds no broker at its start. */
 async function startEarly(): Promise<Subject> {
@@ -414,14 +282,6 @@ runCells("npm test", "Kafka", {
   "is absent (at the start): history worker": startEarly,
   ...reading("history worker"),
 });
-
-let embedded: OpenSignalDatabase;
-let schemas = 0;
-beforeAll(async () => {
-  embedded = openSignalDatabase({ env: false });
-  await embedded.query("select 1");
-}, 60_000);
-afterAll(() => embedded.close());
 
 /** A worker whose embedded database has a file where its folder should be. When that is gone, it begins. */
 function startInTheWay(): Promise<Subject> {
