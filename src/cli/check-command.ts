@@ -36,6 +36,10 @@ DESCRIBE on both topics.`,
         line: "session-activity check --brokers kafka.internal:9092 --since 2026-11-26 --until 2026-11-27",
       },
       {
+        does: "And of the last hours? An open run is known up to its last record, so the range ends before",
+        line: "session-activity check --brokers kafka.internal:9092 --since 2h --until 10m",
+      },
+      {
         does: "The same from files, for example years later",
         line: "session-activity check --files 2026-11-26-events.jsonl,2026-11-26-runs.jsonl",
       },

@@ -1,3 +1,4 @@
+import { printable } from "../base/text.js";
 import type { Numbers, RangeReport, RunReport, UnknownReason } from "../trail/run-report.js";
 
 const reasons: Readonly<Record<UnknownReason, string>> = {
@@ -24,11 +25,13 @@ export function linesOfReport({ verdict, runs, unnumbered }: RangeReport, unread
 function titleOf(verdict: RangeReport["verdict"]): string {
   if (verdict.kind === "complete") return "Complete";
   if (verdict.kind === "incomplete") return `Incomplete: ${verdict.missing} missing, ${verdict.lost} declared lost`;
-  return verdict.runs === 0 ? "Unknown: there is no run" : `Unknown: ${verdict.runs} of the runs`;
+  return verdict.runs === 0
+    ? "Unknown: there is no run"
+    : `Unknown: ${verdict.runs} of the runs. If they are open, end the range some minutes ago`;
 }
 
 function lineOfRun(run: RunReport): string {
-  const { checked, present, lost, missing, unknown, duplicates, unnamedLosses } = run;
+  const { checked, present, lost, missing, unknown, duplicates, unnamedLosses, withoutEvent } = run;
   const parts = [
     checked === undefined ? "no events" : `${present} of ${checked.first}-${checked.last}`,
     ...lost.map((numbers) => `lost (${numbers.reason}): ${textOf(numbers)}`),
@@ -36,8 +39,9 @@ function lineOfRun(run: RunReport): string {
     ...(unknown.count > 0 ? [`unknown: ${textOf(unknown)}`] : []),
     ...(unnamedLosses > 0 ? [`losses that no record names: ${unnamedLosses}`] : []),
     ...(duplicates > 0 ? [`came again: ${duplicates}`] : []),
+    ...Object.entries(withoutEvent).map(([reason, count]) => `calls without an event (${reason}): ${count}`),
   ];
-  return `${printable(run.instanceId)} ${printable(run.service)} ${run.condition}: ${kindOf(run)}; ${parts.join("; ")}`;
+  return printable(`${run.instanceId} ${run.service} ${run.condition}: ${kindOf(run)}; ${parts.join("; ")}`);
 }
 
 function kindOf({ verdict }: RunReport): string {
@@ -49,9 +53,4 @@ function textOf({ count, ranges }: Numbers): string {
     .slice(0, maxShown)
     .map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`));
   return `${count} (${shown.join(", ")}${ranges.length > maxShown ? ", …" : ""})`;
-}
-
-/** Whoever writes to a topic must not write to a terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]/gu, "\uFFFD");
 }

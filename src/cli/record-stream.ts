@@ -31,7 +31,9 @@ export async function openReader(
       ending,
     );
   } catch (error) {
-    throw new Error(`${errorMessage(error)}. To find out why, run: session-activity doctor`, { cause: error });
+    throw new Error(`${errorMessage(error)}. To find out why, run: session-activity doctor --brokers ${brokers}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { SessionActivityRun } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import type {
+  SessionActivityRun,
+  SessionActivityRun_Counts,
+} from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { countOf, intersect, type NumberRange, subtract } from "./number-ranges.js";
 import { NumberSet } from "./number-set.js";
 import type { LostNumbers, Numbers, RunCondition, RunReport, RunVerdict, UnknownReason } from "./run-report.js";
@@ -16,6 +19,8 @@ export interface CheckedTime {
 /** After so long without a record, a run does not run any more. */
 const silenceMs = 5 * 60_000;
 const maxRanges = 1_000;
+/** Of a record that a stranger may have written. There are fewer reasons. */
+const maxReasons = 32;
 
 /** The numbers that are checked. */
 interface Window {
@@ -37,6 +42,7 @@ export class ObservedRun {
   #highest = 0;
   #duplicates = 0;
   #unnamed = 0;
+  #withoutEvent: Readonly<Record<string, number>> = {};
   #startedAtMs: number | undefined;
   #lastRecordAtMs: number | undefined;
   #isSpooled = false;
@@ -70,6 +76,7 @@ export class ObservedRun {
     this.#isSpooled ||= spooled;
     this.#unnamed = Math.max(this.#unnamed, Number(record.undeclaredLosses));
     this.#confirmed = Math.max(this.#confirmed, Number(record.confirmedSequence));
+    this.#noteWithoutEvent(record.counts);
     this.#noteGiven(Number(record.lastSequence), at === undefined ? 0 : timestampMs(at));
     for (const { sequence, reason } of losses) this.#addLoss(Number(sequence), reason);
   }
@@ -102,6 +109,7 @@ export class ObservedRun {
       unknown: numbersOf(unknown),
       duplicates: this.#duplicates,
       unnamedLosses: this.#unnamed,
+      withoutEvent: this.#withoutEvent,
       verdict: verdictOf({ lost, missing, unknown, condition, window }),
     };
   }
@@ -113,6 +121,13 @@ export class ObservedRun {
     if (atMs <= fromMs) this.#givenBefore = Math.max(this.#givenBefore ?? given, given);
     else this.#givenAfterBegin = Math.min(this.#givenAfterBegin ?? given, given);
     if (atMs >= toMs) this.#givenAtEnd = Math.min(this.#givenAtEnd ?? given, given);
+  }
+
+  /** Counts only grow, and records come in any order. */
+  #noteWithoutEvent(counts: SessionActivityRun_Counts | undefined): void {
+    if (counts === undefined) return;
+    const found = withoutEventOf(counts);
+    if (sumOf(found) > sumOf(this.#withoutEvent)) this.#withoutEvent = found;
   }
 
   #addLoss(sequence: number, reason: string): void {
@@ -161,6 +176,19 @@ export class ObservedRun {
     if (condition === "ended" || condition === "recovered" || condition === "dead") return Number.MAX_SAFE_INTEGER;
     return this.#confirmed;
   }
+}
+
+function withoutEventOf({ skipped, bypassed, leftEarly }: SessionActivityRun_Counts): Record<string, number> {
+  const all = [
+    ...Object.entries(skipped).slice(0, maxReasons),
+    ["bypassed", bypassed],
+    ["left_early", leftEarly],
+  ] as const;
+  return Object.fromEntries(all.filter(([, count]) => count > 0n).map(([reason, count]) => [reason, Number(count)]));
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 interface Findings {

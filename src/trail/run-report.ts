@@ -65,6 +65,8 @@ export interface RunReport {
   readonly duplicates: number;
   /** How many losses its records count and do not name: so many of the missing ones are no secret. */
   readonly unnamedLosses: number;
+  /** Calls that should have an event and have no number, by reason, since the start of the run: no verdict covers them. */
+  readonly withoutEvent: Readonly<Record<string, number>>;
   readonly verdict: RunVerdict;
 }
 

@@ -74,7 +74,7 @@ describe("files", () => {
       exitCode: 4,
       lines: [
         "run-1 account-service dead: unknown, dead, tail unknown; 1 of 1-1",
-        "Unknown: 1 of the runs (runs: 1, events: 1)",
+        "Unknown: 1 of the runs. If they are open, end the range some minutes ago (runs: 1, events: 1)",
       ],
     });
     expect(await run(["--files", fileOf("")])).toMatchObject({

@@ -167,7 +167,7 @@ describe("tail", { timeout: 60_000 }, () => {
     const none = await runCommand("tail", ...reading("--topic", "nowhere"));
     expect(none).toMatchObject({ exitCode: 1, stdout: "" });
     expect(none.stderr).toContain(
-      "session-activity tail: there is no topic nowhere. To find out why, run: session-activity doctor\n",
+      "session-activity tail: there is no topic nowhere. To find out why, run: session-activity doctor --brokers ",
     );
   });
 

@@ -44,6 +44,7 @@ describe("a run", () => {
       unknown: { count: 0, ranges: [] },
       duplicates: 0,
       unnamedLosses: 0,
+      withoutEvent: {},
       verdict: { kind: "complete" },
     });
   });
@@ -134,6 +135,15 @@ describe("a run", () => {
     const report = check([...eventsOf(1, 3), ...eventsOf(2, 3), ...stray, runRecord("ENDED", 2, 3)]);
     expect(onlyRun(report)).toMatchObject({ duplicates: 2, present: 3, verdict: { kind: "complete" } });
     expect(report.unnumbered).toBe(3);
+  });
+
+  it("tells how many calls have no event and no number, by the newest counts, whatever the order", () => {
+    const counts = (skipped: bigint) => ({ counts: { skipped: { context_empty: skipped }, bypassed: 2n } });
+    const records = [runRecord("ENDED", 2, 0, counts(9n)), runRecord("RUNNING", 1, 0, counts(4n))];
+    expect(onlyRun(check(records))).toMatchObject({
+      withoutEvent: { context_empty: 9, bypassed: 2 },
+      verdict: { kind: "complete" },
+    });
   });
 
   it("tells how many losses its records do not name", () => {
