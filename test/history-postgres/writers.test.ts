@@ -70,7 +70,9 @@ it("eight writers that get the same deliveries in different orders end with the 
       (select count(*)::int from signal_history.activity) as activities,
       (select count(*)::int from signal_history.late_activity) as late,
       (select array_agg(version) from signal_history.migration) as migrations`);
-    expect(rows).toEqual([{ activities, late: 0, migrations: Array.from({ length: schemaVersion }, (_, index) => index + 1) }]);
+    expect(rows).toEqual([
+      { activities, late: 0, migrations: Array.from({ length: schemaVersion }, (_, index) => index + 1) },
+    ]);
   });
 });
 
