@@ -1,5 +1,6 @@
 import type { SessionActivityEvent, SessionContext } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { EventView } from "../contract/personal-fields.js";
+import type { ShownSignature } from "../contract/shown-signature.js";
 import type { SchemaFrame } from "../kafka/client/schema-frame.js";
 import type { SessionActivityRecord } from "../kafka/consumer/consumed-record.js";
 import { placeOf } from "./event-line.js";
@@ -10,14 +11,14 @@ import { durationText, millisecondsText, momentText } from "./time-text.js";
 type Paint = Terminal["paint"];
 
 /** All that an event says, in sections. */
-export function reportOfEvent({ event, context, isContextOpaque }: EventView, paint: Paint): string {
+export function reportOfEvent({ event, context, isContextOpaque, signature }: EventView, paint: Paint): string {
   const session: readonly Row[] =
     context === undefined
       ? [["context", isContextOpaque ? "one that is not of this package's making" : "none"]]
       : contextRows(context);
   return [
     section(`Event ${event.eventId}`, eventRows(event), paint),
-    section("Session", [...session, ...markRows(event)], paint),
+    section("Session", [...session, ...markRows(event, signature)], paint),
     ...sectionOf("Signals", context?.signals ?? {}, paint),
     ...sectionOf("Attributes", event.attributes, paint),
   ].join("\n");
@@ -63,12 +64,22 @@ function statusText({ status, statusInferred, interrupted }: SessionActivityEven
   return `${status || "none"}${statusInferred ? ", inferred: more than one fits what the service saw" : ""}`;
 }
 
-function markRows({ contextVerified, contextProblem, markSignature }: SessionActivityEvent): readonly Row[] {
+function markRows(
+  { contextVerified, contextProblem, markSignature }: SessionActivityEvent,
+  signature: ShownSignature | undefined,
+): readonly Row[] {
   return [
     ["verified", contextVerified ? "yes" : "no"],
     ["problem", contextProblem],
     ["signature", markSignature],
+    ["which says", signature && signatureText(signature)],
   ];
+}
+
+/** Nobody has verified here what it says. */
+function signatureText({ keyId, audiences, issuedAtMs }: ShownSignature): string {
+  const made = issuedAtMs === undefined ? "at no time" : `at ${millisecondsText(issuedAtMs)}`;
+  return `made ${made} by the key ${keyId || "without a name"} for ${audiences.join(", ") || "nobody"}`;
 }
 
 /** Where a record stands, and what else Kafka knows of it. */

@@ -7,6 +7,7 @@ import {
   SessionContextSchema,
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { decodeSessionContext } from "./session-context.js";
+import { readSignature, type ShownSignature } from "./shown-signature.js";
 
 /** Puts something in place of a value that tells of a person. */
 export type Mask = (value: string) => string;
@@ -92,6 +93,8 @@ export interface EventView {
   readonly context: SessionContext | undefined;
   /** Whether there is a session context that cannot be decoded. */
   readonly isContextOpaque: boolean;
+  /** What the signature says of itself, which tells of nobody. Undefined if there is none that can be read. */
+  readonly signature: ShownSignature | undefined;
 }
 
 /** The longest session context that is decoded for a view. Kafka itself bounds what can come. */
@@ -106,8 +109,10 @@ const maxContextBytes = 1_048_576;
 export function viewEvent(event: SessionActivityEvent, mask: Mask | undefined): EventView {
   const context = decodedContext(event.encodedSessionContext);
   const isContextOpaque = context === undefined && event.encodedSessionContext !== "";
-  if (mask === undefined) return { event, context, isContextOpaque };
-  return { event: maskEvent(event, mask), context: context && maskContext(context, mask), isContextOpaque };
+  const signature = readSignature(event.markSignature);
+  if (mask === undefined) return { event, context, isContextOpaque, signature };
+  const masked = context && maskContext(context, mask);
+  return { event: maskEvent(event, mask), context: masked, isContextOpaque, signature };
 }
 
 /** Masks what tells of a person in an event. The encoded session context and the signature are masked as a whole. */
