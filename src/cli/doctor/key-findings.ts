@@ -4,8 +4,8 @@ import type { Environment } from "../../base/environment.js";
 import { errorMessage } from "../../base/errors.js";
 import type { KafkaProperties } from "../../kafka/client/client-options.js";
 import { fetchAdvice } from "../../signature/fetch-failure.js";
-import { createSessionKeySet } from "../../signature/index.js";
 import { readPrivateKeyFile } from "../../signature/key-file.js";
+import { createSessionKeySet } from "../../signature/key-set.js";
 import { bad, type Finding, good, unchecked } from "./finding.js";
 
 /** The variables of keys. */
