@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import { DurationSchema, durationMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { EventRecord } from "../publishing/event-record.js";
 import type { SessionTracking } from "../service/tracking.js";
@@ -64,6 +64,11 @@ function endOf({ startedAtMs, bytes }: EventRecord): number | undefined {
     reader.skip(type, field);
   }
   return undefined;
+}
+
+/** protobuf-es has this from 2.10 on. */
+function durationMs({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1_000 + nanos / 1e6;
 }
 
 const durationField = SessionActivityEventSchema.field.duration.number;
