@@ -105,6 +105,8 @@ test("a first token that cannot be had: calls succeed, events queue, and go out 
     kafka: {
       brokers: broker.address("OAUTH"),
       topic,
+      // The writer may write events only.
+      runsTopic: false,
       // As the environment's SESSION_TRACKING_KAFKA_TLS_CA_FILE says it.
       properties: { "security.protocol": "ssl", "ssl.ca.location": broker.certificates.ca },
       async oauthToken() {
