@@ -137,7 +137,8 @@ class WatchedExchange implements Exchange {
   }
 
   lookAgain(): void {
-    if (this.#outgoing.closed) this.#closed();
+    const { closed, destroyed } = this.#outgoing;
+    if (closed || destroyed || this.#session?.destroyed === true) this.#closed();
   }
 
   /** HTTP/1.1: `close` comes after `finish`, or instead of it. */

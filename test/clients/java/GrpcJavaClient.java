@@ -23,6 +23,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /**
@@ -185,6 +186,13 @@ final class GrpcJavaClient {
     ClientCall<byte[], byte[]> call = channel.newCall(method, options);
     long begin = System.nanoTime();
     Future<?>[] cancel = new ScheduledFuture<?>[1];
+    AtomicBoolean isOver = new AtomicBoolean();
+    Consumer<Status> endOnce =
+        status -> {
+          if (isOver.compareAndSet(false, true)) {
+            end.accept(status);
+          }
+        };
     call.start(
         new ClientCall.Listener<>() {
           @Override
@@ -197,14 +205,20 @@ final class GrpcJavaClient {
             if (cancel[0] != null) {
               cancel[0].cancel(false);
             }
-            end.accept(status);
+            endOnce.accept(status);
           }
         },
         headers);
     // A call that is cancelled before its start would not start.
     if (one.cancelAfterMs > 0) {
       long after = (long) (one.cancelAfterMs * 1e6) - (System.nanoTime() - begin);
-      cancel[0] = TIMERS.schedule(() -> call.cancel("cancelled", null), after, TimeUnit.NANOSECONDS);
+      Runnable leave =
+          () -> {
+            call.cancel("cancelled", null);
+            // A call that is cancelled while its channel starts it fails inside grpc-java, which then tells its listener nothing.
+            TIMERS.schedule(() -> endOnce.accept(Status.CANCELLED), 5, TimeUnit.SECONDS);
+          };
+      cancel[0] = TIMERS.schedule(leave, after, TimeUnit.NANOSECONDS);
     }
     call.request(2);
     try {
