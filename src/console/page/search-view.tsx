@@ -1,10 +1,10 @@
 import type { JSX } from "preact";
+import { statusNames } from "../../contract/status-names.js";
 import type { ActivityPage } from "../messages.js";
 import { ActivityResult } from "./activity-list.js";
 import { addressOf, goTo } from "./address.js";
 import type { ViewProps } from "./app.js";
 import { type FieldProps, QueryForm } from "./filters.js";
-import { statusNames } from "./status-names.js";
 import { usePage } from "./use-page.js";
 
 const form: readonly Omit<FieldProps, "value" | "onInput">[] = [
