@@ -14,7 +14,7 @@ import { Text, Value } from "./shown-text.js";
 import { Time } from "./times.js";
 
 /** So many rows are drawn. */
-const shownRows = 200;
+const shownRows = 100;
 
 const fields = [
   { name: "service", label: "Service" },
