@@ -42,12 +42,14 @@ export interface Setting {
 
 /** How much is measured. */
 interface Effort {
-  /** How often all servers are started anew: each process of Node is a little faster or slower than the next. */
+  /** How often the process of the servers is started anew: each is a little faster or slower than the next. */
   readonly generations: number;
   /** In each generation. */
   readonly rounds: number;
-  /** How long a variant is measured in a round. */
-  readonly roundMs: number;
+  /** How often each variant has its turn in a round. */
+  readonly turns: number;
+  /** How long such a turn is. */
+  readonly turnMs: number;
 }
 
 const ends: readonly VersionEnd[] = ["newest", "oldest"];
@@ -58,8 +60,8 @@ interface Calibration {
   readonly burnUs: number;
 }
 
-const whole: Effort = { generations: 3, rounds: 4, roundMs: 700 };
-const quick: Effort = { generations: 1, rounds: 5, roundMs: 300 };
+const whole: Effort = { generations: 3, rounds: 4, turns: 2, turnMs: 250 };
+const quick: Effort = { generations: 1, rounds: 6, turns: 2, turnMs: 200 };
 
 export const interceptorGroup: Group = {
   name: "interceptor",
@@ -87,7 +89,7 @@ function settingsOf(end: VersionEnd, isQuick: boolean): readonly Setting[] {
   return protocols.flatMap((protocol) => callKinds.map((kind) => ({ end, protocol, kind })));
 }
 
-/** Measures all variants in all settings, on servers that are started anew for each generation. */
+/** Measures all variants in all settings, in a process that is started anew for each generation. */
 export async function measureSettings(
   variants: readonly InterceptorVariant[],
   settings: readonly Setting[],
@@ -108,7 +110,7 @@ export async function measureSettings(
 async function measureGenerations(
   variants: readonly InterceptorVariant[],
   settings: readonly Setting[],
-  { generations, rounds, roundMs }: Effort,
+  { generations, rounds, turns, turnMs }: Effort,
   parts: FleetParts,
   { afterRound, say }: GroupContext,
 ): Promise<ReadonlyMap<Setting, Samples>> {
@@ -120,11 +122,11 @@ async function measureGenerations(
       const fleet = await startFleet(end, own, parts);
       for (const setting of settings.filter((one) => one.end === end)) {
         say(`${titleOf(setting)}, ${generation} of ${generations}`);
-        const calibration = calibrations.get(setting) ?? (await calibrate(fleet, own, setting, roundMs));
+        const calibration = calibrations.get(setting) ?? (await calibrate(fleet, own, setting, turnMs));
         calibrations.set(setting, calibration);
         await fleet.setBurn(calibration.burnUs);
         const compared = await variantsOf(fleet, own, setting, calibration.calls);
-        const samples = await interleave({ variants: compared, rounds }, afterRound);
+        const samples = await interleave({ variants: compared, rounds, turns }, afterRound);
         measured.set(setting, joinSamples([measured.get(setting) ?? new Map(), withBurn(samples, calibration)]));
       }
       await fleet.close();
@@ -137,29 +139,31 @@ function variantsOn(end: VersionEnd, variants: readonly InterceptorVariant[]): r
   return variants.filter(({ isOnBoth }) => end === "newest" || isOnBoth === true);
 }
 
-function variantsOf(
+async function variantsOf(
   fleet: ServerFleet,
   variants: readonly InterceptorVariant[],
   { kind, protocol }: Setting,
   calls: number,
 ): Promise<Variant[]> {
-  return Promise.all(variants.map((one) => fleet.variant(one, kind, protocol, calls)));
+  const compared: Variant[] = [];
+  for (const one of variants) compared.push(await fleet.variant(one, kind, protocol, calls));
+  return compared;
 }
 
-/** Finds out how many calls fill a round, and what the control must burn. */
+/** Finds out how many calls fill a turn, and what the control must burn. */
 async function calibrate(
   fleet: ServerFleet,
   variants: readonly InterceptorVariant[],
   setting: Setting,
-  roundMs: number,
+  turnMs: number,
 ): Promise<Calibration> {
   let calls = 100;
   let burnUs = 0;
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 10; round++) {
     const [baseline] = (await variantsOf(fleet, variants, setting, calls)).filter(({ name }) => name === passThrough);
     if (baseline === undefined) throw new Error(`${passThrough} is not measured`);
     const { perSecond = 0, cpuUs = 0 } = await baseline.measure();
-    calls = Math.max(32, Math.round((perSecond * roundMs) / 1_000));
+    calls = Math.max(32, Math.round((perSecond * turnMs) / 1_000));
     burnUs = cpuUs * controlShare;
   }
   return { calls, burnUs };
@@ -190,8 +194,8 @@ function tableOf(setting: Setting, samples: Samples, variants: readonly Intercep
     columns,
     rows: own.map((one) => ({ name: one.name, cells: cellsOf(one, samples) })),
     notes: [
-      "CPU is that of the server process, all threads.",
-      `The server's main thread was busy for ${formatSpread(spreadOfFigure(samples, none, "mainShare"), 2)} of the time without an interceptor.`,
+      "CPU is that of the servers' process, all threads.",
+      `Its main thread was busy for ${formatSpread(spreadOfFigure(samples, none, "mainShare"), 2)} of the time without an interceptor.`,
     ],
     trust: judgeOf(samples),
     samples,

@@ -1,10 +1,10 @@
 import type { Mark } from "./call-settings.js";
-import type { ServerConfig } from "./server-questions.js";
+import type { ServerKind } from "./server-questions.js";
 
 /** A server, the calls that it gets, and what it is compared with. */
 export interface InterceptorVariant {
   readonly name: string;
-  readonly kind: ServerConfig["kind"];
+  readonly kind: ServerKind;
   readonly mark: Mark;
   /** The variant with no interceptor that gets the same calls, if there is one. */
   readonly none?: string | undefined;

@@ -5,9 +5,9 @@ import { scriptOf, type VersionEnd } from "../kit/compiled-packages.js";
 import { type PeerProcess, startScript } from "../kit/peer-process.js";
 import { cpuBetween, threadsOf } from "../kit/thread-cpu.js";
 import { type CallKind, headersOf, publicJwks } from "./call-settings.js";
-import type { InterceptorVariant } from "./interceptor-variants.js";
+import { control, type InterceptorVariant } from "./interceptor-variants.js";
 import type { LoadAnswer, LoadJob, Protocol } from "./load.js";
-import type { ServerAnswer, ServerConfig, ServerQuestion } from "./server-questions.js";
+import type { ServerAnswer, ServerQuestion, ServersConfig } from "./server-questions.js";
 
 /** What all servers of a run share. */
 export interface FleetParts {
@@ -17,7 +17,7 @@ export interface FleetParts {
   readonly eventBytes: number;
 }
 
-/** A server of each kind. */
+/** A server of each kind, all in one process: two processes of Node differ by more than what is compared. */
 export interface ServerFleet {
   /** What measures a variant with so many calls of a kind. */
   variant(one: InterceptorVariant, kind: CallKind, protocol: Protocol, calls: number): Promise<Variant>;
@@ -26,57 +26,58 @@ export interface ServerFleet {
   close(): Promise<void>;
 }
 
-type Server = PeerProcess<ServerQuestion, ServerAnswer>;
+type Servers = PeerProcess<ServerQuestion, ServerAnswer>;
+
+/**
+ * Each turn begins with a heap that was cleared. Otherwise a large collection, which takes longer than a turn, would count for
+ * whichever server had its turn. The young generation keeps the size that it has under load, and code that waits for its turn is
+ * kept.
+ */
+const nodeOptions = ["--expose-gc", "--min-semi-space-size=16", "--no-flush-bytecode"];
 
 /** How many calls there are at any time. */
 const concurrency = 16;
 
-/** Starts a server for each variant. Two that are the same thing are two servers all the same. */
+/** Starts a process with a server for each variant. Two that are the same thing are two servers all the same. */
 export async function startFleet(
   end: VersionEnd,
   variants: readonly InterceptorVariant[],
   { load, brokers, topic, eventBytes }: FleetParts,
 ): Promise<ServerFleet> {
-  const script = scriptOf(end, "interceptor/bench-server.js");
+  const script = scriptOf(end, "interceptor/bench-servers.js");
   const rivals = join(root, "bench", "rivals", "dist");
-  const servers = new Map<string, Server>();
-  for (const { name, kind } of variants) {
-    const config: ServerConfig = { kind, brokers, topic, publicJwks, rivals, eventBytes };
-    servers.set(name, await startScript<ServerQuestion, ServerAnswer>(script, [JSON.stringify(config)]));
-  }
+  const kinds = Object.fromEntries(variants.map(({ name, kind }) => [name, kind]));
+  const config: ServersConfig = { kinds, brokers, topic, publicJwks, rivals, eventBytes };
+  const servers: Servers = await startScript(script, [JSON.stringify(config)], nodeOptions);
 
   return {
     async variant(one, kind, protocol, calls) {
-      const server = servers.get(one.name);
-      if (server === undefined) throw new Error(`there is no server for ${one.name}`);
       const headers = await headersOf(one.mark, kind.path);
-      const { port } = await server.ask({});
+      const { port } = await servers.ask({ name: one.name });
       const target = `127.0.0.1:${port}`;
       const { path, message, isStream } = kind;
       const job: LoadJob = { protocol, target, path, headers, message, isStream, calls, concurrency };
-      return { name: one.name, measure: () => measure(one, server, load, job) };
+      return { name: one.name, measure: () => measure(one, servers, load, job) };
     },
     async setBurn(burnUs) {
-      for (const server of servers.values()) await server.ask({ burnUs });
+      await servers.ask({ name: control, burnUs });
     },
-    async close() {
-      await Promise.all([...servers.values()].map((server) => server.end()));
-    },
+    close: () => servers.end(),
   };
 }
 
-/** A round of calls, to the delivery of their events. All figures are per call. */
+/** A turn of calls, to the delivery of their events, from a clear heap on. All figures are per call. */
 async function measure(
   { name, events }: InterceptorVariant,
-  server: Server,
+  servers: Servers,
   load: FleetParts["load"],
   job: LoadJob,
 ): Promise<Sample> {
-  const first = await server.ask({});
-  const before = threadsOf(server.pid);
+  const first = await servers.ask({ name, isFirst: true });
+  const before = threadsOf(servers.pid);
   const { seconds, p50Us, p99Us } = await load.ask(job);
-  const last = await server.ask({});
-  const { allUs, mainUs, kafkaUs, otherUs } = cpuBetween(server.pid, before, threadsOf(server.pid));
+  const last = await servers.ask({ name });
+  const { allUs, mainUs, kafkaUs, otherUs } = cpuBetween(servers.pid, before, threadsOf(servers.pid));
   const tracked = last.tracked - first.tracked;
   const expected = (events ?? 0) * job.calls;
   if (tracked !== expected || Object.keys(last.failures).length > 0)

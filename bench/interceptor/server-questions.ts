@@ -1,22 +1,26 @@
 /** What marks are signed for. */
 export const audience = "account-service";
 
-/** How a server is started. */
-export interface ServerConfig {
-  readonly kind:
-    | "none"
-    | "pass-through"
-    | "burning"
-    | "floor"
-    | "discard"
-    | "memory"
-    | "kafka"
-    | "spool"
-    | "spool, power"
-    | "verified"
-    | "naive"
-    | "span"
-    | "validate";
+/** What a server has as its interceptor. */
+export type ServerKind =
+  | "none"
+  | "pass-through"
+  | "burning"
+  | "floor"
+  | "discard"
+  | "memory"
+  | "kafka"
+  | "spool"
+  | "spool, power"
+  | "verified"
+  | "naive"
+  | "span"
+  | "validate";
+
+/** How the process of the servers is started. */
+export interface ServersConfig {
+  /** By their names. */
+  readonly kinds: Readonly<Record<string, ServerKind>>;
   readonly brokers: string;
   readonly topic: string;
   readonly publicJwks: Record<string, unknown>[];
@@ -28,6 +32,9 @@ export interface ServerConfig {
 
 /** Asks a server to deliver what it has, and to say how it is. */
 export interface ServerQuestion {
+  readonly name: string;
+  /** Whether a turn begins: the heap is cleared. */
+  readonly isFirst?: boolean | undefined;
   /** How long the control is to burn in each call from here on, in microseconds. */
   readonly burnUs?: number | undefined;
 }

@@ -6,7 +6,7 @@ export type Sample = Readonly<Record<string, number>>;
 /** One of the things that are compared. */
 export interface Variant {
   readonly name: string;
-  /** Does a round of it. */
+  /** Does one turn of it. */
   measure(): Promise<Sample>;
 }
 
@@ -35,23 +35,38 @@ export const tolerance = 0.02;
 /** How far away the bounds of that may be: where they are farther apart, twins that agree do so by chance. */
 export const maxDoubt = 0.05;
 
+/** What is measured, and how often. */
+export interface Plan {
+  readonly variants: readonly Variant[];
+  readonly rounds: number;
+  /** How many turns each variant has in a round: many short ones, one after the other, meet the machine in the same moods. */
+  readonly turns?: number;
+}
+
 /** Measures all variants in each round, after a round that does not count. */
-export async function interleave(
-  { variants, rounds }: { readonly variants: readonly Variant[]; readonly rounds: number },
-  afterRound: () => void,
-): Promise<Samples> {
+export async function interleave({ variants, rounds, turns = 1 }: Plan, afterRound: () => void): Promise<Samples> {
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; round++) {
-    for (const variant of inTurn(variants, round + 1)) {
-      const sample = await variant.measure();
-      if (round >= 0) samples.get(variant.name)?.push(sample);
+    const measured = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
+    for (let turn = 0; turn < turns; turn++) {
+      for (const variant of inTurn(variants, (round + 1) * turns + turn))
+        measured.get(variant.name)?.push(await variant.measure());
     }
+    if (round >= 0) for (const [name, own] of measured) samples.get(name)?.push(meanOf(own));
     afterRound();
   }
   return samples;
 }
 
-/** Another one begins each round, and every other round runs backwards, so that a drifting machine favours nobody. */
+/** The mean of each figure. What is rare and dear, as a large garbage collection, is in it. */
+function meanOf(samples: readonly Sample[]): Sample {
+  const names = Object.keys(samples[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, samples.reduce((sum, sample) => sum + (sample[name] ?? 0), 0) / samples.length]),
+  );
+}
+
+/** Another one begins each turn, and every other turn runs backwards, so that a drifting machine favours nobody. */
 export function inTurn<T>(variants: readonly T[], round: number): readonly T[] {
   const first = Math.floor(round / 2) % variants.length;
   const order = [...variants.slice(first), ...variants.slice(0, first)];

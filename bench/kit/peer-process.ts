@@ -21,8 +21,10 @@ interface Reply {
 export async function startScript<Question, Answer>(
   script: URL | string,
   args: readonly string[] = [],
+  nodeOptions: readonly string[] = [],
 ): Promise<PeerProcess<Question, Answer>> {
-  const child = fork(typeof script === "string" ? script : fileURLToPath(script), [...args]);
+  const path = typeof script === "string" ? script : fileURLToPath(script);
+  const child = fork(path, args, { execArgv: [...nodeOptions] });
   await firstOf<undefined>(child, once(child, "message"));
   return {
     pid: child.pid ?? 0,

@@ -1,6 +1,6 @@
-import { setMaxListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { KnownShutdown } from "../outcome/caller-by-signal.js";
+import { joinSignals } from "./shared-signal.js";
 
 /** What a user brings along for a shutdown of his own. */
 interface GivenShutdown {
@@ -33,12 +33,16 @@ export class Shutdown implements KnownShutdown {
 
   /** The abort signal for calls that are not streams. It ends with another one, too, and for its reason. */
   signalForCalls(other: AbortSignal | undefined): AbortSignal {
-    return joined([this.#calls.signal, this.#given, other]);
+    return this.#joined(this.#calls, other);
   }
 
   /** The abort signal for streams. It ends with another one, too, and for its reason. */
   signalForStreams(other: AbortSignal | undefined): AbortSignal {
-    return joined([this.#streams.signal, this.#given, other]);
+    return this.#joined(this.#streams, other);
+  }
+
+  #joined({ signal }: AbortController, other: AbortSignal | undefined): AbortSignal {
+    return joinSignals([signal, this.#given, other].flatMap((one) => one ?? []));
   }
 
   /** Takes aborts by this signal, or for this error, for a shutdown. */
@@ -63,12 +67,4 @@ export class Shutdown implements KnownShutdown {
     this.tellStreams();
     this.#calls.abort(this.error);
   }
-}
-
-/** Leaves no listener on the signals: the user's may outlive many services. */
-function joined(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
-  const signal = AbortSignal.any(signals.flatMap((one) => one ?? []));
-  // Connect adds a listener for each call. That is no leak.
-  setMaxListeners(0, signal);
-  return signal;
 }

@@ -1,4 +1,4 @@
-// A Connect server with one of the interceptors that are compared: `node bench-server.js CONFIG`, which is a ServerConfig in JSON.
+// Connect servers with the interceptors that are compared: `node bench-servers.js CONFIG`, which is a ServersConfig in JSON.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -13,9 +13,15 @@ import { createSessionKeySet, createSessionVerifier } from "connect-session-acti
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { answerParent } from "../kit/peer-process.js";
 import { bareProduce, burning, type Drain, naive, passThrough } from "./interceptors.js";
-import { audience, type ServerAnswer, type ServerConfig, type ServerQuestion } from "./server-questions.js";
+import {
+  audience,
+  type ServerAnswer,
+  type ServerKind,
+  type ServerQuestion,
+  type ServersConfig,
+} from "./server-questions.js";
 
-const config = JSON.parse(process.argv[2] ?? "{}") as ServerConfig;
+const config = JSON.parse(process.argv[2] ?? "{}") as ServersConfig;
 let burnUs = 0;
 
 /** A server on which nothing listens yet, and what there is to know about its events. */
@@ -98,7 +104,7 @@ async function wireFloor(): Promise<Wired> {
   return wire([interceptor], drain);
 }
 
-const servers: Readonly<Record<ServerConfig["kind"], () => Wired | Promise<Wired>>> = {
+const wirings: Readonly<Record<ServerKind, () => Wired | Promise<Wired>>> = {
   none: () => wire([]),
   "pass-through": () => wire([passThrough]),
   burning: () => wire([burning(() => burnUs)]),
@@ -114,13 +120,21 @@ const servers: Readonly<Record<ServerConfig["kind"], () => Wired | Promise<Wired
   validate: () => wireRival("validate-interceptor"),
 };
 
-const { server, drain, counts } = await servers[config.kind]();
-await new Promise<void>((resolve) => {
-  server.listen(0, "127.0.0.1", resolve);
-});
+const servers = new Map<string, Wired>();
+for (const [name, kind] of Object.entries(config.kinds)) {
+  const wired = await wirings[kind]();
+  await new Promise<void>((resolve) => {
+    wired.server.listen(0, "127.0.0.1", resolve);
+  });
+  servers.set(name, wired);
+}
+
 answerParent(async (question: ServerQuestion): Promise<ServerAnswer> => {
   burnUs = question.burnUs ?? burnUs;
-  await drain?.();
-  const { port } = server.address() as AddressInfo;
-  return { port, tracked: 0, failures: {}, ...counts?.() };
+  const wired = servers.get(question.name);
+  if (wired === undefined) throw new Error(`there is no server for ${question.name}`);
+  await wired.drain?.();
+  if (question.isFirst === true) gc?.();
+  const { port } = wired.server.address() as AddressInfo;
+  return { port, tracked: 0, failures: {}, ...wired.counts?.() };
 });
