@@ -20,8 +20,8 @@ export function joinSignals(signals: readonly AbortSignal[]): AbortSignal {
   const { addEventListener, removeEventListener } = signal;
 
   function tellAll(event: Event): void {
-    // Those told may take away others, which then are not told.
-    for (const listener of [...listeners]) if (listeners.delete(listener)) tell(listener, signal, event);
+    // Whoever is told may take away others: these are not told.
+    for (const listener of listeners) if (listeners.delete(listener)) tell(listener, signal, event);
   }
 
   return Object.defineProperties(signal, {

@@ -41,6 +41,7 @@ describe("a joined signal", () => {
     signal.addEventListener("abort", () => told.push("once"), { once: true });
     signal.addEventListener("abort", () => told.push("taken away"), { signal: taken.signal });
     signal.addEventListener("abort", { handleEvent: () => told.push("object") });
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener
     signal.onabort = () => told.push("onabort");
     const capturing = (): void => void told.push("capturing");
     signal.addEventListener("abort", capturing, { capture: true });
