@@ -60,7 +60,7 @@ interface Calibration {
   readonly burnUs: number;
 }
 
-const whole: Effort = { generations: 3, rounds: 4, turns: 2, turnMs: 250 };
+const whole: Effort = { generations: 3, rounds: 8, turns: 2, turnMs: 250 };
 const quick: Effort = { generations: 1, rounds: 6, turns: 2, turnMs: 200 };
 
 export const interceptorGroup: Group = {

@@ -98,8 +98,7 @@ export function codeOfThrown(call: Call, thrown: unknown): number {
  */
 export function mayBeCancelled(call: Call, code: number): boolean {
   const { methodKind } = call.method;
+  if (methodKind === "unary") return false;
   const isPlainGrpc = /^application\/grpc(?!-web)/.test(contentTypeOf(call));
-  if (methodKind === "server_streaming") return isPlainGrpc && code === unimplemented;
-  const readsRequests = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  return readsRequests && (code === codeOk || isPlainGrpc);
+  return methodKind === "server_streaming" ? isPlainGrpc && code === unimplemented : code === codeOk || isPlainGrpc;
 }

@@ -74,13 +74,12 @@ describe("a joined signal", () => {
     expect(await uncaught).toBe(reason);
   });
 
-  it("has one listener of Node's for all, and none while nobody listens", () => {
+  it("has one listener of Node's for all, and none before the first", () => {
     const signal = joinSignals([new AbortController().signal]);
-    const listeners = Array.from({ length: 1_000 }, () => () => {});
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    const listeners = Array.from({ length: 1_000 }, () => vi.fn());
     for (const listener of listeners) signal.addEventListener("abort", listener);
     expect(getEventListeners(signal, "abort")).toHaveLength(1);
-    for (const listener of listeners) signal.removeEventListener("abort", listener);
-    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("that is aborted already tells nobody any more", () => {
