@@ -6,7 +6,8 @@ import type { Table } from "../kit/report.js";
 import type { ThreadCpu } from "../kit/thread-cpu.js";
 import type { EncoderName, EncoderQuestion } from "./encoder-process.js";
 import type { WorkName, WorkQuestion } from "./hot-path-process.js";
-import type { UnmarkedCost, UnmarkedName, UnmarkedQuestion } from "./unmarked-process.js";
+import type { OpenCallsQuestion, SignalName } from "./open-calls-process.js";
+import type { UnmarkedName, UnmarkedQuestion } from "./unmarked-process.js";
 
 /** A work, and the one whose cost is not its own. */
 interface Row {
@@ -40,6 +41,13 @@ const encoders: readonly { readonly name: string; readonly work: EncoderName }[]
 
 const unmarkedNames: readonly UnmarkedName[] = ["without", "by adapterOptions", "by adapterOptions, again", "by hand"];
 
+const signalNames: readonly SignalName[] = [
+  "without",
+  "without, again",
+  "Node's signal",
+  "the signal of adapterOptions",
+];
+
 type Worker = PeerProcess<WorkQuestion, ThreadCpu>;
 
 export const hotPathGroup: Group = {
@@ -59,7 +67,14 @@ export const hotPathGroup: Group = {
       const ofSignatures = await interleave({ variants: variantsOf(worker, signatures, 4_000), rounds }, afterRound);
       say(`${rounds} rounds of unmarked calls`);
       const ofUnmarked = await measureUnmarked(isQuick ? 5 : 20, afterRound);
-      const tables = [tableOfCalls(ofCalls), tableOfUnmarked(ofUnmarked), tableOfSignatures(ofSignatures)];
+      say(`${rounds} rounds of calls beside open ones`);
+      const ofOpenCalls = await measureOpenCalls(rounds, afterRound);
+      const tables = [
+        tableOfCalls(ofCalls),
+        tableOfUnmarked(ofUnmarked),
+        tableOfOpenCalls(ofOpenCalls),
+        tableOfSignatures(ofSignatures),
+      ];
       for (const end of ["newest", "oldest"] as const) {
         say(`${rounds} rounds of encoding, ${end} protobuf-es`);
         tables.push(tableOfEncoding(end, await measureEncoding(end, rounds, afterRound)));
@@ -81,21 +96,36 @@ async function measureEncoding(end: VersionEnd, rounds: number, afterRound: () =
   }
 }
 
-/** Its process lets the variants take turns itself, many times a second. */
-async function measureUnmarked(rounds: number, afterRound: () => void): Promise<Samples> {
+function measureUnmarked(rounds: number, afterRound: () => void): Promise<Samples> {
   const script = new URL("./unmarked-process.js", import.meta.url);
-  const worker = await startScript<UnmarkedQuestion, UnmarkedCost>(script);
-  const costs: UnmarkedCost[] = [];
+  return measureTurns<UnmarkedName, UnmarkedQuestion>(script, unmarkedNames, { turns: 120 }, rounds, afterRound);
+}
+
+function measureOpenCalls(rounds: number, afterRound: () => void): Promise<Samples> {
+  const script = new URL("./open-calls-process.js", import.meta.url);
+  return measureTurns<SignalName, OpenCallsQuestion>(script, signalNames, { turns: 20 }, rounds, afterRound);
+}
+
+/** The process lets the variants take turns itself, many times a second. */
+async function measureTurns<Name extends string, Question>(
+  script: URL,
+  names: readonly Name[],
+  question: Question,
+  rounds: number,
+  afterRound: () => void,
+): Promise<Samples> {
+  const worker = await startScript<Question, Readonly<Record<Name, number>>>(script);
+  const costs: Readonly<Record<Name, number>>[] = [];
   try {
     for (let round = -1; round < rounds; round++) {
-      const cost = await worker.ask({ turns: 120 });
+      const cost = await worker.ask(question);
       if (round >= 0) costs.push(cost);
       afterRound();
     }
   } finally {
     await worker.end();
   }
-  return new Map(unmarkedNames.map((name) => [name, costs.map((cost) => ({ mainUs: cost[name] }))]));
+  return new Map(names.map((name) => [name, costs.map((cost) => ({ mainUs: cost[name] }))]));
 }
 
 function variantsOf<Name extends string>(
@@ -143,6 +173,17 @@ function tableOfUnmarked(samples: Samples): Table {
       "With the hook that sees Node's request, and the interceptor. The loops take turns every few milliseconds.",
     ],
     trust: judge(samples, { figure: "mainUs", twins: ["by adapterOptions", "by adapterOptions, again"] }),
+    samples,
+  };
+}
+
+function tableOfOpenCalls(samples: Samples): Table {
+  return {
+    title: "CPU that a shutdown signal adds to a call, with 10,000 others open",
+    columns: [{ title: "main thread, µs", digits: 2 }],
+    rows: signalNames.slice(2).map((name) => ({ name, cells: [differenceOf(samples, name, "without", "mainUs")] })),
+    notes: ["What Connect makes for a call, and ends with it. What that takes without such a signal is subtracted."],
+    trust: judge(samples, { figure: "mainUs", twins: ["without", "without, again"] }),
     samples,
   };
 }

@@ -1,0 +1,68 @@
+// Measures what a shutdown signal adds to a call while many others are open: `node open-calls-process.js`.
+import { setMaxListeners } from "node:events";
+import { createHandlerContext } from "@connectrpc/connect";
+import { startSessionTracking } from "connect-session-activity/kafka";
+import { AccountService } from "../../gen/example/account/v1/account_pb.js";
+import { inTurn } from "../kit/comparison.js";
+import { answerParent } from "../kit/peer-process.js";
+
+/** Asks for one round of so many turns. */
+export interface OpenCallsQuestion {
+  readonly turns: number;
+}
+
+const names = ["without", "without, again", "Node's signal", "the signal of adapterOptions"] as const;
+export type SignalName = (typeof names)[number];
+
+/** The CPU time of a call's context, in microseconds of the main thread. */
+export type SignalCost = Readonly<Record<SignalName, number>>;
+
+const callsPerTurn = 1_000;
+const openCalls = 10_000;
+const service = AccountService;
+const method = service.method.watchSessions;
+const ended = new Error("the call has ended");
+
+/** What Connect makes for each call, and ends with it. */
+function openCall(shutdownSignal: AbortSignal | undefined): { abort(reason: Error): void } {
+  return createHandlerContext({
+    service,
+    method,
+    protocolName: "grpc",
+    requestMethod: "POST",
+    url: "http://localhost/",
+    ...(shutdownSignal && { shutdownSignal }),
+  });
+}
+
+const ofNode = AbortSignal.any([new AbortController().signal]);
+setMaxListeners(0, ofNode);
+const { shutdownSignal } = startSessionTracking({ env: false, service: "s", log: false }).adapterOptions({
+  routes() {},
+});
+if (shutdownSignal === undefined) throw new Error("adapterOptions gives no signal");
+const signals: Readonly<Record<SignalName, AbortSignal | undefined>> = {
+  without: undefined,
+  "without, again": undefined,
+  "Node's signal": ofNode,
+  "the signal of adapterOptions": shutdownSignal,
+};
+const open = [ofNode, shutdownSignal].flatMap((signal) => Array.from({ length: openCalls }, () => openCall(signal)));
+
+function measure({ turns }: OpenCallsQuestion): SignalCost {
+  const spent = { without: 0, "without, again": 0, "Node's signal": 0, "the signal of adapterOptions": 0 };
+  for (let turn = 0; turn < turns; turn++) {
+    for (const name of inTurn(names, turn)) {
+      const before = process.threadCpuUsage();
+      for (let done = 0; done < callsPerTurn; done++) openCall(signals[name]).abort(ended);
+      const { user, system } = process.threadCpuUsage(before);
+      spent[name] += user + system;
+    }
+  }
+  for (const name of names) spent[name] /= turns * callsPerTurn;
+  return spent;
+}
+
+answerParent(measure, () => {
+  for (const call of open) call.abort(ended);
+});
