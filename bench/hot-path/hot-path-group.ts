@@ -6,8 +6,8 @@ import type { Table } from "../kit/report.js";
 import type { ThreadCpu } from "../kit/thread-cpu.js";
 import type { EncoderName, EncoderQuestion } from "./encoder-process.js";
 import type { WorkName, WorkQuestion } from "./hot-path-process.js";
-import type { OpenCallsQuestion, SignalName } from "./open-calls-process.js";
-import type { UnmarkedName, UnmarkedQuestion } from "./unmarked-process.js";
+import type { SignalName } from "./open-calls-process.js";
+import type { TurnsQuestion, UnmarkedName } from "./unmarked-process.js";
 
 /** A work, and the one whose cost is not its own. */
 interface Row {
@@ -98,34 +98,33 @@ async function measureEncoding(end: VersionEnd, rounds: number, afterRound: () =
 
 function measureUnmarked(rounds: number, afterRound: () => void): Promise<Samples> {
   const script = new URL("./unmarked-process.js", import.meta.url);
-  return measureTurns<UnmarkedName, UnmarkedQuestion>(script, unmarkedNames, { turns: 120 }, rounds, afterRound);
+  return measureTurns(script, unmarkedNames, { turns: 120, rounds }, afterRound);
 }
 
 function measureOpenCalls(rounds: number, afterRound: () => void): Promise<Samples> {
   const script = new URL("./open-calls-process.js", import.meta.url);
-  return measureTurns<SignalName, OpenCallsQuestion>(script, signalNames, { turns: 20 }, rounds, afterRound);
+  return measureTurns(script, signalNames, { turns: 20, rounds }, afterRound);
 }
 
 /** The process lets the variants take turns itself, many times a second. */
-async function measureTurns<Name extends string, Question>(
+async function measureTurns(
   script: URL,
-  names: readonly Name[],
-  question: Question,
-  rounds: number,
+  names: readonly string[],
+  { turns, rounds }: TurnsQuestion & { readonly rounds: number },
   afterRound: () => void,
 ): Promise<Samples> {
-  const worker = await startScript<Question, Readonly<Record<Name, number>>>(script);
-  const costs: Readonly<Record<Name, number>>[] = [];
+  const worker = await startScript<TurnsQuestion, Readonly<Record<string, number>>>(script);
+  const costs: Readonly<Record<string, number>>[] = [];
   try {
     for (let round = -1; round < rounds; round++) {
-      const cost = await worker.ask(question);
+      const cost = await worker.ask({ turns });
       if (round >= 0) costs.push(cost);
       afterRound();
     }
   } finally {
     await worker.end();
   }
-  return new Map(names.map((name) => [name, costs.map((cost) => ({ mainUs: cost[name] }))]));
+  return new Map(names.map((name) => [name, costs.map((cost) => ({ mainUs: cost[name] ?? Number.NaN }))]));
 }
 
 function variantsOf<Name extends string>(

@@ -5,17 +5,13 @@ import { startSessionTracking } from "connect-session-activity/kafka";
 import { AccountService } from "../../gen/example/account/v1/account_pb.js";
 import { inTurn } from "../kit/comparison.js";
 import { answerParent } from "../kit/peer-process.js";
-
-/** Asks for one round of so many turns. */
-export interface OpenCallsQuestion {
-  readonly turns: number;
-}
+import type { TurnsQuestion } from "./unmarked-process.js";
 
 const names = ["without", "without, again", "Node's signal", "the signal of adapterOptions"] as const;
 export type SignalName = (typeof names)[number];
 
 /** The CPU time of a call's context, in microseconds of the main thread. */
-export type SignalCost = Readonly<Record<SignalName, number>>;
+type SignalCost = Readonly<Record<SignalName, number>>;
 
 const callsPerTurn = 1_000;
 const openCalls = 10_000;
@@ -49,7 +45,7 @@ const signals: Readonly<Record<SignalName, AbortSignal | undefined>> = {
 };
 const open = [ofNode, shutdownSignal].flatMap((signal) => Array.from({ length: openCalls }, () => openCall(signal)));
 
-function measure({ turns }: OpenCallsQuestion): SignalCost {
+function measure({ turns }: TurnsQuestion): SignalCost {
   const spent = { without: 0, "without, again": 0, "Node's signal": 0, "the signal of adapterOptions": 0 };
   for (let turn = 0; turn < turns; turn++) {
     for (const name of inTurn(names, turn)) {

@@ -10,7 +10,7 @@ import { inTurn } from "../kit/comparison.js";
 import { answerParent } from "../kit/peer-process.js";
 
 /** Asks for one round of so many turns. */
-export interface UnmarkedQuestion {
+export interface TurnsQuestion {
   readonly turns: number;
 }
 
@@ -19,7 +19,7 @@ const names = ["without", "by adapterOptions", "by adapterOptions, again", "by h
 export type UnmarkedName = (typeof names)[number];
 
 /** The CPU time of a call, in microseconds of the main thread. */
-export type UnmarkedCost = Readonly<Record<UnmarkedName, number>>;
+type UnmarkedCost = Readonly<Record<UnmarkedName, number>>;
 
 type Next = Parameters<Interceptor>[0];
 
@@ -69,7 +69,7 @@ const loops: Readonly<Record<UnmarkedName, () => Promise<void>>> = {
   "by hand": () => runCalls(throughByHand, () => byHand.contextValues(request)),
 };
 
-async function measure({ turns }: UnmarkedQuestion): Promise<UnmarkedCost> {
+async function measure({ turns }: TurnsQuestion): Promise<UnmarkedCost> {
   const spent = { without: 0, "by adapterOptions": 0, "by adapterOptions, again": 0, "by hand": 0 };
   for (let turn = 0; turn < turns; turn++) {
     for (const name of inTurn(names, turn)) {
