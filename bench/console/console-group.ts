@@ -72,7 +72,7 @@ function questionsFor(sessions: number): readonly Question[] {
     {
       name: "changes of a value",
       maxMs: 300,
-      ask: (search) => search.changes({ ...page, signal: "country", previousValue: "CH" }),
+      ask: (search) => search.changes({ ...page, signal: "country", previousValue: "DE" }),
     },
     {
       name: "changes of a value that never was",

@@ -83,7 +83,7 @@ export interface ActivityFilter extends PageBefore, TimeRange {
 export interface ChangeFilter extends PageBefore, TimeRange {
   readonly signal: string;
   readonly value?: string | undefined;
-  /** Among the newest 10,000 changes that fit otherwise. */
+  /** Among the newest 5,000 changes that fit otherwise. */
   readonly previousValue?: string | undefined;
 }
 
@@ -231,7 +231,7 @@ function ofUser(schema: string, conditions: string, userPlace: number, limit: nu
 }
 
 /** How many changes are looked through for what they replaced: that stands in no index. */
-const maxComparedChanges = 10_000;
+const maxComparedChanges = 5_000;
 
 function changesQuery(schema: string, filter: ChangeFilter): Query {
   const { signal, value, previousValue, before, limit } = filter;

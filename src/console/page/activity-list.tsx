@@ -75,7 +75,7 @@ function NotCountedHint(): JSX.Element {
     <p class="hint">
       An activity that did not count changed no signal, since its caller may not be who it says. Of what it came with,
       the history keeps nothing that tells of a person, such as device, address and user. The event on the topic has
-      that.
+      that: the export names its id.
     </p>
   );
 }

@@ -47,7 +47,7 @@ export function ChangesView({ query, live }: ViewProps): JSX.Element {
         >
           {query.get("previous") && (
             <p class="hint">
-              What a value was before is looked for in the newest 10,000 changes that fit otherwise. For older ones, say
+              What a value was before is looked for in the newest 5,000 changes that fit otherwise. For older ones, say
               until when.
             </p>
           )}

@@ -71,7 +71,7 @@ function LiveFilters({ query }: { query: URLSearchParams }): JSX.Element {
   const set = (name: string, value: string): void =>
     goTo(addressOf("/", { ...Object.fromEntries(query), [name]: value }), "replace");
   return (
-    <Filters label="Filter the events">
+    <Filters label="Filter the events: a part of each text is enough">
       {fields.map(({ name, label }) => (
         <Field
           key={name}

@@ -46,8 +46,8 @@ export function SearchView({ query, live }: ViewProps): JSX.Element {
       </QueryForm>
       {query.size === 0 ? (
         <p>
-          Fill in what you know: an activity is shown if all of it fits. Leave all fields empty for the newest
-          activities.
+          Fill in what you know: an activity is shown if all of it fits, each text as a whole. Leave all fields empty
+          for the newest activities.
         </p>
       ) : (
         <ActivityResult

@@ -19,6 +19,7 @@ export function SessionView({ query, live }: ViewProps): JSX.Element {
   const activities = all.filter(({ changes }) => !isChangesOnly || changes.length > 0);
   return (
     <>
+      <p>The signals of one session, and which activity changed them. Live and Search lead to a session, too.</p>
       <QueryForm
         label="Which session"
         fields={form}
@@ -59,7 +60,7 @@ export function SessionView({ query, live }: ViewProps): JSX.Element {
 
 function nothingText(loaded: number): string {
   return loaded === 0
-    ? "This history has no activity of this session. Is its id whole?"
+    ? "This history has no activity of this session. Its id must be whole."
     : "None of these activities changed a signal.";
 }
 

@@ -92,7 +92,7 @@ describe("Live", () => {
     expect(await row.count()).toBe(1);
     expect(await row.textContent()).toContain("not verified: wrong signature (signature_invalid)");
     expect(await page.getByText("replayed signature").count()).toBe(1);
-    expect(await page.getByText("inferred status").count()).toBe(1);
+    expect(await page.getByText("inferred status", { exact: true }).count()).toBe(1);
     await page.getByText("not verified 1").waitFor();
     await page.getByText("refused 1").waitFor();
     await page.getByRole("img", { name: /Calls per minute by status in the last hour: \d+ calls/ }).waitFor();
@@ -156,11 +156,11 @@ describe("Session", () => {
     const row = page.getByRole("row").filter({ hasText: "country: DE → FR" });
     await row.waitFor();
     expect(await row.getByRole("rowheader").textContent()).toBe("login");
-    expect(await row.textContent()).toContain("not verified: signature_missing");
+    expect(await row.textContent()).toContain("not verified: no signature (signature_missing)");
     expect(interactions).toBeLessThanOrEqual(5);
     await page.getByRole("img", { name: /country: DE since .* by login, then FR since .* by login/ }).waitFor();
     expect(await page.getByText("replayed signature").count()).toBe(2);
-    expect(await page.getByText("inferred status").count()).toBe(1);
+    expect(await page.getByText("inferred status", { exact: true }).count()).toBe(1);
     const refused = page.getByRole("row").filter({ hasText: "delete_account" });
     expect(await refused.textContent()).toContain("did not count: the call ended with PERMISSION_DENIED");
     expect(await refused.textContent()).toContain("came with country US, while FR held");
