@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { ActivityPage, Extent, ShownActivity } from "../messages.js";
+import type { ActivityPage, Extent, Names, ShownActivity } from "../messages.js";
 import { sentenceOf } from "./completeness-bar.js";
 import { ExportButtons, type ExportRow } from "./export.js";
 import type { LiveState } from "./live-store.js";
@@ -8,7 +8,7 @@ import { SessionLink } from "./live-view.js";
 import { InDoubt, Status, Verified } from "./marks.js";
 import { ScrollTable } from "./scroll-table.js";
 import { Changes, isProminent } from "./shown-changes.js";
-import { Text, visible } from "./shown-text.js";
+import { Text } from "./shown-text.js";
 import { Time, timeText } from "./times.js";
 import type { PageState } from "./use-page.js";
 
@@ -85,26 +85,42 @@ function Absence({ extent, live }: { extent: Extent; live: LiveState }): JSX.Ele
   const known = live.summary?.completeness;
   return (
     <p class="hint">
-      {reachText(extent)} What is not here may have happened all the same.{" "}
+      <Reach extent={extent} /> What is not here may have happened all the same.{" "}
       {known === undefined ? "" : sentenceOf(known)}
     </p>
   );
 }
 
 /** What this history holds, by what is in it. */
-function reachText({ oldest, newest, compactedThrough, statuses }: Extent): string {
-  if (oldest === undefined || newest === undefined) return "This history is empty.";
-  const times = `This history holds activities that began between ${timeText(oldest)} and ${timeText(newest)}.`;
-  const names = statuses.names.map((status) => (status === "" ? "interrupted" : visible(status)));
-  const ends =
-    names.length === 1 && names[0] === "OK"
-      ? "All of them ended with OK: it has no call that ended otherwise."
-      : `Their calls ended with ${names.join(", ")}${statuses.isCut ? ", and more" : ""}.`;
-  const compacted =
-    compactedThrough === undefined
-      ? "It was never compacted."
-      : `Of calls that ended before ${timeText(compactedThrough)}, only those that changed a signal are left.`;
-  return `${times} ${ends} ${compacted}`;
+function Reach({ extent: { oldest, newest, compactedThrough, statuses } }: { extent: Extent }): JSX.Element {
+  if (oldest === undefined || newest === undefined) return <>This history is empty.</>;
+  return (
+    <>
+      This history holds activities that began between {timeText(oldest)} and {timeText(newest)}.{" "}
+      <Ends statuses={statuses} />{" "}
+      {compactedThrough === undefined
+        ? "It was never compacted."
+        : `Of calls that ended before ${timeText(compactedThrough)}, only those that changed a signal are left.`}
+    </>
+  );
+}
+
+function Ends({ statuses: { names, isCut } }: { statuses: Names }): JSX.Element {
+  if (names.length === 1 && names[0] === "OK") {
+    return <>All of them ended with OK: it has no call that ended otherwise.</>;
+  }
+  return (
+    <>
+      Their calls ended with{" "}
+      {names.map((status, index) => (
+        <span key={status}>
+          {index > 0 && ", "}
+          <Text value={status || "interrupted"} />
+        </span>
+      ))}
+      {isCut ? ", and more." : "."}
+    </>
+  );
 }
 
 function ActivityTable({

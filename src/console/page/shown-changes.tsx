@@ -1,6 +1,6 @@
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import type { OfferedSignal, ShownActivity, ShownChange } from "../messages.js";
-import { Text, Value, visible } from "./shown-text.js";
+import { Text, Value } from "./shown-text.js";
 
 /** The signals that somebody looks at first. */
 const prominent: ReadonlySet<string> = new Set(["country", "device_id"]);
@@ -86,11 +86,16 @@ const lateReasons: Readonly<Record<string, string>> = {
 };
 
 /** Why the signals of an activity do not count. Undefined if they do. */
-function whyNotCounted({ late, notCounted, status }: ShownActivity): string | undefined {
+function whyNotCounted({ late, notCounted, status }: ShownActivity): ComponentChildren {
   if (notCounted === "not_verified") return "it is not verified";
   if (notCounted !== undefined) {
     if (status === "") return "the process died inside the call";
-    return status === "OK" ? "this history does not take such calls" : `the call ended with ${visible(status)}`;
+    if (status === "OK") return "this history does not take such calls";
+    return (
+      <>
+        the call ended with <Text value={status} />
+      </>
+    );
   }
   return late === undefined ? undefined : (lateReasons[late] ?? "its event came late");
 }

@@ -48,6 +48,7 @@ const calls: readonly Call[] = [
     status: "PERMISSION_DENIED",
   },
   { id: "e-7", at: noon + 2_000_000, action: "login", session: "session-2", user: "grace@example.com", country: "CH" },
+  { id: "e-8", at: noon + 2_100_000, action: "login", session: "session-2", user: "grace@example.com", status: "" },
 ];
 
 async function startFilledRig(): Promise<ConsoleRig> {
@@ -187,7 +188,9 @@ describe("Session", () => {
     await page.getByText("This history has no activity of this session.").waitFor();
     await page.getByText(/What is not here may have happened all the same/).waitFor();
     // What holds for this history, and not what histories keep by default.
-    await page.getByText(/Their calls ended with OK, PERMISSION_DENIED\. It was never compacted\./).waitFor();
+    await page
+      .getByText(/Their calls ended with interrupted, OK, PERMISSION_DENIED\. It was never compacted\./)
+      .waitFor();
     await page
       .getByText(/No run record is known, so nobody can tell/)
       .first()
@@ -242,6 +245,9 @@ describe("Search and Changes", () => {
     await page.getByRole("link", { name: "session-2" }).click();
     await page.getByRole("heading", { level: 1, name: "Session" }).waitFor();
     await page.getByText("country: CH, first seen").waitFor();
+    const interrupted = page.getByRole("row").filter({ hasText: "interrupted" });
+    expect(await interrupted.textContent()).toContain("did not count: the process died inside the call");
+    expect(await interrupted.textContent()).toContain("came with country DE, while CH held");
     expect(faults).toEqual([]);
   });
 
