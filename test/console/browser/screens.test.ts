@@ -210,7 +210,7 @@ describe("Search and Changes", () => {
     await page.getByLabel("Status").fill("");
     await page.getByLabel("User id").fill("grace@example.com");
     await page.getByRole("button", { name: "Show" }).click();
-    await page.getByRole("link", { name: "session-2" }).waitFor();
+    await page.getByRole("link", { name: "session-2" }).first().waitFor();
     await page.getByLabel("User id").fill("");
     await page.getByLabel("Since (UTC)").fill("2026-11-27T12:20");
     await page.getByLabel("Until (UTC)").fill("2026-11-27T12:31");
