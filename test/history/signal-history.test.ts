@@ -815,7 +815,7 @@ describe("migrate", () => {
 });
 
 describe("an update of the package", () => {
-  it.each([1, 2, 3])(
+  it.each([1, 2, 3, 5])(
     "goes on with a history of version %i, beside processes that still work by it",
     async (version) => {
       const schema = `updated_${version}`;
@@ -881,6 +881,7 @@ describe("an update of the package", () => {
       status: "OK",
       verified: false,
       status_inferred: false,
+      context_problem: "",
     };
     return {
       event_id: id,
