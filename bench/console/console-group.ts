@@ -69,6 +69,17 @@ function questionsFor(sessions: number): readonly Question[] {
       maxMs: 300,
       ask: (search) => search.changes({ ...page, signal: "country", value: "CH" }),
     },
+    {
+      name: "changes of a value",
+      maxMs: 300,
+      ask: (search) => search.changes({ ...page, signal: "country", previousValue: "DE" }),
+    },
+    {
+      name: "changes of a value that never was",
+      maxMs: 300,
+      ask: (search) => search.changes({ ...page, signal: "country", previousValue: "none" }),
+    },
+    { name: "names of the signals", maxMs: 100, ask: (search) => search.signals() },
     { name: "extent", maxMs: 100, ask: (search) => search.extent() },
   ];
 }

@@ -32,6 +32,7 @@ export function createViews(sources: ViewSources): Readonly<Record<string, View>
     session: (query, reveal) => sessionPage(sources, query, reveal),
     search: (query, reveal) => searchPage(sources, query, reveal),
     changes: (query, reveal) => changesPage(sources, query, reveal),
+    signals: () => sources.search.signals(),
     event: (query, reveal) => Promise.resolve(liveEvent(sources, query, reveal)),
   };
 }
@@ -70,7 +71,13 @@ async function searchPage({ search, view }: ViewSources, query: ViewQuery, revea
 
 async function changesPage({ search, view }: ViewSources, query: ViewQuery, reveal: Reveal): Promise<ActivityPage> {
   const page = pageOf(query);
-  const filter = { ...page, ...timesOf(query), signal: required(query, "signal"), value: optional(query, "value") };
+  const filter = {
+    ...page,
+    ...timesOf(query),
+    signal: required(query, "signal"),
+    previousValue: optional(query, "previous"),
+    value: optional(query, "value"),
+  };
   const [changes, extent] = await Promise.all([search.changes(filter), extentOf(search)]);
   const activities = changes.map(({ activity, ...change }) => ({ ...activity, changes: [change] }));
   return activityPage(activities, page.limit, extent, view, reveal);
@@ -81,7 +88,8 @@ function liveEvent({ feed, view }: ViewSources, query: ViewQuery, reveal: Reveal
   if (found === undefined) throw new RequestError(404, "the event is too long ago: look for its session");
   if (reveal === "masked") return found.shown;
   if (found.bytes === undefined) throw new RequestError(404, "the event is too large to be revealed here");
-  return view.event(fromBinary(SessionActivityEventSchema, found.bytes), found.shown.replayed, "revealed");
+  const { arrivedAt, replayed } = found.shown;
+  return { ...view.event(fromBinary(SessionActivityEventSchema, found.bytes), replayed, "revealed"), arrivedAt };
 }
 
 function activityPage(
@@ -100,8 +108,8 @@ function activityPage(
 }
 
 async function extentOf(search: ActivitySearch): Promise<Extent> {
-  const { compactedThroughMs, oldestMs, newestMs } = await search.extent();
-  return { compactedThrough: compactedThroughMs, oldest: oldestMs, newest: newestMs };
+  const { compactedThroughMs, oldestMs, newestMs, statuses } = await search.extent();
+  return { compactedThrough: compactedThroughMs, oldest: oldestMs, newest: newestMs, statuses };
 }
 
 function pageOf(query: ViewQuery): { readonly before: string | undefined; readonly limit: number } {

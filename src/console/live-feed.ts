@@ -113,7 +113,7 @@ export class LiveFeed {
     this.#sources.runs.takeEvent(instanceId, service, sequence, now);
     if (this.#ids.note(keyOf(event.eventId))) return;
     const isReplayed = event.markSignature !== "" && this.#signatures.note(keyOf(event.markSignature));
-    const shown = this.#sources.view.event(event, isReplayed, "masked");
+    const shown = { ...this.#sources.view.event(event, isReplayed, "masked"), arrivedAt: now };
     const isUnverified = !event.contextVerified && (event.encodedSessionContext !== "" || event.contextProblem !== "");
     this.#minutes.add(shown.completedAt ?? shown.startedAt, event.status, isUnverified, now);
     this.#last += 1;

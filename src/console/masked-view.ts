@@ -4,9 +4,12 @@ import { createMask, type Mask, maskEntries, viewEvent } from "../contract/perso
 import type { FoundActivity, FoundChange } from "../history/activity-search.js";
 import type { LiveEvent, Shown, ShownActivity, ShownChange, ShownSignal } from "./messages.js";
 
+/** An event without what the feed knows of its arrival. */
+type ShownEvent = Omit<LiveEvent, "arrivedAt">;
+
 /** Makes what is shown of what there is. */
 export interface MaskedView {
-  event(event: SessionActivityEvent, replayed: boolean, reveal: Reveal): LiveEvent;
+  event(event: SessionActivityEvent, replayed: boolean, reveal: Reveal): ShownEvent;
   activity(activity: FoundActivity, reveal: Reveal): ShownActivity;
   signal(signal: string, value: string, reveal: Reveal): ShownSignal;
 }
@@ -19,7 +22,7 @@ export function createMaskedView(): MaskedView {
   const mask = createMask();
   const view: MaskedView = {
     event: (event, replayed, reveal) => liveEventOf(event, replayed, reveal === "masked" ? mask : undefined),
-    activity: ({ changes, ...activity }, reveal) => ({
+    activity: ({ changes, offered, ...activity }, reveal) => ({
       id: activity.eventId,
       session: activity.sessionId,
       startedAt: activity.startedAtMs,
@@ -34,6 +37,12 @@ export function createMaskedView(): MaskedView {
       inferred: activity.statusInferred,
       late: activity.lateReason,
       changes: changes.map((change) => changeOf(change, reveal)),
+      notCounted: activity.notCounted,
+      cameWith: offered.map(({ signal, value, heldValue }) => ({
+        signal,
+        value: shownOf(signal, value, reveal),
+        held: heldValue === undefined ? undefined : shownOf(signal, heldValue, reveal),
+      })),
     }),
     signal: (signal, value, reveal) => ({ signal, value: shownOf(signal, value, reveal) }),
   };
@@ -67,7 +76,7 @@ function short(text: string): string {
   return cutText(text, maxShownCharacters);
 }
 
-function liveEventOf(given: SessionActivityEvent, replayed: boolean, mask: Mask | undefined): LiveEvent {
+function liveEventOf(given: SessionActivityEvent, replayed: boolean, mask: Mask | undefined): ShownEvent {
   const { event, context } = viewEvent(given, mask);
   const signals = shownFields.flatMap(([signal, field]): ShownSignal[] => {
     const text = short(context?.[field] ?? "");

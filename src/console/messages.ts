@@ -28,6 +28,8 @@ export interface Doubts {
 /** An event that has just come. */
 export interface LiveEvent extends Doubts {
   readonly id: string;
+  /** When the event came to the console, in milliseconds since 1970. Live events are in this order. */
+  readonly arrivedAt: number;
   /** When the call began and ended, in milliseconds since 1970. */
   readonly startedAt: number;
   readonly completedAt: number | undefined;
@@ -128,6 +130,12 @@ export interface ShownChange {
   readonly before: Shown | undefined;
 }
 
+/** A signal that a call came with, and that it did not change. */
+export interface OfferedSignal extends ShownSignal {
+  /** What held in its session when it began. Undefined if nothing was known. */
+  readonly held: Shown | undefined;
+}
+
 /** An activity of the history. */
 export interface ShownActivity extends Doubts {
   readonly id: string;
@@ -141,6 +149,10 @@ export interface ShownActivity extends Doubts {
   /** Why it was not placed in the order of its session. Undefined if it was. */
   readonly late: string | undefined;
   readonly changes: readonly ShownChange[];
+  /** Why it does not count: `not_verified` or `not_accepted`. Undefined if it does. */
+  readonly notCounted: string | undefined;
+  /** What it came with if it does not count or was not placed. */
+  readonly cameWith: readonly OfferedSignal[];
 }
 
 /** A page of activities, the newest first. */
@@ -157,6 +169,15 @@ export interface Extent {
   readonly compactedThrough: number | undefined;
   readonly oldest: number | undefined;
   readonly newest: number | undefined;
+  /** With which statuses the calls ended whose activities it has. */
+  readonly statuses: Names;
+}
+
+/** Some names, in their order. */
+export interface Names {
+  readonly names: readonly string[];
+  /** Whether there are more. */
+  readonly isCut: boolean;
 }
 
 /** A session: what its signals are, and how they came to be. */

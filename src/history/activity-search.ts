@@ -16,6 +16,14 @@ export interface FoundChange {
   readonly previousValue: string | undefined;
 }
 
+/** A signal that an activity came with, and that it did not change. */
+export interface OfferedSignal {
+  readonly signal: string;
+  readonly value: string;
+  /** What held in its session when it began. Undefined if nothing was known. */
+  readonly heldValue: string | undefined;
+}
+
 /** An activity as the history keeps it. */
 export interface FoundActivity {
   readonly eventId: string;
@@ -35,6 +43,10 @@ export interface FoundActivity {
   readonly lateReason: string | undefined;
   /** What it changed, in the order of the signals' names. */
   readonly changes: readonly FoundChange[];
+  /** Why it does not count. Undefined if it does, or if it is not known. */
+  readonly notCounted: string | undefined;
+  /** What it came with if it does not count or was not placed, in the order of the signals' names. */
+  readonly offered: readonly OfferedSignal[];
   /** Its place, for {@link PageBefore.before}. */
   readonly cursor: string;
 }
@@ -71,6 +83,15 @@ export interface ActivityFilter extends PageBefore, TimeRange {
 export interface ChangeFilter extends PageBefore, TimeRange {
   readonly signal: string;
   readonly value?: string | undefined;
+  /** Among the newest 5,000 changes that fit otherwise. */
+  readonly previousValue?: string | undefined;
+}
+
+/** Some of the names that there are, in their order. */
+export interface FoundNames {
+  readonly names: readonly string[];
+  /** Whether there are more. */
+  readonly isCut: boolean;
 }
 
 /** What the history says about how much it holds. */
@@ -79,6 +100,8 @@ export interface HistoryExtent {
   readonly compactedThroughMs: number | undefined;
   readonly oldestMs: number | undefined;
   readonly newestMs: number | undefined;
+  /** With which statuses the calls ended whose activities are there. */
+  readonly statuses: FoundNames;
 }
 
 /** Looks for activities. It only reads, and each question goes by an index. */
@@ -89,6 +112,8 @@ export interface ActivitySearch {
   timeline(sessionId: string, page: PageBefore): Promise<FoundActivity[]>;
   search(filter: ActivityFilter): Promise<FoundActivity[]>;
   changes(filter: ChangeFilter): Promise<FoundSignalChange[]>;
+  /** The signals that have a change. */
+  signals(): Promise<FoundNames>;
   extent(): Promise<HistoryExtent>;
 }
 
@@ -109,6 +134,7 @@ export function createActivitySearch(database: SignalDatabase, schema: string): 
       const rows = await ask(...changesQuery(schema, filter));
       return rows.map((row) => ({ ...changeOf(row), activity: activityOf(row) }));
     },
+    signals: () => namesIn(ask, `${schema}.observation`, "signal", "c.is_change", maxSignalNames),
     extent: () => extentOf(ask, schema),
   });
 }
@@ -139,6 +165,15 @@ const changesColumn = (schema: string): string => `(
     from ${schema}.observation o where o.event_id = a.event_id and o.is_change
   )::text as changes`;
 
+/** What an activity `a` came with, beside what held in its session before it. */
+const offeredColumn = (schema: string): string => `(
+    select jsonb_agg(jsonb_build_array(o.signal, o.value, ${previousValueOf(schema, "o")}) order by o.signal)
+    from (
+      select a.session_id, a.started_at, a.event_id, s.signal collate "C" as signal, s.value
+      from jsonb_each_text(a.offered) as s(signal, value)
+    ) o
+  )::text as offered`;
+
 const beforePlace = "(a.started_at, a.event_id) < (timestamptz 'epoch' + $::bigint * interval '1 microsecond', $)";
 const newestFirst = "order by a.started_at desc, a.event_id desc";
 
@@ -149,12 +184,17 @@ function timelineQuery(schema: string, sessionId: string, { before, limit }: Pag
   ]);
   const kept =
     "event_id, session_id, started_at, completed_at, service, action, procedure, status, status_inferred, verified";
-  const page = (table: string, reason: string): string => `(
-    select ${kept}, context_problem, mark_hash, ${reason} as late_reason
+  const page = (table: string, reason: string, offered: string): string => `(
+    select ${kept}, context_problem, mark_hash, ${reason} as late_reason, not_counted, ${offered} as offered
     from ${schema}.${table} a ${conditions} ${newestFirst} limit ${limit}
   )`;
-  const statement = `select ${activityColumns}, a.late_reason, ${replayedColumn(schema)}, ${changesColumn(schema)}
-    from (${page("activity", "null")} union all ${page("late_activity", "reason")}) a ${newestFirst} limit ${limit}`;
+  const statement = `select ${activityColumns}, a.late_reason, a.not_counted, ${replayedColumn(schema)},
+      ${changesColumn(schema)}, ${offeredColumn(schema)}
+    from (
+      ${page("activity", "null", "offered")}
+      union all
+      ${page("late_activity", "reason", "coalesce(offered, signals)")}
+    ) a ${newestFirst} limit ${limit}`;
   return [statement, values];
 }
 
@@ -173,7 +213,8 @@ function searchQuery(schema: string, filter: ActivityFilter): Query {
   ]);
   const found = `select a.* from ${schema}.activity a ${conditions} ${newestFirst} limit ${limit}`;
   const source = userId === undefined ? found : ofUser(schema, conditions, values.push(idOf(userId)), limit);
-  const statement = `select ${activityColumns}, null as late_reason, ${replayedColumn(schema)}, ${changesColumn(schema)}
+  const statement = `select ${activityColumns}, null as late_reason, a.not_counted, ${replayedColumn(schema)},
+      ${changesColumn(schema)}, ${offeredColumn(schema)}
     from (${source}) a ${newestFirst}`;
   return [statement, values];
 }
@@ -189,20 +230,27 @@ function ofUser(schema: string, conditions: string, userPlace: number, limit: nu
     ) a ${newestFirst} limit ${limit}`;
 }
 
+/** How many changes are looked through for what they replaced: that stands in no index. */
+const maxComparedChanges = 5_000;
+
 function changesQuery(schema: string, filter: ChangeFilter): Query {
-  const { signal, value, before, limit } = filter;
+  const { signal, value, previousValue, before, limit } = filter;
   const { conditions, values } = conditionsOf([
     ["a.is_change and a.signal = $", [nameOf(signal)]],
     ["a.value = $", value === undefined ? undefined : [value]],
     ...timeConditions(filter),
     [beforePlace, placeOf(before)],
   ]);
+  const found = `select a.session_id, a.signal, a.value, a.event_id, a.started_at
+    from ${schema}.observation a ${conditions} ${newestFirst}`;
+  const source =
+    previousValue === undefined
+      ? `${found} limit ${limit}`
+      : `select a.* from (${found} limit ${maxComparedChanges}) a
+          where ${previousValueOf(schema, "a")} = $${values.push(previousValue)} ${newestFirst} limit ${limit}`;
   const statement = `select ${activityColumns}, o.signal, o.value, ${previousValueOf(schema, "o")} as previous_value,
       null as late_reason, ${replayedColumn(schema)}
-    from (
-      select a.session_id, a.signal, a.value, a.event_id, a.started_at
-      from ${schema}.observation a ${conditions} ${newestFirst} limit ${limit}
-    ) o join ${schema}.activity a on a.event_id = o.event_id ${newestFirst}`;
+    from (${source}) o join ${schema}.activity a on a.event_id = o.event_id ${newestFirst}`;
   return [statement, values];
 }
 
@@ -213,9 +261,28 @@ function timeConditions({ sinceMs, untilMs }: TimeRange): [string, unknown[] | u
   ];
 }
 
+const maxSignalNames = 200;
+/** Statuses are few, unless a stranger makes them up. */
+const maxStatuses = 20;
+
+/** Goes from one value of a column to the next by an index whose first column it is. */
+async function namesIn(ask: Ask, table: string, column: string, condition: string, limit: number): Promise<FoundNames> {
+  const next = (after: string): string =>
+    `(select c.${column} from ${table} c where ${condition} ${after} order by c.${column} limit 1)`;
+  const statement = `with recursive known as (
+      select ${next("")} as name
+      union all
+      select ${next(`and c.${column} > k.name`)} from known k where k.name is not null
+    )
+    select k.name from known k where k.name is not null limit ${limit + 1}`;
+  const names = (await ask(statement, [])).map(({ name }) => String(name));
+  return { names: names.slice(0, limit), isCut: names.length > limit };
+}
+
 async function extentOf(ask: Ask, schema: string): Promise<HistoryExtent> {
   const end = (order: string): string =>
     `(select ${micros("a.started_at")} from ${schema}.activity a order by a.started_at ${order}, a.event_id ${order} limit 1)`;
+  const statuses = await namesIn(ask, `${schema}.activity`, "status", "true", maxStatuses);
   const [row] = await ask(
     `select ${end("asc")} as oldest, ${end("desc")} as newest,
       case when isfinite(s.closed_through) then ${micros("nullif(s.closed_through, '-infinity')")} end as closed
@@ -226,7 +293,7 @@ async function extentOf(ask: Ask, schema: string): Promise<HistoryExtent> {
     const text = row && cellOf(row, column);
     return text === undefined ? undefined : msOf(text);
   };
-  return { compactedThroughMs: ms("closed"), oldestMs: ms("oldest"), newestMs: ms("newest") };
+  return { compactedThroughMs: ms("closed"), oldestMs: ms("oldest"), newestMs: ms("newest"), statuses };
 }
 
 function activityOf(row: Row): FoundActivity {
@@ -245,7 +312,9 @@ function activityOf(row: Row): FoundActivity {
     contextProblem: cell("context_problem"),
     replayed: cell("replayed") === "true",
     lateReason: cellOf(row, "late_reason"),
-    changes: changesOf(row["changes"]),
+    changes: triplesOf(row["changes"]).map(([signal, value, previousValue]) => ({ signal, value, previousValue })),
+    notCounted: cellOf(row, "not_counted"),
+    offered: triplesOf(row["offered"]).map(([signal, value, heldValue]) => ({ signal, value, heldValue })),
     cursor: JSON.stringify([cell("started_micros"), cell("event_id")]),
   };
 }
@@ -256,10 +325,11 @@ function cellOf(row: Row, column: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function changesOf(json: unknown): FoundChange[] {
+/** A signal, its value, and the value before that. */
+function triplesOf(json: unknown): [signal: string, value: string, before: string | undefined][] {
   if (typeof json !== "string") return [];
   const rows: readonly (readonly [string, string, string | null])[] = JSON.parse(json);
-  return rows.map(([signal, value, before]) => ({ signal, value, previousValue: before ?? undefined }));
+  return rows.map(([signal, value, before]) => [signal, value, before ?? undefined]);
 }
 
 function changeOf(row: Row): FoundChange {

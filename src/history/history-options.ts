@@ -54,7 +54,8 @@ export interface SignalHistoryOptions {
   requireVerified?: boolean | undefined;
   /**
    * Keeps activities that do not count, too, so that they can be looked for: calls that failed, and marks that are not verified.
-   * They are kept without their signals, change nothing, and go when they are compacted.
+   * They change nothing, say why they do not count, and go when they are compacted. Of what they came with, up to 16 signals are
+   * kept, and none that tells of a person.
    *
    * @default false
    */
@@ -145,7 +146,7 @@ export const historyTable: OptionsOf<GivenSettings> = {
     variable: "REQUIRE_VERIFIED",
   }),
   keepAll: flag({
-    meaning: "Keeps activities that do not count, too, without their signals and until they are compacted",
+    meaning: "Keeps activities that do not count, too, without what tells of a person and until they are compacted",
     variable: "KEEP_ALL",
   }),
   normalize: callback({

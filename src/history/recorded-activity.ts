@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SessionActivityEvent } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { cutText } from "../base/text.js";
+import { isPersonalSignal } from "../contract/personal-fields.js";
 import type { HistorySettings } from "./history-options.js";
 import type { SessionSignals } from "./signals.js";
 import { idOf, nameOf } from "./stored-text.js";
@@ -21,6 +22,10 @@ export interface Activity {
   /** A hash of the mark's signature. Undefined without one. */
   readonly mark_hash: string | undefined;
   readonly context_problem: string;
+  /** Why it does not count: then it has no signals. Undefined if it counts. */
+  readonly not_counted: NotCountedReason | undefined;
+  /** What it came with if it does not count, without what tells of a person. Undefined if it counts. */
+  readonly offered: Readonly<Record<string, string>> | undefined;
   readonly signals: Readonly<Record<string, string>>;
   /** By these it is told whether it was forgotten. */
   readonly marks: readonly string[];
@@ -37,6 +42,14 @@ export interface Activity {
  */
 export type NotRecordedReason = "not_accepted" | "no_session" | "no_signals" | "invalid" | "error";
 
+/**
+ * Why an activity that is kept does not count.
+ *
+ * - `not_verified`: its session context was not verified, and `requireVerified` is set
+ * - `not_accepted`: `accept` says no
+ */
+export type NotCountedReason = "not_verified" | "not_accepted";
+
 /** What is kept of an event, or why nothing is. */
 export type RecordedActivity =
   | {
@@ -51,6 +64,9 @@ export type RecordedActivity =
 
 /** The first ones are kept: what a gateway says by itself comes before what it says in its own words. */
 const maxSignals = 64;
+/** Of what does not count, less is kept: a stranger may have sent it. */
+const maxOffered = 16;
+const maxOfferedCharacters = 256;
 /** More than a user agent may have. What is longer is cut. */
 const maxValueCharacters = 1_024;
 /** Names of services and procedures are much shorter, and may come from a stranger all the same. */
@@ -59,16 +75,32 @@ const maxTextCharacters = 1_024;
 /** What the history keeps of an event, or why nothing. Never throws, and keeps errors to itself: they may quote the context. */
 export async function activityOf(event: SessionActivityEvent, settings: HistorySettings): Promise<RecordedActivity> {
   try {
-    const isAccepted = (event.contextVerified || !settings.requireVerified) && settings.accept(event);
-    if (!isAccepted && !settings.keepAll) return notRecorded("not_accepted");
+    const notCounted = whyNotCounted(event, settings);
+    if (notCounted !== undefined && !settings.keepAll) return notRecorded("not_accepted");
     const given = await settings.signals(event);
     if (given === undefined) return notRecorded("no_session");
-    if (isAccepted) return withSignals(build(event, given, settings));
+    if (notCounted === undefined) return withSignals(build(event, given, settings));
     // It says nothing about its session: not what its signals are, and not whose it is. A stranger may have sent it.
-    return build(event, { sessionId: given.sessionId, signals: {} }, settings);
+    const offered = offeredOf(given.signals, settings);
+    return build(event, { sessionId: given.sessionId, signals: {} }, settings, { notCounted, offered });
   } catch {
     return notRecorded("error");
   }
+}
+
+function whyNotCounted(event: SessionActivityEvent, settings: HistorySettings): NotCountedReason | undefined {
+  if (settings.requireVerified && !event.contextVerified) return "not_verified";
+  return settings.accept(event) ? undefined : "not_accepted";
+}
+
+/** Whoever is forgotten is found by sessions of his own. So what tells of a person is not kept under somebody else's. */
+function offeredOf(signals: SessionSignals["signals"], { normalize }: HistorySettings): Record<string, string> {
+  const said = Object.entries(signals).flatMap(([name, value]): [string, string][] => {
+    const normal = value ? normalize(name, value) : "";
+    if (normal === "" || isPersonalSignal(name, normal)) return [];
+    return [[nameOf(name), cutText(normal, maxOfferedCharacters)]];
+  });
+  return Object.fromEntries(said.slice(0, maxOffered));
 }
 
 function notRecorded(reason: NotRecordedReason): RecordedActivity {
@@ -93,6 +125,7 @@ function build(
   event: SessionActivityEvent,
   { sessionId, userId, signals, ambiguous = [] }: SessionSignals,
   { normalize, tombstones }: HistorySettings,
+  uncounted?: { readonly notCounted: NotCountedReason; readonly offered: Readonly<Record<string, string>> },
 ): RecordedActivity {
   const startedAt = timeOf(event.startedAt);
   const completedAt = timeOf(event.completedAt) ?? startedAt;
@@ -123,6 +156,8 @@ function build(
     verified: event.contextVerified,
     mark_hash: hashOf(event.markSignature),
     context_problem: cutText(event.contextProblem, maxTextCharacters),
+    not_counted: uncounted?.notCounted,
+    offered: uncounted?.offered,
     signals: Object.fromEntries(values),
     marks: tombstones?.marksOf([session], user) ?? [],
   };

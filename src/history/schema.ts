@@ -1,7 +1,7 @@
 import { compactByRunsFunction, compactFunction } from "./sql/compact.js";
 import { forgetFunction, forgetSliceFunction } from "./sql/forget.js";
 import { recordAndTellFunction, recordFunction } from "./sql/record.js";
-import { searchColumns } from "./sql/search.js";
+import { searchColumns, uncountedColumns } from "./sql/search.js";
 import { boundedSetAsideFunction, countSetAside, setAsideFunction } from "./sql/set-aside.js";
 import { furtherTables, tables } from "./sql/tables.js";
 
@@ -30,7 +30,18 @@ const migrations: readonly ((schema: string) => string)[] = [
   (schema) =>
     [
       searchColumns(schema),
-      recordAndTellFunction(schema, 5, ["status_inferred"], ["mark_hash", "context_problem"]),
+      recordAndTellFunction(schema, 5, ["status_inferred"], { mark_hash: "text", context_problem: "text" }),
+    ].join("\n"),
+  // An activity that does not count says why, and what it came with. What version 5 runs goes on, without the new columns.
+  (schema) =>
+    [
+      uncountedColumns(schema),
+      recordAndTellFunction(schema, 6, ["status_inferred"], {
+        mark_hash: "text",
+        context_problem: "text",
+        not_counted: "text",
+        offered: "jsonb",
+      }),
     ].join("\n"),
 ];
 

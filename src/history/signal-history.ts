@@ -177,7 +177,7 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
     // As texts: what clients make of numbers and JSON differs, and is for their users to set.
     const columns = ["recorded", "changed", "duplicate", "forgotten", "late", "conflicting", "ahead", "changes"];
     const statement = `select ${columns.map((name) => `r.${name}::text as ${name}`).join(", ")}
-      from ${schema}.record_activities_5($1::text::jsonb, $2) r`;
+      from ${schema}.record_activities_6($1::text::jsonb, $2) r`;
     const values = [JSON.stringify(activities), tombstones?.keyId ?? null];
     const rows = await ask(statement, values).catch((error: unknown) => {
       if (errorCode(error) !== uniqueViolation) throw error;

@@ -28,6 +28,8 @@ const questions: Readonly<Record<string, (search: ActivitySearch) => Promise<unk
   "not verified": (search) => search.search({ ...page, verified: false }),
   time: (search) => search.search({ ...page, sinceMs: firstAt, untilMs: firstAt + 3_600_000, status: "OK" }),
   changes: (search) => search.changes({ ...page, signal: "country" }),
+  "changes of a value": (search) => search.changes({ ...page, signal: "country", previousValue: "DE" }),
+  signals: async (search) => [...(await search.signals()).names],
 };
 
 it("no question of the console reads a table from end to end, or changes anything", { timeout: 300_000 }, async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ActivitySearch, createActivitySearch, type FoundActivity } from "../../src/history/activity-search.js";
 import { createSignalHistory, openSignalDatabase, type SignalHistory } from "../../src/history/index.js";
+import { encodeSessionContext } from "../../src/index.js";
 import { type Call, callEvent } from "../console/console-fixtures.js";
 
 const noon = Date.UTC(2026, 10, 27, 12);
@@ -93,6 +94,45 @@ describe("timeline", () => {
     expect(ids(all.filter(({ replayed }) => replayed))).toEqual(["e-020", "e-010"]);
   });
 
+  it("says why an activity does not count, and what it came with, without what tells of a person", async () => {
+    const told = { session: "session-9", at: noon, country: "DE", device: "phone-1" };
+    const refused = { ...told, at: noon + 2, country: "us", device: "phone-2", status: "PERMISSION_DENIED" };
+    await history.recordBatch([
+      callEvent({ ...refused, id: "y-0", at: noon - 1 }),
+      callEvent({ ...told, id: "y-1" }),
+      callEvent({ ...refused, id: "y-2" }),
+    ]);
+    const strict = createSignalHistory({ database, keepAll: true, requireVerified: true, env: false, log: false });
+    await strict.record(callEvent({ ...told, id: "y-3", at: noon + 3, country: "FR", verified: false }));
+    const found = await search.timeline("session-9", { limit: 10 });
+    expect(found.map(({ eventId, notCounted, offered }) => [eventId, notCounted, offered])).toEqual([
+      ["y-3", "not_verified", [{ signal: "country", value: "FR", heldValue: "DE" }]],
+      ["y-2", "not_accepted", [{ signal: "country", value: "US", heldValue: "DE" }]],
+      ["y-1", undefined, []],
+      ["y-0", "not_accepted", [{ signal: "country", value: "US", heldValue: undefined }]],
+    ]);
+    expect(await search.search({ limit: 10, sessionId: "session-9" })).toEqual(found);
+    const { rows } = await database.query("select a::text as row from signal_history.activity a");
+    expect(JSON.stringify(rows)).toContain("not_verified");
+    expect(JSON.stringify(rows)).not.toMatch(/phone-|@example|user-/);
+    await database.query("delete from signal_history.activity where session_id = 'session-9'");
+    await database.query("delete from signal_history.observation where session_id = 'session-9'");
+  });
+
+  it("bounds what is kept of an activity that does not count", async () => {
+    const encoded = encodeSessionContext({
+      sessionId: "session-8",
+      signals: Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`score_${index}`, "x".repeat(270)])),
+    });
+    const event = callEvent({ id: "x-1", session: "session-8", at: noon, status: "UNAUTHENTICATED" });
+    event.encodedSessionContext = encoded;
+    await history.record(event);
+    const [found] = await search.timeline("session-8", { limit: 10 });
+    expect(found?.offered).toHaveLength(16);
+    expect(found?.offered.every(({ value }) => value === "x".repeat(256))).toBe(true);
+    await database.query("delete from signal_history.activity where session_id = 'session-8'");
+  });
+
   it("keeps what does not count without signals, and without a user of its own", async () => {
     const refused = await search.search({ limit: 500, status: "PERMISSION_DENIED" });
     expect(refused.flatMap(({ changes }) => changes)).toEqual([]);
@@ -120,6 +160,34 @@ describe("changes", () => {
     ]);
     expect(await search.changes({ signal: "country", value: "FR", limit: 10 })).toHaveLength(3);
     expect(await search.changes({ signal: "country", untilMs: noon, limit: 10 })).toEqual([]);
+    const fromGermany = { signal: "country", previousValue: "DE", limit: 2 };
+    const first = await search.changes(fromGermany);
+    const second = await search.changes({ ...fromGermany, before: first.at(-1)?.activity.cursor });
+    expect([...first, ...second].map(({ activity }) => activity.sessionId)).toEqual([
+      "session-2",
+      "session-1",
+      "session-0",
+    ]);
+    expect(await search.changes({ ...fromGermany, previousValue: "FR" })).toEqual([]);
+  });
+
+  it("are of signals that are known by name, up to a bound", async () => {
+    expect(await search.signals()).toEqual({ names: ["country", "device_id", "user_id"], isCut: false });
+    const signals = Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`z_${1_000 + index}`, "1"]));
+    const made = createSignalHistory({
+      database,
+      signals: ({ eventId }) => ({
+        sessionId: "many",
+        signals: Object.fromEntries(Object.entries(signals).slice(Number(eventId) * 50, Number(eventId) * 50 + 50)),
+      }),
+      env: false,
+      log: false,
+    });
+    await made.recordBatch(Array.from({ length: 5 }, (_, index) => callEvent({ id: `${index}`, at: noon + index })));
+    const { names, isCut } = await search.signals();
+    expect([names.length, names[0], names.at(-1), isCut]).toEqual([200, "country", "z_1196", true]);
+    await database.query("delete from signal_history.activity where session_id = 'many'");
+    await database.query("delete from signal_history.observation where session_id = 'many'");
   });
 });
 
@@ -129,6 +197,7 @@ describe("the extent", () => {
       oldestMs: noon,
       newestMs: noon + 59_000,
       compactedThroughMs: undefined,
+      statuses: { names: ["OK", "PERMISSION_DENIED", "UNAUTHENTICATED"], isCut: false },
     });
     await history.compact();
     const { compactedThroughMs = 0 } = await search.extent();
@@ -142,11 +211,11 @@ describe("the extent", () => {
 
 it("refuses a history of another version", async () => {
   await expect(search.check()).resolves.toBeUndefined();
-  await database.query("delete from signal_history.migration where version = 5");
+  await database.query("delete from signal_history.migration where version = 6");
   await expect(search.check()).rejects.toThrow(
-    "version 4, and this package reads 5: let a history worker of this version start once",
+    "version 5, and this package reads 6: let a history worker of this version start once",
   );
-  await database.query("insert into signal_history.migration (version) values (5), (6)");
+  await database.query("insert into signal_history.migration (version) values (6), (7)");
   await expect(search.check()).rejects.toMatchObject({
     failure: "permanent",
     message: expect.stringContaining("update this package"),

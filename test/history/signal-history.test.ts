@@ -801,14 +801,21 @@ describe("migrate", () => {
     await Promise.all([history.migrate(), history.migrate()]);
     await history.migrate();
     const { rows } = await database.query("select version from migrated.migration");
-    expect(rows).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }, { version: 4 }, { version: 5 }]);
+    expect(rows).toEqual([
+      { version: 1 },
+      { version: 2 },
+      { version: 3 },
+      { version: 4 },
+      { version: 5 },
+      { version: 6 },
+    ]);
     await database.query("insert into migrated.migration (version) values (99)");
-    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 5: update the package/);
+    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 6: update the package/);
   });
 });
 
 describe("an update of the package", () => {
-  it.each([1, 2, 3])(
+  it.each([1, 2, 3, 5])(
     "goes on with a history of version %i, beside processes that still work by it",
     async (version) => {
       const schema = `updated_${version}`;
@@ -874,6 +881,7 @@ describe("an update of the package", () => {
       status: "OK",
       verified: false,
       status_inferred: false,
+      context_problem: "",
     };
     return {
       event_id: id,

@@ -1,36 +1,16 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { ActivityPage, ShownActivity, ShownChange } from "../messages.js";
+import type { ActivityPage, Extent, Names, ShownActivity } from "../messages.js";
 import { sentenceOf } from "./completeness-bar.js";
 import { ExportButtons, type ExportRow } from "./export.js";
 import type { LiveState } from "./live-store.js";
 import { SessionLink } from "./live-view.js";
-import { Marks, Status, Verified } from "./marks.js";
+import { InDoubt, Status, Verified } from "./marks.js";
 import { ScrollTable } from "./scroll-table.js";
-import { Text, Value } from "./shown-text.js";
+import { Changes, isProminent } from "./shown-changes.js";
+import { Text } from "./shown-text.js";
 import { Time, timeText } from "./times.js";
 import type { PageState } from "./use-page.js";
-
-/** The changes that somebody looks for first. */
-const prominent: ReadonlySet<string> = new Set(["country", "device_id"]);
-
-/** What an activity changed, in words. */
-export function Change({ change: { signal, value, before } }: { change: ShownChange }): JSX.Element {
-  return (
-    <li class={before !== undefined && prominent.has(signal) ? "change prominent" : "change"}>
-      <Text value={signal} />{" "}
-      {before === undefined ? (
-        <>
-          was first seen as <Value shown={value} />
-        </>
-      ) : (
-        <>
-          changed from <Value shown={before} /> to <Value shown={value} />
-        </>
-      )}
-    </li>
-  );
-}
 
 /** A page of activities, with what there is to do with it. */
 export function ActivityResult({
@@ -39,6 +19,7 @@ export function ActivityResult({
   live,
   activities,
   hasSession,
+  nothing,
   children,
 }: {
   view: string;
@@ -46,22 +27,29 @@ export function ActivityResult({
   live: LiveState;
   activities: readonly ShownActivity[];
   hasSession: boolean;
+  /** What it means if there is no activity. */
+  nothing: string;
   children?: ComponentChildren;
 }): JSX.Element {
   const [exportProblem, setExportProblem] = useState("");
   const { page, problem, isLoading, isRevealed } = state;
+  const nouns = view === "changes" ? (["change", "changes"] as const) : (["activity", "activities"] as const);
   return (
     <>
       <p role="alert">{problem || exportProblem}</p>
-      <p role="status">{isLoading ? "Looking…" : page === undefined ? "" : countText(activities.length)}</p>
+      <p role="status">
+        {isLoading ? "Loading…" : page === undefined ? "" : countText(activities.length, nouns) || nothing}
+      </p>
       {page !== undefined && (
         <>
-          <div class="tools">
-            <button type="button" aria-pressed={isRevealed} onClick={() => state.setRevealed(!isRevealed)}>
-              {isRevealed ? "Mask personal fields" : "Reveal personal fields"}
-            </button>
-            <ExportButtons view={view} rows={() => activities.map(rowOf)} onProblem={setExportProblem} />
-          </div>
+          {page.activities.length > 0 && (
+            <div class="tools">
+              <button type="button" aria-pressed={isRevealed} onClick={() => state.setRevealed(!isRevealed)}>
+                {isRevealed ? "Mask personal fields" : "Reveal personal fields"}
+              </button>
+              <ExportButtons view={view} rows={() => activities.map(rowOf)} onProblem={setExportProblem} />
+            </div>
+          )}
           {children}
           {activities.length > 0 && <ActivityTable activities={activities} hasSession={hasSession} />}
           {page.next !== undefined && (
@@ -69,34 +57,69 @@ export function ActivityResult({
               Show older ones
             </button>
           )}
-          <Absence page={page} live={live} />
+          {activities.some(({ notCounted }) => notCounted !== undefined) && <NotCountedHint />}
+          <Absence extent={page.extent} live={live} />
         </>
       )}
     </>
   );
 }
 
-function countText(count: number): string {
-  return count === 1 ? "1 activity is shown." : `${count} activities are shown.`;
+function countText(count: number, [one, many]: readonly [string, string]): string {
+  if (count === 0) return "";
+  return count === 1 ? `1 ${one} is shown.` : `${count} ${many} are shown.`;
+}
+
+function NotCountedHint(): JSX.Element {
+  return (
+    <p class="hint">
+      An activity that did not count changed no signal, since its caller may not be who it says. Of what it came with,
+      the history keeps nothing that tells of a person, such as device, address and user. The event on the topic has
+      that: the export names its id.
+    </p>
+  );
 }
 
 /** What it means that something is not there. */
-function Absence({ page: { extent }, live }: { page: ActivityPage; live: LiveState }): JSX.Element {
+function Absence({ extent, live }: { extent: Extent; live: LiveState }): JSX.Element {
   const known = live.summary?.completeness;
-  const reach =
-    extent.oldest === undefined || extent.newest === undefined
-      ? "The history is empty."
-      : `The history reaches from ${timeText(extent.oldest)} to ${timeText(extent.newest)}.`;
-  const compacted =
-    extent.compactedThrough === undefined
-      ? ""
-      : ` Up to ${timeText(extent.compactedThrough)}, it has only the activities that changed something.`;
   return (
     <p class="hint">
-      What is not here may have happened all the same: the history holds what its worker was told to keep, by default
-      calls that ended with OK. {reach}
-      {compacted} {known === undefined ? "" : sentenceOf(known)}
+      <Reach extent={extent} /> What is not here may have happened all the same.{" "}
+      {known === undefined ? "" : sentenceOf(known)}
     </p>
+  );
+}
+
+/** What this history holds, by what is in it. */
+function Reach({ extent: { oldest, newest, compactedThrough, statuses } }: { extent: Extent }): JSX.Element {
+  if (oldest === undefined || newest === undefined) return <>This history is empty.</>;
+  return (
+    <>
+      This history holds activities that began between {timeText(oldest)} and {timeText(newest)}.{" "}
+      <Ends statuses={statuses} />{" "}
+      {compactedThrough === undefined
+        ? "It was never compacted."
+        : `Of calls that ended before ${timeText(compactedThrough)}, only those that changed a signal are left.`}
+    </>
+  );
+}
+
+function Ends({ statuses: { names, isCut } }: { statuses: Names }): JSX.Element {
+  if (names.length === 1 && names[0] === "OK") {
+    return <>All of them ended with OK: it has no call that ended otherwise.</>;
+  }
+  return (
+    <>
+      Their calls ended with{" "}
+      {names.map((status, index) => (
+        <span key={status}>
+          {index > 0 && ", "}
+          <Text value={status || "interrupted"} />
+        </span>
+      ))}
+      {isCut ? ", and more." : "."}
+    </>
   );
 }
 
@@ -111,14 +134,14 @@ function ActivityTable({
     "Began",
     ...(hasSession ? ["Session"] : []),
     "Action",
-    "What changed",
+    "Changed signals (before → after)",
     "Status",
     "Verified",
-    "Marks",
+    "In doubt",
     "Service",
   ];
   return (
-    <ScrollTable label="Activities" columns={columns}>
+    <ScrollTable label="Activities" columns={columns} isByTime={true}>
       {activities.map((activity, index) => (
         <ActivityRow key={`${activity.id} ${index}`} activity={activity} hasSession={hasSession} />
       ))}
@@ -127,10 +150,9 @@ function ActivityTable({
 }
 
 function ActivityRow({ activity, hasSession }: { activity: ShownActivity; hasSession: boolean }): JSX.Element {
-  const { startedAt, session, action, changes, status, service } = activity;
-  const isProminent = changes.some(({ signal, before }) => before !== undefined && prominent.has(signal));
+  const { startedAt, session, action, status, service } = activity;
   return (
-    <tr class={isProminent ? "prominent" : ""}>
+    <tr class={isProminent(activity) ? "prominent" : ""}>
       <td>
         <Time ms={startedAt} />
       </td>
@@ -143,15 +165,7 @@ function ActivityRow({ activity, hasSession }: { activity: ShownActivity; hasSes
         <Text value={action} />
       </th>
       <td>
-        {changes.length === 0 ? (
-          "nothing"
-        ) : (
-          <ul class="changes">
-            {changes.map((change) => (
-              <Change key={change.signal} change={change} />
-            ))}
-          </ul>
-        )}
+        <Changes activity={activity} />
       </td>
       <td>
         <Status status={status} />
@@ -160,7 +174,7 @@ function ActivityRow({ activity, hasSession }: { activity: ShownActivity; hasSes
         <Verified {...activity} />
       </td>
       <td>
-        <Marks {...activity} />
+        <InDoubt {...activity} />
       </td>
       <td>
         <Text value={service} />
@@ -169,9 +183,15 @@ function ActivityRow({ activity, hasSession }: { activity: ShownActivity; hasSes
   );
 }
 
-function rowOf({ changes, ...activity }: ShownActivity): ExportRow {
+function rowOf({ changes, cameWith, ...activity }: ShownActivity): ExportRow {
   const told = changes.map(
     ({ signal, value, before }) => `${signal}: ${before === undefined ? "" : `${before.text} -> `}${value.text}`,
   );
-  return { ...activity, started: timeText(activity.startedAt), changes: told.join("; ") };
+  const offered = cameWith.map(({ signal, value }) => `${signal}: ${value.text}`);
+  return {
+    ...activity,
+    started: timeText(activity.startedAt),
+    changes: told.join("; "),
+    cameWith: offered.join("; "),
+  };
 }

@@ -91,7 +91,10 @@ function Who({ viewer }: { viewer: Viewer | undefined }): JSX.Element | null {
   if (viewer === undefined) return null;
   return (
     <p class="who">
-      {viewer.user}: {viewer.audited ? `each look is written to ${viewer.topic}` : "looks are not written to the trail"}
+      You are {viewer.user}.{" "}
+      {viewer.audited
+        ? `What you look at is written to the topic ${viewer.topic}.`
+        : "What you look at is not written down."}
     </p>
   );
 }
@@ -99,7 +102,7 @@ function Who({ viewer }: { viewer: Viewer | undefined }): JSX.Element | null {
 const notices: Readonly<Record<LiveState["connection"], string>> = {
   connecting: "",
   live: "",
-  away: "The console does not answer. This page comes back by itself.",
+  away: "The console does not answer. This page tries again every second, and goes on by itself.",
   locked:
     "The console was started anew, and does not know this browser. Open the address that it has printed in another tab: then this page goes on.",
 };

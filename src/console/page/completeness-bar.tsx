@@ -8,7 +8,7 @@ export function CompletenessBar({ live }: { live: LiveState }): JSX.Element {
   const known = live.summary?.completeness;
   return (
     <section class="completeness" aria-label="Completeness">
-      {known === undefined ? <p>What is complete is not known yet.</p> : <Known known={known} />}
+      {known === undefined ? <p>Whether events are missing is not known yet.</p> : <Known known={known} />}
     </section>
   );
 }
@@ -21,7 +21,7 @@ function Known({ known }: { known: Completeness }): JSX.Element {
         <Count name="runs open" value={known.open} />
         <Count name="closed" value={known.closed} />
         <Count name="dead" value={known.dead} isBad={known.dead > 0} />
-        {known.unknown > 0 && <Count name="without records" value={known.unknown} />}
+        {known.unknown > 0 && <Count name="without run records" value={known.unknown} />}
         <Count name="holes" value={known.holes} isBad={known.holes !== "0"} />
         <Count name="declared losses" value={lost} isBad={lost > 0} />
         {known.invalid > 0 && <Count name="records without an event" value={known.invalid} isBad={true} />}
@@ -46,9 +46,9 @@ export function sentenceOf(known: Completeness): string {
   if (!known.eventsConnected) return "Kafka does not answer: events may be missing here that are not lost.";
   const since = timeText(known.since);
   if (known.open + known.closed + known.dead === 0) {
-    return `No run record is known, so nobody can tell whether events are missing. Holes are looked for since ${since}.`;
+    return `No run record is known, so nobody can tell whether events are missing. Holes are looked for since this console was started, at ${since}.`;
   }
   if (known.holes === "0")
-    return `No event is known to be missing since ${since}. What was before is not checked here.`;
+    return `No event is known to be missing since this console was started, at ${since}. What was before is not checked here.`;
   return `Since ${since}, events are missing that no run declares: they may be lost, or on their way.`;
 }

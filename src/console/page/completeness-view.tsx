@@ -25,12 +25,14 @@ export function CompletenessView(): JSX.Element {
         <>
           <p>{sentenceOf(details)}</p>
           <p>
-            A hole is a number of a run that did not come within 30 s, and that no record declares as lost. A run is
-            dead if it has written no record for five minutes, and no end. What it had not sent yet is not known.
+            A run is one process of a service, from its start to its end. It numbers its events, and says in run records
+            how far it is. A hole is a number that did not arrive within 30 seconds, and that no run record declares as
+            lost. A run is dead if it has written no run record for five minutes, and no end: what it had not sent yet
+            is not known. A run without run records, such as that of this console, is known by its events only.
           </p>
           <div class="tools">
             <button type="button" onClick={load}>
-              Look again
+              Refresh
             </button>
             <ExportButtons view="completeness" rows={() => details.runs.map(rowOf)} onProblem={setProblem} />
           </div>
@@ -41,10 +43,19 @@ export function CompletenessView(): JSX.Element {
   );
 }
 
-const runColumns = ["Service", "Run", "State", "Started", "Last record", "Last number", "Declared losses", "Holes"];
+const runColumns = [
+  "Service",
+  "Run",
+  "State",
+  "Started",
+  "Last run record",
+  "Last event number",
+  "Declared losses",
+  "Holes",
+];
 
 function Runs({ details: { runs, left } }: { details: CompletenessDetails }): JSX.Element {
-  if (runs.length === 0) return <p>No run is known.</p>;
+  if (runs.length === 0) return <p>No event and no run record has arrived since this console was started.</p>;
   return (
     <>
       <ScrollTable label="Runs" columns={runColumns}>
@@ -61,7 +72,7 @@ const stateTexts: Readonly<Record<RunStatus["state"], string>> = {
   open: "open",
   closed: "closed",
   dead: "dead",
-  unknown: "no records",
+  unknown: "without run records",
 };
 
 function RunRow({ run }: { run: RunStatus }): JSX.Element {

@@ -22,8 +22,15 @@ export interface FieldProps {
   readonly onInput?: (value: string) => void;
 }
 
+/** The fields of a time range. */
+export const timeFields: readonly Omit<FieldProps, "value" | "onInput">[] = [
+  { name: "since", label: "Since (UTC)", type: "datetime-local" },
+  { name: "until", label: "Until (UTC)", type: "datetime-local" },
+];
+
 /** One field with its label. */
-export function Field({ name, label, value, type = "text", required = false, list, onInput }: FieldProps): JSX.Element {
+export function Field(props: FieldProps): JSX.Element {
+  const { name, label, value, type = "text", required = false, list, onInput } = props;
   const id = `field-${name}`;
   return (
     <label class="field" for={id}>
@@ -86,7 +93,7 @@ export function QueryForm({
         />
       ))}
       {children}
-      <button type="submit">Look</button>
+      <button type="submit">Show</button>
     </form>
   );
 }

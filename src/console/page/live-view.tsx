@@ -7,7 +7,7 @@ import { askServer } from "./ask-server.js";
 import { ExportButtons, type ExportRow } from "./export.js";
 import { Field, Filters } from "./filters.js";
 import { keptEvents, type LiveState } from "./live-store.js";
-import { Marks, Status, Verified } from "./marks.js";
+import { InDoubt, Status, Verified } from "./marks.js";
 import { MinuteChart } from "./minute-chart.js";
 import { ScrollTable } from "./scroll-table.js";
 import { Text, Value } from "./shown-text.js";
@@ -42,26 +42,36 @@ export function LiveView({ query, live }: ViewProps): JSX.Element {
           aria-pressed={paused !== undefined}
           onClick={() => setPaused(paused === undefined ? live : undefined)}
         >
-          {paused === undefined ? "Pause" : `Go on, ${live.received - paused.received} came meanwhile`}
+          {paused === undefined ? "Pause" : `Go on: ${live.received - paused.received} arrived meanwhile`}
         </button>
         <ExportButtons view="live" rows={() => shown.map(rowOf)} onProblem={setProblem} />
       </div>
       <p role="alert">{problem}</p>
-      {skipped > 0 && <p class="notice">{skipped} events came too fast to be shown here. The history has them.</p>}
-      <EventTable events={shown} />
+      {skipped > 0 && (
+        <p class="notice">{skipped} events arrived too fast to be shown here. Look for them in Search.</p>
+      )}
+      {shown.length === 0 ? <p>{emptyText(events.length)}</p> : <EventTable events={shown} />}
       <p class="hint">
-        The newest {shownRows} of the last {keptEvents} events that came since this page was opened. Older ones are in
-        Search.
+        Events stand in the order in which they arrived at this console, the newest first: a long call began earlier
+        than its neighbours. At most {shownRows} of the last {keptEvents.toLocaleString("en-US")} that arrived are
+        shown. Search has older ones, if this history keeps them.
       </p>
     </>
   );
+}
+
+function emptyText(arrived: number): string {
+  if (arrived === 0) return "No event has arrived since this console was started.";
+  return arrived === 1
+    ? "One event has arrived, and does not fit the filters."
+    : `${arrived} events have arrived, and none of them fits the filters.`;
 }
 
 function LiveFilters({ query }: { query: URLSearchParams }): JSX.Element {
   const set = (name: string, value: string): void =>
     goTo(addressOf("/", { ...Object.fromEntries(query), [name]: value }), "replace");
   return (
-    <Filters label="Filter the events">
+    <Filters label="Filter the events: a part of each text is enough">
       {fields.map(({ name, label }) => (
         <Field
           key={name}
@@ -77,7 +87,7 @@ function LiveFilters({ query }: { query: URLSearchParams }): JSX.Element {
           checked={query.get("doubtful") === "yes"}
           onChange={({ currentTarget }) => set("doubtful", currentTarget.checked ? "yes" : "")}
         />
-        Only what is in doubt
+        Only what is in doubt: not verified, replayed, or with an inferred status
       </label>
     </Filters>
   );
@@ -96,12 +106,11 @@ function isDoubtful({ verified, problem, session, replayed, inferred }: LiveEven
   return problem !== "" || replayed || inferred || (!verified && session !== undefined);
 }
 
-const columns = ["Began", "Service", "Action", "Status", "Session", "From", "Verified", "Marks"];
+const columns = ["Arrived", "Service", "Action", "Status", "Session", "Came with", "Verified", "In doubt"];
 
 function EventTable({ events }: { events: readonly LiveEvent[] }): JSX.Element {
-  if (events.length === 0) return <p>No event that fits has come yet.</p>;
   return (
-    <ScrollTable label="Events" columns={columns}>
+    <ScrollTable label="Events" columns={columns} isByTime={true}>
       {events.map((event) => (
         <EventRow key={event.id} event={event} />
       ))}
@@ -121,7 +130,10 @@ function EventRow({ event: given }: { event: LiveEvent }): JSX.Element {
   return (
     <tr>
       <td>
-        <Time ms={event.startedAt} />
+        <Time ms={event.arrivedAt} />
+        <span class="soft">
+          began <Time ms={event.startedAt} />
+        </span>
       </td>
       <td>
         <Text value={event.service} />
@@ -146,9 +158,9 @@ function EventRow({ event: given }: { event: LiveEvent }): JSX.Element {
         )}
         {problem}
       </td>
-      <td>{event.session === undefined && event.problem === "" ? "no session" : <Verified {...event} />}</td>
+      <td>{event.session === undefined && event.problem === "" ? "nothing to verify" : <Verified {...event} />}</td>
       <td>
-        <Marks replayed={event.replayed} inferred={event.inferred} />
+        <InDoubt replayed={event.replayed} inferred={event.inferred} />
       </td>
     </tr>
   );

@@ -12,7 +12,7 @@ const kinds = [
   { name: "OK", holds: (status: string) => status === "OK" },
   { name: "refused", holds: (status: string) => /^(UNAUTHENTICATED|PERMISSION_DENIED)$/.test(status) },
   {
-    name: "left or late",
+    name: "caller left, or too late",
     holds: (status: string) => /^(CANCELLED|DEADLINE_EXCEEDED|UNSETTLED|INTERRUPTED)$/.test(status),
   },
   { name: "failed", holds: () => true },
@@ -29,7 +29,7 @@ function countsOf({ byStatus }: Minute): KindCounts {
   return counts;
 }
 
-/** The calls of the last hour, by status, with unverified marks and drops in lanes beneath. */
+/** The calls of the last hour, by status, with what is not verified and what was lost in lanes beneath. */
 export function MinuteChart({ minutes }: { minutes: readonly Minute[] }): JSX.Element {
   const now = Math.floor(Date.now() / minuteMs) * minuteMs;
   const first = now - (shownMinutes - 1) * minuteMs;
@@ -57,6 +57,11 @@ export function MinuteChart({ minutes }: { minutes: readonly Minute[] }): JSX.El
         ))}
       </svg>
       <figcaption>
+        <p class="ends">
+          <span>an hour ago</span>
+          <span>Calls per minute by how they ended, at most {highest} a minute</span>
+          <span>now</span>
+        </p>
         <Legend minutes={shown} />
       </figcaption>
     </figure>
@@ -95,8 +100,8 @@ function Legend({ minutes }: { minutes: readonly Minute[] }): JSX.Element {
           {name} {totals[kind]}
         </li>
       ))}
-      <li class="unverified">unverified {unverified}</li>
-      <li class="dropped">declared drops {dropped}</li>
+      <li class="unverified">not verified {unverified}</li>
+      <li class="dropped">declared losses {dropped}</li>
     </ul>
   );
 }

@@ -1,13 +1,15 @@
 import type { ComponentChildren, JSX } from "preact";
 
-/** A table that is moved sideways if it is too wide. */
+/** A table that is moved sideways if it is too wide. With `isByTime`, its first column is a time, by which its rows are sorted. */
 export function ScrollTable({
   label,
   columns,
+  isByTime = false,
   children,
 }: {
   label: string;
   columns: readonly string[];
+  isByTime?: boolean;
   children: ComponentChildren;
 }): JSX.Element {
   return (
@@ -16,8 +18,8 @@ export function ScrollTable({
       <table>
         <thead>
           <tr>
-            {columns.map((name) => (
-              <th key={name} scope="col">
+            {columns.map((name, index) => (
+              <th key={name} scope="col" {...(isByTime && index === 0 && { "aria-sort": "descending" })}>
                 {name}
               </th>
             ))}

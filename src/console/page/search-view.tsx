@@ -4,7 +4,7 @@ import type { ActivityPage } from "../messages.js";
 import { ActivityResult } from "./activity-list.js";
 import { addressOf, goTo } from "./address.js";
 import type { ViewProps } from "./app.js";
-import { type FieldProps, QueryForm } from "./filters.js";
+import { type FieldProps, QueryForm, timeFields } from "./filters.js";
 import { usePage } from "./use-page.js";
 
 const form: readonly Omit<FieldProps, "value" | "onInput">[] = [
@@ -12,8 +12,7 @@ const form: readonly Omit<FieldProps, "value" | "onInput">[] = [
   { name: "user", label: "User id" },
   { name: "action", label: "Action" },
   { name: "status", label: "Status", list: statusNames },
-  { name: "since", label: "From (UTC)", type: "datetime-local" },
-  { name: "until", label: "Until (UTC)", type: "datetime-local" },
+  ...timeFields,
 ];
 
 /** Activities by session, user, action, status and time. */
@@ -23,7 +22,7 @@ export function SearchView({ query, live }: ViewProps): JSX.Element {
   return (
     <>
       <QueryForm
-        label="What to look for"
+        label="Which activities"
         fields={form}
         query={query}
         onSend={(values) =>
@@ -39,18 +38,32 @@ export function SearchView({ query, live }: ViewProps): JSX.Element {
               goTo(addressOf("/search", { ...Object.fromEntries(query), verified: currentTarget.value }), "replace")
             }
           >
-            <option value="">either</option>
+            <option value="">verified or not</option>
             <option value="yes">verified</option>
             <option value="no">not verified</option>
           </select>
         </label>
       </QueryForm>
       {query.size === 0 ? (
-        <p>Fill in what you know. With nothing filled in, the newest activities come.</p>
+        <p>
+          Fill in what you know: an activity is shown if all of it fits, each text as a whole. Leave all fields empty
+          for the newest activities.
+        </p>
       ) : (
-        <ActivityResult view="search" state={state} live={live} activities={activities} hasSession={true}>
-          {activities.length === 0 && <p>The history has no activity that fits.</p>}
-          {query.get("user") && <p class="hint">Of a user with more than 1,000 sessions, 1,000 are looked through.</p>}
+        <ActivityResult
+          view="search"
+          state={state}
+          live={live}
+          activities={activities}
+          hasSession={true}
+          nothing="This history has no activity that fits all of this."
+        >
+          {query.get("user") && (
+            <p class="hint">
+              These are the activities of the sessions that this user was seen in. Of more than 1,000 sessions, 1,000
+              are looked through.
+            </p>
+          )}
         </ActivityResult>
       )}
     </>

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { SessionPage, ShownActivity } from "../messages.js";
+import type { SessionPage } from "../messages.js";
 import { ActivityResult } from "./activity-list.js";
 import { addressOf, goTo } from "./address.js";
 import type { ViewProps } from "./app.js";
@@ -15,9 +15,11 @@ export function SessionView({ query, live }: ViewProps): JSX.Element {
   const id = query.get("id") ?? "";
   const isChangesOnly = query.get("only") === "changes";
   const state = usePage<SessionPage>("session", id === "" ? "" : new URLSearchParams({ id }).toString());
-  const activities = (state.page?.activities ?? []).filter(({ changes }) => !isChangesOnly || changes.length > 0);
+  const all = state.page?.activities ?? [];
+  const activities = all.filter(({ changes }) => !isChangesOnly || changes.length > 0);
   return (
     <>
+      <p>The signals of one session, and which activity changed them. Live and Search lead to a session, too.</p>
       <QueryForm
         label="Which session"
         fields={form}
@@ -25,33 +27,41 @@ export function SessionView({ query, live }: ViewProps): JSX.Element {
         onSend={(values) => goTo(addressOf("/session", values))}
       />
       {id !== "" && (
-        <ActivityResult view="session" state={state} live={live} activities={activities} hasSession={false}>
+        <ActivityResult
+          view="session"
+          state={state}
+          live={live}
+          activities={activities}
+          hasSession={false}
+          nothing={nothingText(all.length)}
+        >
           <Current page={state.page} />
-          <SignalBands activities={state.page?.activities ?? []} />
-          <h2>Timeline, the newest first</h2>
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={isChangesOnly}
-              onChange={({ currentTarget }) =>
-                goTo(addressOf("/session", { id, only: currentTarget.checked ? "changes" : "" }), "replace")
-              }
-            />
-            Only what changed something
-          </label>
-          {activities.length === 0 && <Nothing all={state.page?.activities ?? []} />}
+          <SignalBands activities={all} />
+          {all.length > 0 && (
+            <>
+              <h2>Activities of this session, the newest first</h2>
+              <label class="check">
+                <input
+                  type="checkbox"
+                  checked={isChangesOnly}
+                  onChange={({ currentTarget }) =>
+                    goTo(addressOf("/session", { id, only: currentTarget.checked ? "changes" : "" }), "replace")
+                  }
+                />
+                Only activities that changed a signal
+              </label>
+            </>
+          )}
         </ActivityResult>
       )}
     </>
   );
 }
 
-function Nothing({ all }: { all: readonly ShownActivity[] }): JSX.Element {
-  return (
-    <p>
-      {all.length === 0 ? "The history has no activity of this session." : "None of these activities changed anything."}
-    </p>
-  );
+function nothingText(loaded: number): string {
+  return loaded === 0
+    ? "This history has no activity of this session. Its id must be whole."
+    : "None of these activities changed a signal.";
 }
 
 /** What the signals of the session are now. */
@@ -59,7 +69,7 @@ function Current({ page }: { page: SessionPage | undefined }): JSX.Element | nul
   if (page === undefined || page.current.length === 0) return null;
   return (
     <section aria-labelledby="current">
-      <h2 id="current">What holds now</h2>
+      <h2 id="current">Signals of this session now</h2>
       <dl class="current">
         {page.current.map(({ signal, value }) => (
           <div key={signal}>

@@ -6,7 +6,7 @@ import { timeText } from "./times.js";
 /** A value that a signal had for a while. */
 interface Stretch {
   readonly value: string;
-  readonly from: number;
+  readonly since: number;
   readonly action: string;
 }
 
@@ -30,20 +30,26 @@ export function SignalBands({ activities }: { activities: readonly ShownActivity
   const place = (at: number): number => labelWidth + ((at - first) / span) * (width - labelWidth);
   return (
     <figure class="bands">
+      <h2>Country and device over time</h2>
       <svg viewBox={`0 0 ${width} ${bands.length * bandHeight}`} role="img" aria-label={bands.map(bandText).join(". ")}>
         {bands.map(({ signal, stretches }, row) => (
           <g key={signal} transform={`translate(0 ${row * bandHeight})`}>
             <text class="name" x="0" y="17">
               {signal}
             </text>
-            {stretches.map(({ value, from }, index) => {
-              const x = place(from);
-              const size = place(stretches[index + 1]?.from ?? first + span) - x;
-              return <Band key={from + value} x={x} width={size} value={value} tint={tintOf(value, stretches)} />;
+            {stretches.map(({ value, since }, index) => {
+              const x = place(since);
+              const size = place(stretches[index + 1]?.since ?? first + span) - x;
+              return <Band key={since + value} x={x} width={size} value={value} tint={tintOf(value, stretches)} />;
             })}
           </g>
         ))}
       </svg>
+      <figcaption class="ends">
+        <span>{timeText(first)}</span>
+        <span>Each border is a change. The last value holds now.</span>
+        <span>{timeText(last)}, and on</span>
+      </figcaption>
     </figure>
   );
 }
@@ -54,7 +60,9 @@ function Band({ x, width: size, value, tint }: { x: number; width: number; value
   const shown = text.length <= room ? text : room > 3 ? `${text.slice(0, room - 1)}…` : "";
   return (
     <>
-      <rect class={`tint-${tint}`} x={x} y="2" width={Math.max(2, size)} height={bandHeight - 4} />
+      <rect class={`tint-${tint}`} x={x} y="2" width={Math.max(2, size)} height={bandHeight - 4}>
+        <title>{text}</title>
+      </rect>
       <text x={x + 5} y="17">
         {shown}
       </text>
@@ -68,7 +76,7 @@ function stretchesOf(signal: string, activities: readonly ShownActivity[]): Stre
     .flatMap(({ startedAt, action, changes: own }) =>
       own
         .filter((change) => change.signal === signal)
-        .map(({ value }) => ({ value: value.text, from: startedAt, action })),
+        .map(({ value }) => ({ value: value.text, since: startedAt, action })),
     );
   return changes.slice(-maxStretches);
 }
@@ -81,7 +89,7 @@ function tintOf(value: string, stretches: readonly Stretch[]): number {
 
 function bandText({ signal, stretches }: { signal: string; stretches: readonly Stretch[] }): string {
   const steps = stretches.map(
-    ({ value, from, action }) => `${visible(value)} from ${timeText(from)} by ${visible(action)}`,
+    ({ value, since, action }) => `${visible(value)} since ${timeText(since)} by ${visible(action)}`,
   );
   return `${signal}: ${steps.length === 0 ? "no change" : steps.join(", then ")}`;
 }

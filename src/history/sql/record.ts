@@ -25,7 +25,7 @@ declare
 begin
   ${lockSessions(schema)}
   return query
-  ${placeActivities(schema, [], [])}
+  ${placeActivities(schema, [], {})}
   select
     ${counted}
   from judged j;
@@ -42,13 +42,13 @@ $record$;
  * An event that was recorded before may come because its reader ended before it could act on the changes. So its changes are
  * looked up, which costs an index lookup for each such event.
  *
- * `texts` are columns that its version keeps of an activity and does not tell.
+ * `untold` are columns that its version keeps of an activity and does not tell, with their types.
  */
 export function recordAndTellFunction(
   schema: string,
   version: number,
   further: readonly string[],
-  texts: readonly string[] = [],
+  untold: Readonly<Record<string, "text" | "jsonb">> = {},
 ): string {
   return `
 create function ${schema}.record_activities_${version}(batch jsonb, key_id text)
@@ -62,7 +62,7 @@ declare
   known_events text[];
 begin
   ${lockSessions(schema)}
-  ${placeActivities(schema, further, texts)}
+  ${placeActivities(schema, further, untold)}
   select
     ${counted},
     (select jsonb_agg(${changeAsJson("p", "j", "p.previous_value", further)})
@@ -141,8 +141,8 @@ const activityColumns = [
 ];
 
 /** Places the activities, up to the last step, which counts what became of them. */
-function placeActivities(schema: string, further: readonly string[], texts: readonly string[]): string {
-  const kept = [...activityColumns, ...further, ...texts];
+function placeActivities(schema: string, further: readonly string[], untold: Readonly<Record<string, string>>): string {
+  const kept = [...activityColumns, ...further, ...Object.keys(untold)];
   const columns = kept.join(", ");
   const values = kept.map((name) => `j.${name}`).join(", ");
   return `
@@ -156,7 +156,9 @@ function placeActivities(schema: string, further: readonly string[], texts: read
       event_id text collate "C", session_id text collate "C", user_id text collate "C",
       started_at timestamptz, completed_at timestamptz,
       service text, action text, procedure text, status text, verified boolean, signals jsonb, marks text[]
-      ${further.map((name) => `, ${name} boolean`).join("")}${texts.map((name) => `, ${name} text`).join("")}
+      ${further.map((name) => `, ${name} boolean`).join("")}${Object.entries(untold)
+        .map(([name, type]) => `, ${name} ${type}`)
+        .join("")}
     )
   ), judged as materialized (
     -- One row for each event, with its observations in arrays: of steps that are joined, PostgreSQL does not know the sizes.

@@ -26,3 +26,14 @@ create index late_activity_session_started on ${schema}.late_activity (session_i
 drop index ${schema}.late_activity_session;
 `;
 }
+
+/** What version 6 adds: why an activity does not count, and what it came with. Both are null if it counts. */
+export function uncountedColumns(schema: string): string {
+  const columns = (table: string): string => `
+alter table ${schema}.${table} add column not_counted text, add column offered jsonb;`;
+  return `
+perform pg_advisory_xact_lock(${historyLock(schema)});
+${columns("activity")}
+${columns("late_activity")}
+`;
+}

@@ -15,7 +15,7 @@ it("the demo stays up with a console, in which its story is to be read", async (
   // Live has what came since the console was started.
   await page.getByRole("cell", { name: "delete_account" }).waitFor();
   await page.getByRole("link", { name: "session-1" }).first().click();
-  const row = page.getByRole("row").filter({ hasText: "country changed from DE to FR" });
+  const row = page.getByRole("row").filter({ hasText: "country: DE → FR" });
   await row.waitFor();
   expect(await row.getByRole("rowheader").textContent()).toBe("login");
   expect(await row.textContent()).toContain("verified");

@@ -81,7 +81,7 @@ it("goes on behind a proxy without anybody's help", async () => {
   onTestFinished(() => context.close());
   const page = await context.newPage();
   await page.goto(rig.console.address);
-  await page.getByText("grace: each look is written to session-activities").waitFor();
+  await page.getByText("You are grace. What you look at is written to the topic session-activities.").waitFor();
   await rig.console.close();
   await page.getByText("The console does not answer").waitFor();
   const restarted = await startConsole({

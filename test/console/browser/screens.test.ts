@@ -43,11 +43,12 @@ const calls: readonly Call[] = [
     id: "e-6",
     at: noon + 1_900_000,
     action: "delete_account",
-    country: "FR",
+    country: "US",
     device: "laptop-9",
     status: "PERMISSION_DENIED",
   },
   { id: "e-7", at: noon + 2_000_000, action: "login", session: "session-2", user: "grace@example.com", country: "CH" },
+  { id: "e-8", at: noon + 2_100_000, action: "login", session: "session-2", user: "grace@example.com", status: "" },
 ];
 
 async function startFilledRig(): Promise<ConsoleRig> {
@@ -90,10 +91,10 @@ describe("Live", () => {
     const row = page.getByRole("row").filter({ hasText: "change_password" });
     await row.waitFor();
     expect(await row.count()).toBe(1);
-    expect(await row.textContent()).toContain("not verified: signature_invalid");
+    expect(await row.textContent()).toContain("not verified: wrong signature (signature_invalid)");
     expect(await page.getByText("replayed signature").count()).toBe(1);
-    expect(await page.getByText("inferred status").count()).toBe(1);
-    await page.getByText("unverified 1").waitFor();
+    expect(await page.getByText("inferred status", { exact: true }).count()).toBe(1);
+    await page.getByText("not verified 1").waitFor();
     await page.getByText("refused 1").waitFor();
     await page.getByRole("img", { name: /Calls per minute by status in the last hour: \d+ calls/ }).waitFor();
     await expectGoodScreen(page, "live");
@@ -121,7 +122,7 @@ describe("Live", () => {
     await page.getByRole("button", { name: "Pause" }).click();
     await rig.publish([callEvent({ id: "f-4", action: "password_hint", inferred: true })]);
     await other.getByRole("cell", { name: "password_hint" }).waitFor();
-    await page.getByRole("button", { name: /Go on, [1-9]\d* came meanwhile/ }).waitFor();
+    await page.getByRole("button", { name: /Go on: [1-9]\d* arrived meanwhile/ }).waitFor();
     expect(await page.getByRole("cell", { name: "password_hint" }).count()).toBe(0);
     await page.getByRole("button", { name: /Go on/ }).click();
     await page.getByRole("cell", { name: "password_hint" }).waitFor();
@@ -152,16 +153,18 @@ describe("Session", () => {
     };
     await act(page.getByRole("link", { name: "Session", exact: true }).click());
     await act(page.getByLabel("Session id").fill("session-1"));
-    await act(page.getByRole("button", { name: "Look" }).click());
-    const row = page.getByRole("row").filter({ hasText: "country changed from DE to FR" });
+    await act(page.getByRole("button", { name: "Show" }).click());
+    const row = page.getByRole("row").filter({ hasText: "country: DE → FR" });
     await row.waitFor();
     expect(await row.getByRole("rowheader").textContent()).toBe("login");
-    expect(await row.textContent()).toContain("not verified: signature_missing");
+    expect(await row.textContent()).toContain("not verified: no signature (signature_missing)");
     expect(interactions).toBeLessThanOrEqual(5);
-    await page.getByRole("img", { name: /country: DE from .* by login, then FR from .* by login/ }).waitFor();
+    await page.getByRole("img", { name: /country: DE since .* by login, then FR since .* by login/ }).waitFor();
     expect(await page.getByText("replayed signature").count()).toBe(2);
-    expect(await page.getByText("inferred status").count()).toBe(1);
-    expect(await page.getByText("PERMISSION_DENIED").count()).toBe(1);
+    expect(await page.getByText("inferred status", { exact: true }).count()).toBe(1);
+    const refused = page.getByRole("row").filter({ hasText: "delete_account" });
+    expect(await refused.textContent()).toContain("did not count: the call ended with PERMISSION_DENIED");
+    expect(await refused.textContent()).toContain("came with country US, while FR held");
     await expectGoodScreen(page, "session");
     expect(faults).toEqual([]);
   });
@@ -170,20 +173,24 @@ describe("Session", () => {
     const rig = await startFilledRig();
     const { page } = await openConsole(browser, rig);
     await page.goto(`${rig.origin}/session?id=session-1`);
-    await page.getByText("device_id changed from masked-").waitFor();
+    await page.getByText(/device_id: masked-\w+ →/).waitFor();
     expect(await page.content()).not.toContain("phone-7");
     await page.getByRole("button", { name: "Reveal personal fields" }).click();
-    await page.getByText("device_id changed from phone-7 to laptop-9").waitFor();
+    await page.getByText("device_id: phone-7 → laptop-9").waitFor();
     await page.getByRole("button", { name: "Mask personal fields" }).click();
-    await page.getByText("device_id changed from masked-").waitFor();
+    await page.getByText(/device_id: masked-\w+ →/).waitFor();
   });
 
   it("does not let anybody conclude from an absence", async () => {
     const rig = await startFilledRig();
     const { page } = await openConsole(browser, rig);
     await page.goto(`${rig.origin}/session?id=nobody`);
-    await page.getByText("The history has no activity of this session.").waitFor();
+    await page.getByText("This history has no activity of this session.").waitFor();
     await page.getByText(/What is not here may have happened all the same/).waitFor();
+    // What holds for this history, and not what histories keep by default.
+    await page
+      .getByText(/Their calls ended with interrupted, OK, PERMISSION_DENIED\. It was never compacted\./)
+      .waitFor();
     await page
       .getByText(/No run record is known, so nobody can tell/)
       .first()
@@ -197,17 +204,17 @@ describe("Search and Changes", () => {
     const { page, faults } = await openConsole(browser, rig);
     await visit(page, "Search");
     await page.getByLabel("Status").fill("PERMISSION_DENIED");
-    await page.getByRole("button", { name: "Look" }).click();
+    await page.getByRole("button", { name: "Show" }).click();
     await page.getByText("1 activity is shown.").waitFor();
     await page.getByRole("rowheader", { name: "delete_account" }).waitFor();
     await page.getByLabel("Status").fill("");
     await page.getByLabel("User id").fill("grace@example.com");
-    await page.getByRole("button", { name: "Look" }).click();
-    await page.getByRole("link", { name: "session-2" }).waitFor();
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByRole("link", { name: "session-2" }).first().waitFor();
     await page.getByLabel("User id").fill("");
-    await page.getByLabel("From (UTC)").fill("2026-11-27T12:20");
+    await page.getByLabel("Since (UTC)").fill("2026-11-27T12:20");
     await page.getByLabel("Until (UTC)").fill("2026-11-27T12:31");
-    await page.getByRole("button", { name: "Look" }).click();
+    await page.getByRole("button", { name: "Show" }).click();
     await page.getByText("3 activities are shown.").waitFor();
     await page.getByLabel("Verified").selectOption("no");
     await page.getByText("1 activity is shown.").waitFor();
@@ -215,14 +222,32 @@ describe("Search and Changes", () => {
     await page.getByText("3 activities are shown.").waitFor();
     await expectGoodScreen(page, "search");
     await visit(page, "Changes");
-    await page.getByLabel("Signal").fill("country");
-    await page.getByRole("button", { name: "Look" }).click();
-    await page.getByText("country changed from DE to FR").waitFor();
-    await page.getByText("country was first seen as CH").waitFor();
+    await page.getByLabel("Signal").fill("device");
+    await page.getByRole("button", { name: "Show" }).click();
+    const notice = page.getByRole("alert").filter({ hasText: "This history has no signal named device." });
+    await notice.waitFor();
+    expect(await page.getByText("no change that fits").count()).toBe(0);
+    await expectAccessible(page);
+    await notice.getByRole("link", { name: "country" }).click();
+    await page.getByText("country: DE → FR").waitFor();
+    await page.getByText("country: CH, first seen").waitFor();
+    await page.emulateMedia({ colorScheme: "light" });
     await expectGoodScreen(page, "changes");
+    await page.getByLabel("Before").fill("DE");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByText("1 change is shown.").waitFor();
+    await page.getByText("country: DE → FR").waitFor();
+    await page.getByLabel("Before").fill("FR");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByText("This history has no change that fits all of this.").waitFor();
+    await page.getByLabel("Before").fill("");
+    await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("link", { name: "session-2" }).click();
     await page.getByRole("heading", { level: 1, name: "Session" }).waitFor();
-    await page.getByText("country was first seen as CH").waitFor();
+    await page.getByText("country: CH, first seen").waitFor();
+    const interrupted = page.getByRole("row").filter({ hasText: "interrupted" });
+    expect(await interrupted.textContent()).toContain("did not count: the process died inside the call");
+    expect(await interrupted.textContent()).toContain("came with country DE, while CH held");
     expect(faults).toEqual([]);
   });
 
@@ -288,12 +313,12 @@ describe("Completeness", () => {
       await bar.getByText("1 dead").waitFor();
       await bar.getByText("2 declared losses").waitFor();
     }
-    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByRole("button", { name: "Refresh" }).click();
     await page.getByRole("cell", { name: "2 queue_full" }).waitFor();
     await page.getByRole("cell", { name: "run-dead" }).waitFor();
     await expectGoodScreen(page, "completeness");
     await visit(page, "Live");
-    await page.getByText("declared drops 2").waitFor();
+    await page.getByText("declared losses 2").waitFor();
     expect(faults).toEqual([]);
   });
 });
