@@ -16,7 +16,8 @@ export interface CheckSettings extends Omit<ReadingSettings, "brokers" | "reveal
   readonly json: boolean;
 }
 
-const runsTopic: Option<string> = {
+/** Which topic holds the run records. */
+export const runsTopicArgument: Option<string> = {
   meaning: "The topic of the run records",
   expects: runsTopicOption.expects.replace("; or false", ""),
   byDefault: "session-activity-runs",
@@ -41,7 +42,7 @@ const { topic, oauthToken, properties } = readingTable;
 const table: OptionsOf<CheckSettings> = {
   brokers: { ...readingTable.brokers, required: undefined },
   topic: { ...topic, meaning: "The topic of the events" },
-  runsTopic,
+  runsTopic: runsTopicArgument,
   files,
   since: momentOption("Checks no events from before", "the oldest there is"),
   until: momentOption("Checks no events from after", "now: then runs that are open are unknown"),

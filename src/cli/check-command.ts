@@ -1,9 +1,4 @@
-import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
-import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
-import { SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import type { NativeMessage } from "../kafka/client/kafka-client.js";
-import { unframe } from "../kafka/client/schema-frame.js";
-import { recordOf } from "../kafka/consumer/consumed-record.js";
 import { createRunChecker, type RunChecker } from "../trail/run-checker.js";
 import type { RangeReport } from "../trail/run-report.js";
 import { type CheckSettings, checkOptions, readCheckArguments } from "./check-arguments.js";
@@ -15,6 +10,7 @@ import { beginningsOf, openReader, progressOf } from "./record-stream.js";
 import type { Terminal } from "./terminal.js";
 import { troubleLogOf } from "./terminal-log.js";
 import { readTrailFile } from "./trail-file.js";
+import { decodedEvent, decodedRun } from "./trail-record.js";
 
 /** `session-activity check`. */
 export const checkCommand: Command = {
@@ -106,15 +102,15 @@ async function checkTopics(
 ): Promise<void> {
   const { brokers = "", topic, runsTopic, since } = settings;
   const from = since && since - earlierMs;
-  for (const [name, schema] of [
-    [runsTopic, SessionActivityRunSchema],
-    [topic, SessionActivityEventSchema],
+  for (const [name, decode] of [
+    [runsTopic, decodedRun],
+    [topic, decodedEvent],
   ] as const) {
     for await (const message of messagesOf(
       { ...settings, brokers, reveal: false, topic: name, since: from },
       terminal,
     )) {
-      const record = decoded(schema, message);
+      const record = decode(message);
       if (record === undefined) read.unreadable += 1;
       else checker.add(record);
     }
@@ -138,14 +134,5 @@ async function* messagesOf(settings: ReadingSettings, terminal: Terminal): Async
     }
   } finally {
     await reader.close();
-  }
-}
-
-function decoded<Schema extends DescMessage>(schema: Schema, message: NativeMessage): MessageShape<Schema> | undefined {
-  const { value, headers } = recordOf(message);
-  try {
-    return value && fromBinary(schema, unframe(value, headers).payload);
-  } catch {
-    return undefined;
   }
 }

@@ -8,11 +8,13 @@ import { withOAuth } from "../kafka/client/oauth-token.js";
 import { consumerTable } from "../kafka/consumer/consumer-options.js";
 import { clientFromEnv } from "../kafka/environment/kafka-environment.js";
 import { type Argument, argument, readSettings } from "./arguments.js";
+import { runsTopicArgument } from "./check-arguments.js";
 import type { Command } from "./command.js";
 import { findDatabase } from "./doctor/database-findings.js";
 import { bad, type Finding, type FindingKind, unchecked } from "./doctor/finding.js";
 import { findClient, findKafka } from "./doctor/kafka-findings.js";
 import { findKeys } from "./doctor/key-findings.js";
+import { skippedAfter } from "./doctor/skipped-checks.js";
 import type { Ending } from "./exit-codes.js";
 import { addressOption, refusePassword } from "./history-arguments.js";
 import { readerGroupId, readingTable } from "./reading-arguments.js";
@@ -23,6 +25,7 @@ import type { Terminal, Tone } from "./terminal.js";
 interface DoctorSettings {
   readonly brokers: string | undefined;
   readonly topic: string;
+  readonly runsTopic: string;
   readonly schema: string;
   readonly json: boolean;
   readonly properties: KafkaProperties;
@@ -36,7 +39,8 @@ const brokersOption: Option<string | undefined> = {
 
 const table: OptionsOf<DoctorSettings> = {
   brokers: brokersOption,
-  topic: readingTable.topic,
+  topic: { ...readingTable.topic, meaning: "The topic of the events" },
+  runsTopic: runsTopicArgument,
   schema: historyTable.schema,
   json: { ...jsonOption, meaning: "Prints a line of JSON for each finding" },
   properties: consumerTable.properties,
@@ -46,6 +50,7 @@ const table: OptionsOf<DoctorSettings> = {
 export const doctorOptions: readonly Argument[] = [
   argument("--brokers", "HOST:PORT", table.brokers, ["brokers"]),
   argument("--topic", "TOPIC", table.topic, ["topic"]),
+  argument("--runs-topic", "TOPIC", table.runsTopic, ["runsTopic"]),
   argument("--database", "ADDRESS", { ...addressOption, defaultText: "`SESSION_HISTORY_DATABASE`, or none" }, [
     "address",
     "url",
@@ -60,9 +65,10 @@ export const doctorCommand: Command = {
   summary: "Looks for what is wrong with Kafka, keys, clocks and the database, and says what to do",
   help: {
     usage: "[options]",
-    about: `Looks at the native Kafka client, each broker's address, login, brokers, topic, replication, rights, keys, certificates, clocks
-and the history's database, from outside to inside, with the same environment as a service. Each finding says what to do. What
-this client cannot see is printed as "not checked", with the command that shows it. It writes nothing anywhere.`,
+    about: `Looks at the native Kafka client, each broker's address, login, brokers, topic, replication, rights, clocks, the runs of
+the last hour, keys, certificates, and the history's database, from outside to inside, with the same environment as a service.
+Each finding says what to do. What cannot be seen is printed as "not checked", with the command that shows it. It writes nothing
+anywhere.`,
     options: doctorOptions,
     examples: [
       {
@@ -91,9 +97,11 @@ interface DoctorOrder {
 
 /** Reads the arguments of `session-activity doctor`, on top of the environment. Throws an `OptionError`. */
 export function readDoctorArguments(args: readonly string[], env: Environment = processEnvironment): DoctorOrder {
-  const { brokers, topic, properties } = clientFromEnv(env);
+  const { brokers, topic, properties, runsTopic } = clientFromEnv(env);
   const { address, ...typed } = readSettings(args, doctorOptions);
-  const beneath = Object.entries({ brokers, topic, properties }).filter(([, value]) => value !== undefined);
+  const beneath = Object.entries({ brokers, topic, properties, runsTopic: runsTopic || undefined }).filter(
+    ([, value]) => value !== undefined,
+  );
   const settings = readOptions("session-activity doctor", table, { ...Object.fromEntries(beneath), ...typed });
   const url = isOptions(address) && typeof address["url"] === "string" ? address["url"] : undefined;
   if (url !== undefined) refusePassword(url);
@@ -119,13 +127,18 @@ async function* findingsOf(
   { settings, address, env }: DoctorOrder,
   ending: AbortSignal,
 ): AsyncGenerator<Finding, void, void> {
-  const { brokers, topic, schema } = settings;
+  const { brokers, topic, runsTopic, schema } = settings;
   const properties = withOAuth({ oauthToken: undefined, properties: settings.properties });
   const hasClient = yield* findClient();
   if (brokers === undefined) {
     yield bad("Brokers", "nobody says where Kafka is", "give --brokers, or SESSION_TRACKING_KAFKA_BROKERS");
+    yield* skippedAfter("Brokers", "it can be seen if doctor knows where Kafka is", {
+      brokers: "HOST:PORT",
+      topic,
+      runsTopic,
+    });
   } else if (hasClient) {
-    yield* findKafka({ brokers, topic, properties, oauthToken: undefined, groupId: readerGroupId }, ending);
+    yield* findKafka({ brokers, topic, runsTopic, properties, oauthToken: undefined, groupId: readerGroupId }, ending);
   } else {
     yield unchecked("Kafka", "without its client there is no way to see it", `kcat -b ${brokers} -L`);
   }

@@ -1,4 +1,5 @@
 import type { SessionActivityEvent, SessionContext } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { cutText } from "../base/text.js";
 import type { EventView } from "../contract/personal-fields.js";
 import type { ShownSignature } from "../contract/shown-signature.js";
 import type { SchemaFrame } from "../kafka/client/schema-frame.js";
@@ -18,7 +19,8 @@ export function reportOfEvent({ event, context, isContextOpaque, signature }: Ev
       : contextRows(context);
   return [
     section(`Event ${event.eventId}`, eventRows(event), paint),
-    section("Session", [...session, ...markRows(event, signature)], paint),
+    section("Session", [...session, ...markRows(event)], paint),
+    ...(event.markSignature === "" ? [] : [section(signatureHeading, signatureRows(signature), paint)]),
     ...sectionOf("Signals", context?.signals ?? {}, paint),
     ...sectionOf("Attributes", event.attributes, paint),
   ].join("\n");
@@ -64,22 +66,34 @@ function statusText({ status, statusInferred, interrupted }: SessionActivityEven
   return `${status || "none"}${statusInferred ? ", inferred: more than one fits what the service saw" : ""}`;
 }
 
-function markRows(
-  { contextVerified, contextProblem, markSignature }: SessionActivityEvent,
-  signature: ShownSignature | undefined,
-): readonly Row[] {
+function markRows({ contextVerified, contextProblem, markSignature }: SessionActivityEvent): readonly Row[] {
   return [
     ["verified", contextVerified ? "yes" : "no"],
     ["problem", contextProblem],
     ["signature", markSignature],
-    ["which says", signature && signatureText(signature)],
   ];
 }
 
-/** Nobody has verified here what it says. */
-function signatureText({ keyId, audiences, issuedAtMs }: ShownSignature): string {
-  const made = issuedAtMs === undefined ? "at no time" : `at ${millisecondsText(issuedAtMs)}`;
-  return `made ${made} by the key ${keyId || "without a name"} for ${audiences.join(", ") || "nobody"}`;
+/** Whoever made a signature may have written anything into it. `verified` above is what the service found. */
+const signatureHeading = "Signature, as it says itself: not checked here";
+
+const maxSignatureText = 256;
+
+function signatureRows(signature: ShownSignature | undefined): readonly Row[] {
+  if (signature === undefined) return [["form", "it cannot be read: it is not a signature of a gateway"]];
+  const { keyId, audiences, issuedAtMs, id } = signature;
+  const rows = [
+    ["key id (kid)", keyId],
+    ["audience (aud)", audiences.join(", ")],
+    ["issued at (iat)", millisecondsText(issuedAtMs) ?? ""],
+    ["id (jti)", id],
+  ] as const;
+  return rows.map(([name, value]) => [name, value === "" ? "none" : shortened(value)]);
+}
+
+function shortened(value: string): string {
+  const cut = cutText(value, maxSignatureText);
+  return cut.length < value.length ? `${cut}…` : cut;
 }
 
 /** Where a record stands, and what else Kafka knows of it. */

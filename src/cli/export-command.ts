@@ -22,6 +22,7 @@ import {
 } from "./reading-arguments.js";
 import {
   beginningsOf,
+  createLines,
   createSelector,
   endsOf,
   isInvalid,
@@ -149,7 +150,7 @@ async function copy(
 ): Promise<number> {
   const begun: Progress = file?.state ?? (await begin(settings, reader));
   const select = createSelector(settings, { since: begun.since, until: begun.until });
-  const lineOf = createLines(settings, createMask(Buffer.from(begun.maskKey, "base64")));
+  const linesOf = createLines(select, createPrinter(settings, createMask(Buffer.from(begun.maskKey, "base64"))));
   const write = (lines: string): Promise<void> => (file === undefined ? terminal.write(lines) : file.write(lines));
   const note = createNote(file);
   if (file?.state === undefined && settings.format === "csv") await write(csvHeader);
@@ -160,9 +161,9 @@ async function copy(
     const range = { from: new Map([[partition, next]]), to: new Map([[partition, end]]) };
     for await (const messages of reader.read(range, terminal.ending)) {
       noteGap(messages[0], partition, now, terminal);
-      const records = select(messages);
-      await write(records.map(lineOf).join(""));
-      now = advance(now, partition, (messages.at(-1)?.offset ?? next) + 1, records.length);
+      const { text: lines, count } = linesOf(messages);
+      if (count > 0) await write(lines);
+      now = advance(now, partition, (messages.at(-1)?.offset ?? next) + 1, count);
       await note(now);
       show(messages);
     }
@@ -186,7 +187,7 @@ async function begin(settings: ExportOrder, reader: TopicReader): Promise<Progre
 }
 
 /** Makes the function that writes a record as a line. */
-function createLines({ format, reveal }: ExportSettings, mask: Mask): (read: ReadRecord) => string {
+function createPrinter({ format, reveal }: ExportSettings, mask: Mask): (read: ReadRecord) => string {
   const maskOrNone = reveal ? undefined : mask;
   return (read) => {
     const view = isInvalid(read) ? undefined : viewEvent(read.event, maskOrNone);

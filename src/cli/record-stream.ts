@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { errorMessage } from "../base/errors.js";
 import type { TroubleLog } from "../base/log.js";
 import type { NativeMessage } from "../kafka/client/kafka-client.js";
@@ -24,6 +25,8 @@ export async function openReader(
   ending: AbortSignal,
 ): Promise<TopicReader> {
   const { brokers, topic, oauthToken, properties } = settings;
+  // What is read lives for a line. Without this, V8 sets 100 MiB aside for it, and is no faster.
+  setFlagsFromString("--semi-space-growth-factor=1");
   try {
     return await openTopic(
       { brokers, topic, oauthToken, properties: withOAuth({ oauthToken, properties }), groupId: readerGroupId },
@@ -58,20 +61,48 @@ export async function beginningsOf(reader: TopicReader, sinceMs: number | undefi
   return new Map([...marks].map(([partition, { lowOffset }]) => [partition, lowOffset]));
 }
 
-/** Makes the function that reads messages, and leaves out those that are not meant. Without a filter, records without an event are. */
+/**
+ * Makes the function that reads a message. Undefined for one that is not meant. Without a filter, records without an event are.
+ *
+ * Messages are read one by one, and each is let go before the next: what a batch of them is decoded to is ten times as large.
+ */
 export function createSelector(
   filter: EventFilter,
   { since, until }: Pick<ReadingSettings, "since" | "until">,
-): (messages: readonly NativeMessage[]) => ReadRecord[] {
+): (message: NativeMessage) => ReadRecord | undefined {
   const fits = createFilter(filter);
   const takesInvalid = isOpen(filter);
-  return (messages) =>
-    messages
-      .filter(
-        ({ timestamp = 0 }) => timestamp >= (since ?? Number.NEGATIVE_INFINITY) && timestamp < (until ?? Infinity),
-      )
-      .map(readMessage)
-      .filter((read) => (isInvalid(read) ? takesInvalid : fits(read.event)));
+  return (message) => {
+    const { timestamp = 0 } = message;
+    if (timestamp < (since ?? Number.NEGATIVE_INFINITY) || timestamp >= (until ?? Infinity)) return undefined;
+    const read = readMessage(message);
+    return (isInvalid(read) ? takesInvalid : fits(read.event)) ? read : undefined;
+  };
+}
+
+/** Lines, as text. */
+export interface Lines {
+  readonly text: string;
+  readonly count: number;
+}
+
+/** Makes the function that turns messages into the lines of those that are meant. */
+export function createLines(
+  select: (message: NativeMessage) => ReadRecord | undefined,
+  lineOf: (read: ReadRecord) => string,
+): (messages: readonly NativeMessage[], limit?: number) => Lines {
+  return (messages, limit = Number.POSITIVE_INFINITY) => {
+    let text = "";
+    let count = 0;
+    for (const message of messages) {
+      if (count >= limit) break;
+      const read = select(message);
+      if (read === undefined) continue;
+      text += lineOf(read);
+      count += 1;
+    }
+    return { text, count };
+  };
 }
 
 /** Makes the function that shows how much of a range was read. */

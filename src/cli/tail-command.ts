@@ -17,7 +17,15 @@ import {
   readingNotes,
   readingTable,
 } from "./reading-arguments.js";
-import { beginningsOf, createSelector, endsOf, isInvalid, openReader, type ReadRecord } from "./record-stream.js";
+import {
+  beginningsOf,
+  createLines,
+  createSelector,
+  endsOf,
+  isInvalid,
+  openReader,
+  type ReadRecord,
+} from "./record-stream.js";
 import type { Terminal } from "./terminal.js";
 import { troubleLogOf } from "./terminal-log.js";
 
@@ -93,14 +101,13 @@ async function tail(settings: TailSettings, terminal: Terminal, log: TroubleLog<
   const reader = await openReader(settings, log, terminal.ending);
   try {
     const { since, limit } = settings;
-    const select = createSelector(settings, settings);
-    const print = createPrinter(settings, terminal);
+    const linesOf = createLines(createSelector(settings, settings), createPrinter(settings, terminal));
     const from = since === undefined ? await endsOf(reader, Date.now()) : await beginningsOf(reader, since);
     let left = limit;
     for await (const messages of messagesUntil(reader, from, settings.until, terminal.ending)) {
-      const records = select(messages).slice(0, left);
-      left -= records.length;
-      if (records.length > 0) await terminal.write(records.map((record) => `${print(record)}\n`).join(""));
+      const { text, count } = linesOf(messages, left);
+      left -= count;
+      if (count > 0) await terminal.write(text);
       if (left <= 0 || terminal.ending.aborted) return;
     }
   } finally {
@@ -108,14 +115,14 @@ async function tail(settings: TailSettings, terminal: Terminal, log: TroubleLog<
   }
 }
 
-/** Makes the function that shows a record. */
+/** Makes the function that shows a record on a line. */
 function createPrinter({ json, reveal }: TailSettings, { paint }: Terminal): (read: ReadRecord) => string {
   const mask: Mask | undefined = reveal ? undefined : createMask();
   return (read) => {
     const view = isInvalid(read) ? undefined : viewEvent(read.event, mask);
-    if (json) return jsonOfRecord(read, view, { hasValue: reveal });
-    if (isInvalid(read)) return lineOfInvalid(read, paint);
-    return view === undefined ? "" : lineOfEvent(view, paint);
+    if (json) return `${jsonOfRecord(read, view, { hasValue: reveal })}\n`;
+    if (isInvalid(read)) return `${lineOfInvalid(read, paint)}\n`;
+    return view === undefined ? "" : `${lineOfEvent(view, paint)}\n`;
   };
 }
 

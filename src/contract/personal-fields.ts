@@ -1,11 +1,5 @@
-import { createHmac, randomBytes } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import {
-  type SessionActivityEvent,
-  SessionActivityEventSchema,
-  type SessionContext,
-  SessionContextSchema,
-} from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { hash, randomBytes } from "node:crypto";
+import type { SessionActivityEvent, SessionContext } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { decodeSessionContext } from "./session-context.js";
 import { readSignature, type ShownSignature } from "./shown-signature.js";
 
@@ -35,9 +29,20 @@ const personalValues: readonly RegExp[] = [
 /** What is longer is masked unseen: nobody can make the patterns work for long. */
 const maxSearched = 1_024;
 
-/** Whether what has this name tells of a person: a word of it is one of those that do. */
+/** Of how many texts it is remembered what was found, and how long they are: a few hundred KB. */
+const maxKnown = 4_096;
+const maxKnownLength = 128;
+
+/** Whether a name tells of a person, for those that were asked for. */
+const namesAsked = new Map<string, boolean>();
+
+/** Whether what has this name tells of a person: a word of it is one of those that do. Names come again and again. */
 function isPersonalName(name: string): boolean {
   if (name.length > maxSearched) return true;
+  return namesAsked.get(name) ?? remember(namesAsked, name, hasPersonalWord(name));
+}
+
+function hasPersonalWord(name: string): boolean {
   const words = name
     .replace(/(?<=[a-z\d])(?=[A-Z])/g, " ")
     .toLowerCase()
@@ -63,10 +68,6 @@ export function createMaskKey(): Uint8Array {
   return randomBytes(keyBytes);
 }
 
-/** How many masks are remembered, and of what values: a few hundred KB. */
-const maxKnown = 4_096;
-const maxKnownLength = 128;
-
 /**
  * Creates a mask: `masked-` and eight hexadecimal digits, the same for the same value. It shows that two events are of one
  * user, and not of whom. With another key the digits are others.
@@ -74,16 +75,23 @@ const maxKnownLength = 128;
  * @param key By default a new one, so that nothing can be compared across programs.
  */
 export function createMask(key: Uint8Array = createMaskKey()): Mask {
+  // Of 256 bits 32 are shown, so nobody can go on from a mask to that of a longer value: an HMAC would hide no more, and takes
+  // four times as long.
+  const secret = Buffer.from(key).toString("hex");
   const known = new Map<string, string>();
-  return (value) => {
-    if (value === "") return "";
-    const before = known.get(value);
-    if (before !== undefined) return before;
-    const mask = `masked-${createHmac("sha256", key).update(value).digest("hex").slice(0, 8)}`;
-    // Devices and user agents come again and again. Encoded contexts do not, and are long.
-    if (known.size < maxKnown && value.length <= maxKnownLength) known.set(value, mask);
-    return mask;
-  };
+  // Devices and user agents come again and again. Encoded contexts do not.
+  return (value) =>
+    value === ""
+      ? ""
+      : (known.get(value) ?? remember(known, value, `masked-${hash("sha256", secret + value).slice(0, 8)}`));
+}
+
+/** Keeps what was found of a text, unless that is long. What comes again is soon there again. */
+function remember<Found>(known: Map<string, Found>, text: string, found: Found): Found {
+  if (text.length > maxKnownLength) return found;
+  if (known.size >= maxKnown) known.clear();
+  known.set(text, found);
+  return found;
 }
 
 /** An event as somebody may see it, and what its session context says. */
@@ -115,22 +123,26 @@ export function viewEvent(event: SessionActivityEvent, mask: Mask | undefined): 
   return { event: maskEvent(event, mask), context: masked, isContextOpaque, signature };
 }
 
-/** Masks what tells of a person in an event. The encoded session context and the signature are masked as a whole. */
+/**
+ * Masks what tells of a person in an event. The encoded session context and the signature are masked as a whole. Fields that
+ * only a newer schema knows are left out: nobody can say whom they tell of.
+ */
 function maskEvent(event: SessionActivityEvent, mask: Mask): SessionActivityEvent {
-  const { $typeName: _, $unknown: __, ...fields } = event;
-  return create(SessionActivityEventSchema, {
-    ...fields,
-    encodedSessionContext: mask(event.encodedSessionContext),
-    markSignature: mask(event.markSignature),
-    attributes: maskEntries(event.attributes, mask),
-  });
+  const masked = { ...event };
+  if (masked.$unknown !== undefined) delete masked.$unknown;
+  masked.encodedSessionContext = mask(event.encodedSessionContext);
+  masked.markSignature = mask(event.markSignature);
+  masked.attributes = maskEntries(event.attributes, mask);
+  return masked;
 }
 
 /** Masks what tells of a person in a session context. Session, organization, country and kind of login stay. */
 export function maskContext(context: SessionContext, mask: Mask): SessionContext {
-  const { $typeName: _, $unknown: __, ...fields } = context;
-  const masked = Object.fromEntries(personalContextFields.map((name) => [name, mask(context[name])]));
-  return create(SessionContextSchema, { ...fields, ...masked, signals: maskEntries(context.signals, mask) });
+  const masked = { ...context };
+  if (masked.$unknown !== undefined) delete masked.$unknown;
+  for (const name of personalContextFields) masked[name] = mask(context[name]);
+  masked.signals = maskEntries(context.signals, mask);
+  return masked;
 }
 
 /** Masks entries by their name, or by the form of their value. A name may tell of a person, too. */

@@ -6,6 +6,8 @@ export interface ShownSignature {
   readonly audiences: readonly string[];
   /** When it was made, in milliseconds since 1970. Undefined if it does not say so. */
   readonly issuedAtMs: number | undefined;
+  /** Its own id, `jti`. Empty if it has none. */
+  readonly id: string;
 }
 
 /** No signature of ours is as long. */
@@ -17,11 +19,11 @@ const maxAudiences = 8;
  * at once. Undefined if it cannot be read. Never throws.
  */
 export function readSignature(signature: string): ShownSignature | undefined {
-  if (signature.length > maxCharacters) return undefined;
+  if (signature === "" || signature.length > maxCharacters) return undefined;
   const [header, payload] = signature.split(".", 2).map(partOf);
   if (header === undefined || payload === undefined) return undefined;
   const { kid } = header;
-  const { aud, iat } = payload;
+  const { aud, iat, jti } = payload;
   return {
     keyId: typeof kid === "string" ? kid : "",
     audiences: [aud]
@@ -29,6 +31,7 @@ export function readSignature(signature: string): ShownSignature | undefined {
       .filter((one) => typeof one === "string")
       .slice(0, maxAudiences),
     issuedAtMs: typeof iat === "number" ? iat * 1_000 : undefined,
+    id: typeof jti === "string" ? jti : "",
   };
 }
 

@@ -6,7 +6,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { SessionActivityEventSchema } from "../../gen/sessionactivity/v1/session_activity_pb.js";
+import { SessionActivityRunSchema } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
 import { createKeys } from "../../src/cli/keys/key-rotation.js";
 import { openSignalDatabase } from "../../src/history/index.js";
 import { migrateStatement, schemaVersion } from "../../src/history/schema.js";
@@ -76,13 +80,83 @@ describe("a set-up that works", { timeout: 60_000 }, () => {
     const subjects = (kind: string): string[] => found.filter((one) => one.kind === kind).map(({ subject }) => subject);
     expect(subjects("good")).toEqual(["Kafka client", `Address ${kafka.brokers}`, "Brokers", "Topic"]);
     expect(subjects("warning")).toEqual(["Replication"]);
-    expect(subjects("unchecked")).toEqual(["Topic settings", "Rights", "Clock", "Keys", "Database"]);
+    expect(subjects("unchecked")).toEqual(["Topic settings", "Rights", "Clock", "Runs", "Keys", "Database"]);
     const commands = found.filter(({ kind }) => kind === "unchecked").map(({ advice }) => advice);
     expect(commands.join("\n")).toMatch(/^kafka-configs\.sh .*\nkafka-acls\.sh .*\n.*date -u/);
     const text = await runCommand("doctor", "--brokers", kafka.brokers);
     expect(text.stdout).toMatch(/^good {9}Kafka client: librdkafka \d/);
     expect(text.stdout).toMatch(/\nnot checked {2}Rights: .*\n {11} {2}→ kafka-acls\.sh /);
-    expect(text.lines.at(-1)).toBe("0 wrong, 1 to be watched, 4 good, 5 not checked");
+    expect(text.lines.at(-1)).toBe("0 wrong, 1 to be watched, 4 good, 6 not checked");
+  });
+});
+
+describe("the runs of the last hour", { timeout: 60_000 }, () => {
+  test("are told: those that run, those that died, what is declared lost, and holes", async () => {
+    const [topic, runsTopic] = ["events-of-runs", "runs"];
+    await writeTo(runsTopic, [
+      runRecord({ instanceId: "open", lastSequence: 3n, confirmedSequence: 3n }),
+      runRecord({
+        instanceId: "closed",
+        state: "ENDED",
+        lastSequence: 2n,
+        losses: [{ sequence: 2n, reason: "queue_full\u001b" }],
+      }),
+      runRecord({ instanceId: "dead", at: minutesAgo(20), lastSequence: 1n }),
+      Buffer.from("no run record"),
+    ]);
+    await writeTo(topic, [
+      eventRecord("open", 1),
+      eventRecord("open", 3),
+      eventRecord("closed", 1),
+      eventRecord("dead", 1),
+    ]);
+    const args = ["--brokers", kafka.brokers, "--topic", topic, "--runs-topic", runsTopic];
+    const { exitCode, found } = await findings(...args);
+    expect(exitCode).toBe(3);
+    const of = (subject: string): Shown | undefined => found.find((one) => one.subject === subject);
+    expect(of("Runs")).toMatchObject({
+      kind: "warning",
+      says: "in the last hour: 1 open; 1 closed by themselves; 1 dead, their tail unknown",
+      advice: expect.stringContaining(`session-activity check ${args.join(" ")} --since 2h --until 10m`),
+    });
+    expect(of("Losses")).toMatchObject({ kind: "bad", says: expect.stringMatching(/^1 events .* lost: queue_full/) });
+    expect(of("Holes")).toMatchObject({ kind: "bad", says: expect.stringMatching(/^1 events .* missing/) });
+    const { stdout } = await runCommand("doctor", ...args);
+    expect(stdout).not.toContain("\u001b[");
+    expect(stdout).toContain("queue_full\\u{1b} 1");
+  });
+
+  test("are good if all of them run and nothing is lost", async () => {
+    await writeTo("good-runs", [runRecord({ instanceId: "open", lastSequence: 1n, confirmedSequence: 1n })]);
+    await writeTo("good-events", [eventRecord("open", 1)]);
+    const { exitCode, found } = await findings(
+      "--brokers",
+      kafka.brokers,
+      "--topic",
+      "good-events",
+      "--runs-topic",
+      "good-runs",
+    );
+    expect(exitCode).toBe(0);
+    const good = found.filter(({ kind }) => kind === "good").map(({ subject, says }) => `${subject}: ${says}`);
+    expect(good.slice(-3)).toEqual([
+      "Runs: in the last hour: 1 open",
+      "Losses: no event of the last hour is declared lost",
+      "Holes: no event of the last hour is missing, up to the last record of each run",
+    ]);
+  });
+
+  test("are not checked if there are more records than doctor reads, and the command is told", async () => {
+    await writeTo(
+      "many-runs",
+      Array.from({ length: 100_001 }, () => Buffer.from("r")),
+    );
+    const { found } = await findings("--brokers", kafka.brokers, "--runs-topic", "many-runs");
+    expect(found.find(({ subject }) => subject === "Runs")).toMatchObject({
+      kind: "unchecked",
+      says: expect.stringMatching(/^many-runs has \d+ records of the last hour, and doctor reads 100000/),
+      advice: expect.stringContaining("session-activity check "),
+    });
   });
 });
 
@@ -90,12 +164,27 @@ describe("doctor says what is wrong with", { timeout: 60_000 }, () => {
   test("nobody who says where Kafka is", async () => {
     vi.stubEnv("SESSION_TRACKING_KAFKA_BROKERS", undefined);
     expect(await wrong()).toEqual(["Brokers: nobody says where Kafka is"]);
+    const { found } = await findings();
+    expect(skippedOf(found)).toEqual(["Topic", "Replication", "Topic settings", "Rights", "Clock", "Runs"]);
   });
 
   test("an address where nothing listens", async () => {
     expect(await wrong("--brokers", "127.0.0.1:1")).toEqual([
       "Address 127.0.0.1:1: nothing listens there (ECONNREFUSED)",
     ]);
+    const { found } = await findings("--brokers", "127.0.0.1:1");
+    expect(skippedOf(found)).toEqual([
+      "Login",
+      "Brokers",
+      "Topic",
+      "Replication",
+      "Topic settings",
+      "Rights",
+      "Clock",
+      "Runs",
+    ]);
+    const advice = found.find(({ subject }) => subject === "Topic")?.advice;
+    expect(advice).toContain("kafka-topics.sh --bootstrap-server 127.0.0.1:1 --describe --topic session-activities");
   });
 
   test("a host that has no address", async () => {
@@ -208,16 +297,43 @@ describe("doctor says what is wrong with", { timeout: 60_000 }, () => {
   });
 });
 
+/** What was not checked of Kafka, in the order of the findings. */
+function skippedOf(found: readonly Shown[]): string[] {
+  return found
+    .filter(({ kind, subject }) => kind === "unchecked" && subject !== "Keys" && subject !== "Database")
+    .map(({ subject }) => subject);
+}
+
+const minutesAgo = (minutes: number): Timestamp => timestampFromMs(Date.now() - 60_000 * minutes);
+
+function runRecord(run: MessageInitShape<typeof SessionActivityRunSchema>): Buffer {
+  const usual = { service: "account", state: "RUNNING", startedAt: minutesAgo(30), at: minutesAgo(0) };
+  return Buffer.from(toBinary(SessionActivityRunSchema, create(SessionActivityRunSchema, { ...usual, ...run })));
+}
+
+function eventRecord(instanceId: string, sequence: number): Buffer {
+  const event = { eventId: `${instanceId}-${sequence}`, instanceId, sequence: BigInt(sequence), service: "account" };
+  return Buffer.from(toBinary(SessionActivityEventSchema, create(SessionActivityEventSchema, event)));
+}
+
 /** Writes a record of another time. */
 async function writeAt(timestampMs: number): Promise<void> {
+  await writeTo("future", [Buffer.from("x")], timestampMs);
+}
+
+async function writeTo(topic: string, values: readonly Buffer[], timestampMs?: number): Promise<void> {
   const producer = loadKafkaClient().createProducer({ "bootstrap.servers": kafka.brokers, dr_cb: true });
   await new Promise<void>((resolve, reject) => {
     producer.connect({}, (error) => (error ? reject(new Error(error.message)) : resolve()));
   });
   producer.setPollInBackground(true);
   await new Promise<void>((resolve) => {
-    producer.on("delivery-report", () => resolve());
-    producer.produce("future", 0, Buffer.from("x"), null, timestampMs);
+    let left = values.length;
+    producer.on("delivery-report", () => {
+      left -= 1;
+      if (left === 0) resolve();
+    });
+    for (const value of values) producer.produce(topic, 0, value, null, timestampMs);
   });
   await new Promise<void>((resolve) => {
     producer.disconnect(0, () => resolve());

@@ -7,11 +7,11 @@ import { readRange } from "../../kafka/consumer/partition-range.js";
 import { bad, type Finding, good, unchecked, warning } from "./finding.js";
 import { findingOfListener } from "./listener-findings.js";
 import { probeListener } from "./listener-probe.js";
+import { findRuns } from "./run-findings.js";
+import { commandFor, type KafkaTopics, skippedAfter } from "./skipped-checks.js";
 
-/** Which topic on which brokers is looked at. */
-export interface KafkaUnderTest extends BystanderSettings {
-  readonly topic: string;
-}
+/** Which topics on which brokers are looked at. */
+export type KafkaUnderTest = BystanderSettings & KafkaTopics;
 
 /** Looks at the native client. The second answer is whether it can be used. */
 export function* findClient(): Generator<Finding, boolean, void> {
@@ -43,17 +43,20 @@ export async function* findKafka(kafka: KafkaUnderTest, ending: AbortSignal): As
     yield finding;
     isAnyGood ||= finding.kind !== "bad";
   }
-  // Nobody is there to be asked.
-  if (!isAnyGood) return;
+  if (!isAnyGood) {
+    yield* skippedAfter("Address", "it can be seen after the brokers answer", kafka);
+    return;
+  }
   let view: ClusterView;
   try {
     view = await viewCluster(kafka, ending);
   } catch (error) {
     yield bad("Kafka settings", errorMessage(error), "mend the librdkafka properties, or the files that they name");
+    yield* skippedAfter("Address", "it can be seen after the settings are mended", kafka);
     return;
   }
   try {
-    yield* findCluster(view, kafka, addresses);
+    yield* findCluster(view, kafka, addresses, ending);
   } finally {
     await view.close();
   }
@@ -63,11 +66,18 @@ async function* findCluster(
   view: ClusterView,
   kafka: KafkaUnderTest,
   addresses: readonly string[],
+  ending: AbortSignal,
 ): AsyncGenerator<Finding, void, void> {
   const { topic } = kafka;
   const metadata = await view.metadata(topic).catch(() => undefined);
   if (metadata === undefined) {
-    yield findingOfTroubles(view);
+    const trouble = findingOfTroubles(view);
+    yield trouble;
+    yield* skippedAfter(
+      trouble.subject === "Brokers" ? "Brokers" : "Login",
+      "it can be seen after the brokers answer",
+      kafka,
+    );
     return;
   }
   const { brokers, topics = [] } = metadata;
@@ -77,6 +87,7 @@ async function* findCluster(
   const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
   if (partitions.length === 0) {
     yield await findMissingTopic(view, kafka);
+    yield* skippedAfter("Topic", "it can be seen after the topic is there", kafka);
     return;
   }
   yield good("Topic", `${topic} has ${partitions.length} partitions`);
@@ -87,6 +98,7 @@ async function* findCluster(
     kafka,
     partitions.map(({ id }) => id),
   );
+  yield* findRuns(kafka, ending);
 }
 
 /** Why there is no answer, by what the client said meanwhile. */
@@ -145,7 +157,7 @@ async function findMissingTopic(view: ClusterView, { brokers, topic }: KafkaUnde
 function* findReplication(
   partitions: readonly NativePartitionState[],
   brokers: number,
-  { brokers: addresses, topic }: KafkaUnderTest,
+  kafka: KafkaUnderTest,
 ): Generator<Finding, void, void> {
   const replicas = Math.min(...partitions.map((partition) => partition.replicas.length));
   const leaderless = partitions.filter(({ leader }) => leader < 0).map(({ id }) => id);
@@ -167,7 +179,7 @@ function* findReplication(
     );
   }
   if (replicas === 1) {
-    const advice = `kafka-reassign-partitions.sh --bootstrap-server ${addresses} adds replicas; three of them are usual`;
+    const advice = `kafka-reassign-partitions.sh --bootstrap-server ${kafka.brokers} adds replicas; three of them are usual`;
     yield (brokers === 1 ? warning : bad)(
       "Replication",
       "partitions have one replica: what its broker loses is lost",
@@ -176,23 +188,20 @@ function* findReplication(
   } else if (behind.length === 0 && leaderless.length === 0) {
     yield good("Replication", `${replicas} replicas, all in sync`);
   }
-  const command = `kafka-configs.sh --bootstrap-server ${addresses} --describe --all --entity-type topics --entity-name ${topic}`;
-  yield unchecked("Topic settings", "min.insync.replicas, retention.ms and message.timestamp.type", command);
+  const says = "this client cannot see min.insync.replicas, retention.ms and message.timestamp.type";
+  yield unchecked("Topic settings", says, commandFor("Topic settings", kafka));
 }
 
 /** Kafka's numbers of operations. */
 const readOperation = 3;
 const writeOperation = 4;
 
-async function* findRights(view: ClusterView, { brokers, topic }: KafkaUnderTest): AsyncGenerator<Finding, void, void> {
+async function* findRights(view: ClusterView, kafka: KafkaUnderTest): AsyncGenerator<Finding, void, void> {
+  const { brokers, topic } = kafka;
   const described = await view.describeTopic(topic).catch(() => undefined);
   const allowed = described?.authorizedOperations;
   if (allowed === undefined || allowed.length === 0) {
-    yield unchecked(
-      "Rights",
-      "the brokers do not tell what this client may do",
-      `kafka-acls.sh --bootstrap-server ${brokers} --list --topic ${topic}`,
-    );
+    yield unchecked("Rights", "the brokers do not tell what this client may do", commandFor("Rights", kafka));
     return;
   }
   const grant = (operation: string): string =>
@@ -218,10 +227,11 @@ const clockSlackMs = 60_000;
 /** Whether records can be read, and what their times say of the clocks. */
 async function findRecords(
   { client }: ClusterView,
-  { topic }: KafkaUnderTest,
+  kafka: KafkaUnderTest,
   partitions: readonly number[],
 ): Promise<Finding> {
-  const advice = "run date -u here, and on each broker and service, and compare";
+  const { topic } = kafka;
+  const advice = commandFor("Clock", kafka);
   try {
     const marks = [...(await watermarksOf(client, topic, partitions))].filter(
       ([, { lowOffset, highOffset }]) => lowOffset < highOffset,

@@ -14,7 +14,7 @@ interface Range {
   readonly batchSize?: number | undefined;
 }
 
-const defaultBatchSize = 1_000;
+const defaultBatchSize = 250;
 /** How long one question for records may take. It parks a thread, and an end that was asked for waits for it. */
 const consumeTimeoutMs = 200;
 /** How long no broker may give out records of a range that has an end. */
