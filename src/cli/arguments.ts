@@ -115,7 +115,8 @@ export function readAction<Action extends string>(
 }
 
 function tooManyWords(maxWords: number): Error {
-  if (maxWords === 0) return wrongArgument("arguments", "options only", "a word without an option before it");
+  if (maxWords === 0)
+    return wrongArgument("arguments", "options only", "a word that belongs to no option; --help lists them");
   const words = maxWords === 1 ? "options and one word" : `options and ${maxWords} words`;
   return wrongArgument("arguments", words, "more words");
 }

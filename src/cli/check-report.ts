@@ -6,7 +6,7 @@ const reasons: Readonly<Record<UnknownReason, string>> = {
   silent: "it has had no record for 5 minutes; whoever adopts its spool closes it",
   dead: "dead, tail unknown",
   unrecorded: "it has no run record",
-  begin: "no run record from before the range",
+  begin: "its first record is later than the range begins; begin earlier with --since",
 };
 /** So many ranges of numbers stand in a line. */
 const maxShown = 10;
@@ -26,8 +26,8 @@ function titleOf(verdict: RangeReport["verdict"]): string {
   if (verdict.kind === "complete") return "Complete";
   if (verdict.kind === "incomplete") return `Incomplete: ${verdict.missing} missing, ${verdict.lost} declared lost`;
   return verdict.runs === 0
-    ? "Unknown: there is no run"
-    : `Unknown: ${verdict.runs} of the runs. If they are open, end the range some minutes ago`;
+    ? "Unknown: there is no run in the range. Give a longer one with --since, or check --runs-topic"
+    : `Unknown: ${verdict.runs} of the runs cannot be judged. If they are open, end the range before now: --until 10m`;
 }
 
 function lineOfRun(run: RunReport): string {

@@ -63,10 +63,16 @@ digits, with the frame of a Schema Registry or without one. Which of these it is
 
 async function decode({ file, json, reveal }: DecodeSettings, terminal: Terminal): Promise<Ending> {
   const input = file === undefined || file === "-" ? process.stdin : createReadStream(file);
-  const decoded = decodeBytes(await bytesOf(input));
-  if (decoded === undefined) {
+  if (input === process.stdin && process.stdin.isTTY)
     terminal.note(
-      "session-activity decode: these bytes are no event, no run record and no session context, raw, in base64 or in hexadecimal digits",
+      "Reading what you type or paste: end it with Ctrl-D. To read a file, name it: session-activity decode FILE",
+    );
+  const bytes = await bytesOf(input);
+  const decoded = decodeBytes(bytes);
+  if (decoded === undefined) {
+    const found = bytes.length === 0 ? "there are no bytes, and so" : "these bytes are";
+    terminal.note(
+      `session-activity decode: ${found} not an event, a run record or a session context. Give the value of a record without its key and headers, or the value of the header x-session-context: raw, in base64 or in hexadecimal digits`,
     );
     return "negative";
   }

@@ -75,7 +75,7 @@ function markRows({ contextVerified, contextProblem, markSignature }: SessionAct
 }
 
 /** Whoever made a signature may have written anything into it. `verified` above is what the service found. */
-const signatureHeading = "Signature, as it says itself: not checked here";
+const signatureHeading = "Signature, as the signature says; not checked here";
 
 const maxSignatureText = 256;
 

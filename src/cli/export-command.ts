@@ -129,7 +129,7 @@ async function runExport(settings: ExportOrder, terminal: Terminal, log: Trouble
 }
 
 function noteInterruption({ output }: ExportSettings, file: ExportFile | undefined, terminal: Terminal): void {
-  if (file !== undefined) terminal.note(`Cut off: the same command goes on with ${output}`);
+  if (file !== undefined) terminal.note(`Cut off: type the same command again, and it goes on with ${output}`);
 }
 
 /** What makes an export another one: all that was typed, but for where Kafka and the file are. */

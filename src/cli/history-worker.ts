@@ -1,4 +1,4 @@
-import { onTopOfEnvironment } from "../base/environment.js";
+import { onTopOfEnvironment, processEnvironment } from "../base/environment.js";
 import { errorCode, errorName } from "../base/errors.js";
 import { failureOf } from "../base/failure.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
@@ -26,7 +26,7 @@ import {
   type SessionActivityConsumerOptions,
   type SessionActivityItem,
 } from "../kafka/index.js";
-import { prometheusText } from "../telemetry/prometheus-text.js";
+import { prometheusText, targetInfoText } from "../telemetry/prometheus-text.js";
 import { workerInstruments } from "../telemetry/worker-instruments.js";
 import type { CliTrouble } from "./cli-troubles.js";
 import { type Compactor, type CompactorStats, startCompactor } from "./compactor.js";
@@ -35,6 +35,7 @@ import { type Health, startHealth } from "./health.js";
 import { type DatabaseStats, watchDatabase } from "./watched-database.js";
 import { type HistoryWorkerOptions, type WorkerSettings, workerFromEnv, workerTable } from "./worker-options.js";
 import { problemsOf, reasonToEnd, type WorkerProblem, watchForBlocks } from "./worker-problems.js";
+import { resourceOf } from "./worker-resource.js";
 
 /** What a worker has done, and how it is. Counts only. */
 export interface HistoryWorkerStats {
@@ -161,9 +162,9 @@ export function startHistoryWorker(options: HistoryWorkerOptions = {}): HistoryW
 
 function startHealthOf({ health }: WorkerSettings, stats: () => HistoryWorkerStats): Promise<Health | undefined> {
   const { port, host } = health;
-  return port === undefined
-    ? Promise.resolve(undefined)
-    : startHealth({ port, host }, stats, () => prometheusText(workerInstruments, stats()));
+  if (port === undefined) return Promise.resolve(undefined);
+  const target = targetInfoText(resourceOf(processEnvironment));
+  return startHealth({ port, host }, stats, () => target + prometheusText(workerInstruments, stats()));
 }
 
 /** Answers about health until the work has ended. If the endpoint cannot listen, the work ends, and that is the reason. */

@@ -34,9 +34,12 @@ export async function openReader(
       ending,
     );
   } catch (error) {
-    throw new Error(`${errorMessage(error)}. To find out why, run: session-activity doctor --brokers ${brokers}`, {
-      cause: error,
-    });
+    throw new Error(
+      `${errorMessage(error)}. To find out why, run: session-activity doctor --brokers ${brokers} --topic ${topic}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -113,11 +113,16 @@ async function show(settings: ShowSettings, terminal: Terminal, log: TroubleLog<
   const known = await readKnownHistory(settings, found.kind === "event" ? "event" : "session", settings.id);
   if (terminal.ending.aborted) return "interrupted";
   if (found.kind === "none" && known.isEmpty) {
-    terminal.note(`Nothing is known about ${settings.id}: a longer range, by --since and --until, may have it`);
+    terminal.note(
+      `Nothing was found about ${settings.id}. Look further back, for example with --since 7d, and check the id and --topic`,
+    );
     return "negative";
   }
   await (settings.json ? printJson(found.items, known, mask, settings, terminal) : print(found, known, mask, terminal));
-  if (found.isCut) terminal.note(`Only the first ${found.items.length} events are shown: see --since and --until`);
+  if (found.isCut)
+    terminal.note(
+      `Only the first ${found.items.length} events are shown: give a shorter range with --since and --until`,
+    );
   return "done";
 }
 

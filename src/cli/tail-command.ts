@@ -69,8 +69,8 @@ export const tailCommand: Command = {
   help: {
     usage: "--brokers HOST:PORT [options]",
     about: `Shows the events of a topic as they come, a line each: when the call began, how it ended, service and action, how long it
-took, what the session context says, and what makes it one to look at twice. Records that hold no event have a line, too. Partitions are read side by side, each in
-its order, so times may go back; --limit ends after the first lines in that order.`,
+took, what the session context says, and what is unusual about it. Records that hold no event have a line, too. Partitions are
+read side by side, each in its own order. So the time of a line may be before that of the line above.`,
     options: tailOptions,
     notes: readingNotes,
     examples: [

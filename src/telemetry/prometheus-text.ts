@@ -13,6 +13,11 @@ export function prometheusText<Stats>(instruments: readonly Instrument<Stats>[],
   return instruments.map((instrument) => familyOf(instrument, stats)).join("");
 }
 
+/** Which process the metrics come from, as the same exporter says it: one series, to be joined to the others. */
+export function targetInfoText(resource: MetricAttributes): string {
+  return `# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${labelsOf(resource)} 1\n`;
+}
+
 function familyOf<Stats>(instrument: Instrument<Stats>, stats: Stats): string {
   const { kind, description } = instrument;
   const points = instrument.read(stats);

@@ -74,12 +74,14 @@ describe("files", () => {
       exitCode: 4,
       lines: [
         "run-1 account-service dead: unknown, dead, tail unknown; 1 of 1-1",
-        "Unknown: 1 of the runs. If they are open, end the range some minutes ago (runs: 1, events: 1)",
+        "Unknown: 1 of the runs cannot be judged. If they are open, end the range before now: --until 10m (runs: 1, events: 1)",
       ],
     });
     expect(await run(["--files", fileOf("")])).toMatchObject({
       exitCode: 4,
-      lines: ["Unknown: there is no run (runs: 0, events: 0)"],
+      lines: [
+        "Unknown: there is no run in the range. Give a longer one with --since, or check --runs-topic (runs: 0, events: 0)",
+      ],
     });
     const missing = await run(["--files", "/no/such/file"]);
     expect(missing).toMatchObject({ exitCode: 1, stdout: "" });

@@ -62,7 +62,7 @@ describe("arguments", () => {
   });
 
   test.each([
-    [["word"], 0, "arguments must be options only, got a word without an option before it"],
+    [["word"], 0, "arguments must be options only, got a word that belongs to no option; --help lists them"],
     [["a", "b"], 1, "arguments must be options and one word, got more words"],
     [["--verified=no"], 0, "--verified must be given alone, or as =true or =false, got another value"],
     [["--all=true"], 0, "--all must be given without a value, got one"],

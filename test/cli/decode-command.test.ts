@@ -21,6 +21,13 @@ const event = Buffer.from(
     }),
   ),
 );
+function eventWith(markSignature: string): Uint8Array {
+  return toBinary(
+    SessionActivityEventSchema,
+    create(SessionActivityEventSchema, { eventId: "event-1", startedAt: timestampFromMs(1), markSignature }),
+  );
+}
+
 const guid = "89791762-2336-4186-9674-299b90a802e2";
 
 let file: string;
@@ -53,6 +60,23 @@ describe("decode", () => {
       event: { eventId: "event-1" },
       context: { userId: "user-1" },
     });
+  });
+
+  test("shows what a signature says of itself, escaped and cut, and that nobody checked it here", async () => {
+    const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const header = part({ alg: "EdDSA", kid: "gateway\u001b[2J" });
+    const signature = `${header}.${part({ aud: ["account", "b".repeat(1_000)], iat: 1_795_819_158, jti: "mark-1" })}.c2ln`;
+    writeFileSync(file, eventWith(signature));
+    const { stdout } = await runCommand("decode", file);
+    expect(stdout).toMatch(
+      /\nSignature, as the signature says; not checked here\n {2}key id \(kid\) {5}gateway\\u\{1b\}\[2J\n {2}audience \(aud\) {3}account, b{247}…\n {2}issued at \(iat\) {2}2026-11-27T\S+Z\n {2}id \(jti\) {9}mark-1\n/,
+    );
+    writeFileSync(file, eventWith("not a signature"));
+    expect((await runCommand("decode", file)).stdout).toContain(
+      "it cannot be read: it is not a signature of a gateway",
+    );
+    writeFileSync(file, event);
+    expect((await runCommand("decode", file)).stdout).not.toContain("not checked here");
   });
 
   test("takes a session context, and masks it", async () => {

@@ -297,7 +297,7 @@ describe("wrong arguments", () => {
       "a word",
       [...needed, "hunter2"],
       "arguments",
-      "arguments must be options only, got a word without an option before it",
+      "arguments must be options only, got a word that belongs to no option; --help lists them",
     ],
   ])("%s", (_name, args, option, message, code = "INVALID") => {
     const refusal = refusalOf(() => read(args));

@@ -179,7 +179,7 @@ describe("tail", { timeout: 60_000 }, () => {
     ],
     [["--verified=perhaps"], "--verified must be given alone, or as =true or =false, got another value"],
     [["--sinse", "1h"], "--sinse is unknown, did you mean --since?"],
-    [["word"], "arguments must be options only, got a word without an option before it"],
+    [["word"], "arguments must be options only, got a word that belongs to no option; --help lists them"],
   ])("refuses %j", (args, message) => {
     expect(refusalOf(() => readTailArguments(["--brokers", "k:1", ...args], {})).message).toContain(message);
   });
@@ -234,7 +234,7 @@ describe("show", { timeout: 60_000 }, () => {
   test("ends with 3 if nothing is known", async () => {
     const none = await runCommand("show", uuid, ...reading());
     expect(none).toMatchObject({ exitCode: 3, stdout: "" });
-    expect(none.stderr).toContain(`Nothing is known about ${uuid}`);
+    expect(none.stderr).toContain(`Nothing was found about ${uuid}`);
   });
 
   test("refuses to be typed without an id, or with a password", () => {

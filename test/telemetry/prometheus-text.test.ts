@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { pointsBy, single } from "../../src/telemetry/instrument.js";
-import { prometheusText } from "../../src/telemetry/prometheus-text.js";
+import { prometheusText, targetInfoText } from "../../src/telemetry/prometheus-text.js";
 
 const described = { name: "a.b", unit: "s", description: "one" };
 
@@ -23,5 +23,11 @@ it("escapes what would end a text or a line", () => {
   };
   expect(prometheusText([instrument], 0)).toBe(
     '# HELP a_b a"b\\\\c\\nd\n# TYPE a_b gauge\na_b{the_label="a\\"b\\\\c\\nd"} 1\n',
+  );
+});
+
+it("says which process it is, in one series", () => {
+  expect(targetInfoText({ "service.name": 'a"b', "service.instance.id": "pod-1" })).toBe(
+    '# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info{service_name="a\\"b",service_instance_id="pod-1"} 1\n',
   );
 });

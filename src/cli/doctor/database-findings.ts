@@ -18,7 +18,7 @@ export async function* findDatabase({ address, schema }: DatabaseUnderTest): Asy
   if (address.url === undefined) {
     yield unchecked(
       "Database",
-      "none is named",
+      "no database is named",
       "give --database, or SESSION_HISTORY_DATABASE, as the history worker has it",
     );
     return;

@@ -132,7 +132,7 @@ function findingOfTroubles(view: ClusterView): Finding {
   return bad(
     "Brokers",
     "none of them answered within 5 s",
-    "see the findings above; if there are none, check firewalls and security.protocol",
+    "see the findings above; if they are good, check firewalls, and SESSION_TRACKING_KAFKA_TLS and _SASL_MECHANISM",
   );
 }
 

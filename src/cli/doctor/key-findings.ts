@@ -20,7 +20,7 @@ export async function* findKeys(env: Environment, properties: KafkaProperties): 
   else if (signing === undefined) {
     yield unchecked(
       "Keys",
-      "the environment names none",
+      "the environment names no key",
       `set ${keyFile}, ${keysFile} or ${jwksUrl} as gateway and services have them`,
     );
   }

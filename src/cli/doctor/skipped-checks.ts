@@ -36,9 +36,9 @@ export function* skippedAfter(
   because: string,
   topics: KafkaTopics,
 ): Generator<Finding, void, void> {
-  const names = Object.keys(checks).filter((name): name is KafkaCheck => name in checks);
-  for (const check of names.slice(names.findIndex((name) => name === last) + 1)) {
-    yield unchecked(check, because, `run doctor again then; or: ${commandFor(check, topics)}`);
+  const begin = Object.keys(checks).indexOf(last) + 1;
+  for (const [check, command] of Object.entries(checks).slice(begin)) {
+    yield unchecked(check, because, `run doctor again then; or: ${command(topics)}`);
   }
 }
 
