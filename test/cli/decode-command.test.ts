@@ -94,7 +94,7 @@ describe("decode", () => {
       writeFileSync(file, content);
       const { exitCode, stdout, stderr } = await runCommand("decode", file);
       expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
-      expect(stderr).toContain("no event, no run record and no session context");
+      expect(stderr).toContain("not an event, a run record or a session context");
     },
   );
 

@@ -32,6 +32,7 @@ interface Findings {
   readonly good: readonly string[];
   readonly bad: readonly string[];
   readonly warning: readonly string[];
+  readonly unchecked: readonly string[];
 }
 
 async function findings(...args: readonly string[]): Promise<Findings> {
@@ -39,7 +40,7 @@ async function findings(...args: readonly string[]): Promise<Findings> {
   const found = lines.map((line): Shown => JSON.parse(line));
   const of = (kind: string): string[] =>
     found.filter((one) => one.kind === kind).map(({ subject, says }) => `${subject}: ${says}`);
-  return { exitCode, good: of("good"), bad: of("bad"), warning: of("warning") };
+  return { exitCode, good: of("good"), bad: of("bad"), warning: of("warning"), unchecked: of("unchecked") };
 }
 
 function logIn(user: string, password = broker.passwords[user] ?? ""): string[] {
@@ -52,9 +53,19 @@ function logIn(user: string, password = broker.passwords[user] ?? ""): string[] 
 
 describe("doctor", { timeout: 60_000 }, () => {
   test("tells a wrong password", async () => {
-    const { exitCode, bad } = await findings(...logIn("reader", "wrong"));
+    const { exitCode, bad, unchecked } = await findings(...logIn("reader", "wrong"));
     expect(exitCode).toBe(3);
     expect(bad).toEqual([expect.stringMatching(/^Login: Kafka refused it: .*SASL/)]);
+    const subjects = unchecked.map((one) => one.slice(0, one.indexOf(":")));
+    expect(subjects.slice(0, 7)).toEqual([
+      "Brokers",
+      "Topic",
+      "Replication",
+      "Topic settings",
+      "Rights",
+      "Clock",
+      "Runs",
+    ]);
   });
 
   test("tells a certificate that is not trusted", async () => {
