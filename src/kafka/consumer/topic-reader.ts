@@ -36,12 +36,14 @@ export interface TopicReader {
 }
 
 /**
- * What keeps memory low whatever the topic is like: of each partition no more is fetched ahead than one answer of a broker, and
- * of all together 4 MiB. When that is read, more is asked for at once: by its default, librdkafka would let a second pass.
+ * What keeps memory low whatever the topic is like: of each partition no more is fetched ahead than one answer of a broker, which
+ * is 256 KiB before it is unpacked or one larger batch, and of all together 4 MiB. When that is read, more is asked for at once:
+ * by its default, librdkafka would let a second pass.
  */
 const readingProperties = {
   "queued.max.messages.kbytes": 4_096,
   "fetch.queue.backoff.ms": 10,
+  "fetch.message.max.bytes": 262_144,
   "fetch.wait.max.ms": 100,
 };
 
