@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import { sumOf } from "../base/counts.js";
 import { createTroubleLog } from "../base/log.js";
 import { milliseconds, readOptions } from "../base/options.js";
 import type { UnverifiedReason } from "../contract/context-problem.js";
@@ -193,10 +194,6 @@ export function buildInterceptor(
       unrecordedContexts: recorder?.failures ?? 0,
     }),
   });
-}
-
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 const drainTable = { timeoutMs: milliseconds({ meaning: "How long to wait for open calls", byDefault: 0 }) };

@@ -3,6 +3,7 @@ import type {
   SessionActivityRun,
   SessionActivityRun_Counts,
 } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import { sumOf } from "../base/counts.js";
 import { countOf, intersect, type NumberRange, subtract } from "./number-ranges.js";
 import { NumberSet } from "./number-set.js";
 import type { LostNumbers, Numbers, RunCondition, RunReport, RunVerdict, UnknownReason } from "./run-report.js";
@@ -185,10 +186,6 @@ function withoutEventOf({ skipped, bypassed, leftEarly }: SessionActivityRun_Cou
     ["left_early", leftEarly],
   ] as const;
   return Object.fromEntries(all.filter(([, count]) => count > 0n).map(([reason, count]) => [reason, Number(count)]));
-}
-
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 interface Findings {
