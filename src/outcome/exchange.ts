@@ -137,8 +137,8 @@ class WatchedExchange implements Exchange {
   }
 
   lookAgain(): void {
-    const { closed, destroyed } = this.#outgoing;
-    if (closed || destroyed || this.#session?.destroyed === true) this.#closed();
+    // A session that ends closes its streams in the same turn, so that asking the stream is enough.
+    if (this.#outgoing.closed) this.#closed();
   }
 
   /** HTTP/1.1: `close` comes after `finish`, or instead of it. */
