@@ -1,8 +1,9 @@
 import type { TroubleLog } from "../../base/log.js";
 import { bridgeClientLog } from "../client/client-log.js";
-import { connectWithoutBroker } from "../client/connect.js";
+import { connectWithoutBroker, disconnectConsumer } from "../client/connect.js";
 import { loadKafkaClient, type NativeConsumer, type NativeProperties } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
+
 import { createTokenKeeper } from "../client/token-keeper.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
@@ -41,9 +42,7 @@ export async function createBystander(
     client,
     async close() {
       tokens.stop();
-      await new Promise<void>((resolve) => {
-        client.disconnect(() => resolve());
-      });
+      await disconnectConsumer(client);
     },
   };
 }

@@ -3,7 +3,8 @@ import { errorMessage } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "../client/client-log.js";
-import { connectWithoutBroker } from "../client/connect.js";
+import { connectWithoutBroker, disconnectConsumer } from "../client/connect.js";
+
 import {
   asNativeError,
   type KafkaClient,
@@ -196,10 +197,7 @@ export class GroupMember {
     this.#end();
     await this.#polling;
     this.#tokens.stop();
-    await new Promise<void>((resolve) => {
-      if (this.#consumer.isConnected()) this.#consumer.disconnect(() => resolve());
-      else resolve();
-    });
+    if (this.#consumer.isConnected()) await disconnectConsumer(this.#consumer);
   }
 
   #commit(): Promise<void> {
