@@ -95,6 +95,9 @@ export type SessionActivityInterceptor = Interceptor & {
  * Put it first: an interceptor before it that changes the outcome is not seen. Options given to a single service in
  * `router.service(…, { interceptors })` replace those of the router, so name it there, too.
  *
+ * It writes no run records, so that no reader can tell whether the last events are there. The `interceptor` of
+ * `startSessionTracking` is the same one, and has its run recorded.
+ *
  * Throws a TypeError if an option is wrong. On calls it never throws and never waits.
  */
 export function createSessionActivityInterceptor(
