@@ -194,10 +194,16 @@ export class ProducerLink<Note> {
   }
 
   #flushSlice(): Promise<void> {
+    return this.#holdingThread((done) => this.#producer.flush(flushSliceMs, done));
+  }
+
+  /** Does nothing if there is nothing left to deliver when its turn comes: then the producer may have been stopped. */
+  #holdingThread(work: (done: () => void) => unknown): Promise<void> {
     return holdingThread(
       () =>
         new Promise((resolve) => {
-          this.#producer.flush(flushSliceMs, () => resolve());
+          if (this.#inFlight > 0) work(resolve);
+          else resolve();
         }),
     );
   }
@@ -219,12 +225,7 @@ export class ProducerLink<Note> {
   }
 
   #askForCluster(): Promise<void> {
-    return holdingThread(
-      () =>
-        new Promise((resolve) => {
-          this.#producer.getMetadata({ timeout: hurryTimeoutMs }, () => resolve());
-        }),
-    );
+    return this.#holdingThread((done) => this.#producer.getMetadata({ timeout: hurryTimeoutMs }, done));
   }
 
   async #disconnect(): Promise<void> {
