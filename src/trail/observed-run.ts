@@ -22,6 +22,8 @@ const silenceMs = 5 * 60_000;
 const maxRanges = 1_000;
 /** Of a record that a stranger may have written. There are fewer reasons. */
 const maxReasons = 32;
+/** The reason of losses whose own is one too many. */
+const otherReasons = "other";
 
 /** The numbers that are checked. */
 interface Window {
@@ -131,7 +133,8 @@ export class ObservedRun {
     if (sumOf(found) > sumOf(this.#withoutEvent)) this.#withoutEvent = found;
   }
 
-  #addLoss(sequence: number, reason: string): void {
+  #addLoss(sequence: number, said: string): void {
+    const reason = this.#lost.has(said) || this.#lost.size < maxReasons ? said : otherReasons;
     let lost = this.#lost.get(reason);
     if (lost === undefined) {
       lost = new NumberSet();
