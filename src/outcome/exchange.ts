@@ -44,7 +44,7 @@ export interface Exchange {
   reached: boolean;
   /** Calls the listener at each change of the state, and now if it has changed before. There is room for one. */
   onChange(listener: () => void): void;
-  /** Looks for an end that no event told. Node does not close a stream that was reset with NO_ERROR and whose request nobody reads. */
+  /** Looks for an end that no event told: Node emits none if a stream is reset with NO_ERROR and nobody reads its request. */
   lookAgain(): void;
 }
 
