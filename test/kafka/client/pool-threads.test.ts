@@ -75,10 +75,10 @@ async function startDoor(): Promise<Door> {
 
 const silence = (): Promise<void> => new Promise(() => {});
 
-/** How long the process waits at most for a thread of the pool until the work is done. */
-async function longestWait(work: Promise<unknown>): Promise<number> {
+/** How long the process waits at most for a thread of the pool until the promise settles. */
+async function longestWait(promise: Promise<unknown>): Promise<number> {
   let isDone = false;
-  void work.finally(() => {
+  void promise.finally(() => {
     isDone = true;
   });
   let longest = 0;
