@@ -1,10 +1,12 @@
 import { withFailure } from "../base/failure.js";
 import { describe, optionError } from "../base/option-error.js";
+import { cursorOf, type Place, readCursor } from "./cursor.js";
 import type { SignalDatabase } from "./database.js";
 import { classified } from "./database-failure.js";
 import { conditionsOf } from "./queries.js";
+import { activityCells, cellOf, msOf, optionalCell } from "./row-cells.js";
 import { schemaVersion } from "./schema.js";
-import { previousValueOf } from "./sql/change-columns.js";
+import { microsOf, previousValueOf } from "./sql/change-columns.js";
 import { type Ask, createAsk, type Row } from "./statement.js";
 import { idOf, nameOf } from "./stored-text.js";
 
@@ -150,11 +152,9 @@ async function checkVersion(ask: Ask, schema: string): Promise<void> {
 
 type Query = [statement: string, values: unknown[]];
 
-const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
-
 /** The columns of an activity `a`, as texts: what clients make of other types differs. */
-const activityColumns = `a.event_id, a.session_id, ${micros("a.started_at")} as started_micros,
-  ${micros("a.completed_at")} as completed_micros, a.service, a.action, a.procedure, a.status,
+const activityColumns = `a.event_id, a.session_id, ${microsOf("a.started_at")} as started_micros,
+  ${microsOf("a.completed_at")} as completed_micros, a.service, a.action, a.procedure, a.status,
   a.status_inferred::text as status_inferred, a.verified::text as verified, a.context_problem`;
 
 const replayedColumn = (schema: string): string =>
@@ -281,48 +281,36 @@ async function namesIn(ask: Ask, table: string, column: string, condition: strin
 
 async function extentOf(ask: Ask, schema: string): Promise<HistoryExtent> {
   const end = (order: string): string =>
-    `(select ${micros("a.started_at")} from ${schema}.activity a order by a.started_at ${order}, a.event_id ${order} limit 1)`;
+    `(select ${microsOf("a.started_at")} from ${schema}.activity a order by a.started_at ${order}, a.event_id ${order} limit 1)`;
   const statuses = await namesIn(ask, `${schema}.activity`, "status", "true", maxStatuses);
   const [row] = await ask(
     `select ${end("asc")} as oldest, ${end("desc")} as newest,
-      case when isfinite(s.closed_through) then ${micros("nullif(s.closed_through, '-infinity')")} end as closed
+      case when isfinite(s.closed_through) then ${microsOf("nullif(s.closed_through, '-infinity')")} end as closed
       from ${schema}.state s`,
     [],
   );
   const ms = (column: string): number | undefined => {
-    const text = row && cellOf(row, column);
+    const text = row && optionalCell(row, column);
     return text === undefined ? undefined : msOf(text);
   };
   return { compactedThroughMs: ms("closed"), oldestMs: ms("oldest"), newestMs: ms("newest"), statuses };
 }
 
 function activityOf(row: Row): FoundActivity {
-  const cell = (column: string): string => String(row[column]);
+  const startedMicros = cellOf(row, "started_micros");
+  const activity = activityCells(row);
   return {
-    eventId: cell("event_id"),
-    sessionId: cell("session_id"),
-    startedAtMs: msOf(cell("started_micros")),
-    completedAtMs: msOf(cell("completed_micros")),
-    service: cell("service"),
-    action: cell("action"),
-    procedure: cell("procedure"),
-    status: cell("status"),
-    statusInferred: cell("status_inferred") === "true",
-    verified: cell("verified") === "true",
-    contextProblem: cell("context_problem"),
-    replayed: cell("replayed") === "true",
-    lateReason: cellOf(row, "late_reason"),
+    ...activity,
+    startedAtMs: msOf(startedMicros),
+    completedAtMs: msOf(cellOf(row, "completed_micros")),
+    contextProblem: cellOf(row, "context_problem"),
+    replayed: cellOf(row, "replayed") === "true",
+    lateReason: optionalCell(row, "late_reason"),
     changes: triplesOf(row["changes"]).map(([signal, value, previousValue]) => ({ signal, value, previousValue })),
-    notCounted: cellOf(row, "not_counted"),
+    notCounted: optionalCell(row, "not_counted"),
     offered: triplesOf(row["offered"]).map(([signal, value, heldValue]) => ({ signal, value, heldValue })),
-    cursor: JSON.stringify([cell("started_micros"), cell("event_id")]),
+    cursor: cursorOf(startedMicros, activity.eventId),
   };
-}
-
-/** All columns are texts, or null. */
-function cellOf(row: Row, column: string): string | undefined {
-  const value = row[column];
-  return typeof value === "string" ? value : undefined;
 }
 
 /** A signal, its value, and the value before that. */
@@ -334,33 +322,20 @@ function triplesOf(json: unknown): [signal: string, value: string, before: strin
 
 function changeOf(row: Row): FoundChange {
   return {
-    signal: String(row["signal"]),
-    value: String(row["value"]),
-    previousValue: cellOf(row, "previous_value"),
+    signal: cellOf(row, "signal"),
+    value: cellOf(row, "value"),
+    previousValue: optionalCell(row, "previous_value"),
   };
-}
-
-function msOf(microseconds: string): number {
-  return Math.floor(Number(microseconds) / 1_000);
 }
 
 function isoOf(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function placeOf(cursor: string | undefined): readonly [string, string] | undefined {
+function placeOf(cursor: string | undefined): Place | undefined {
   if (cursor === undefined) return undefined;
-  const parts: unknown = readJson(cursor);
-  const [at, eventId]: unknown[] = Array.isArray(parts) ? parts : [];
-  if (typeof at === "string" && /^-?\d{1,17}$/.test(at) && typeof eventId === "string") return [at, eventId];
+  const place = readCursor(cursor, 2);
+  if (place !== undefined) return place;
   const details = { option: "before", expected: "the cursor of an activity", received: describe(cursor) };
   throw optionError("ERR_OPTION_INVALID", `before must be ${details.expected}, got ${details.received}`, details);
-}
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -68,8 +68,9 @@ export interface SignalHistoryOptions {
    */
   latenessMs?: number | undefined;
   /**
-   * How much the table `set_aside` may hold, in bytes. While it holds that much, `setAside` keeps nothing more, and answers with
-   * `full`: what was kept first stays until somebody has looked at it. All processes of a history should agree on it.
+   * How much each of the tables `set_aside` and `late_activity` may hold, in bytes. While `set_aside` holds that much, `setAside`
+   * keeps nothing more, and answers with `full`. While `late_activity` does, events that come too late are counted as `lateFull`,
+   * and not kept. What was kept first stays until somebody has looked at it. All processes of a history should agree on it.
    *
    * @default 268_435_456
    */
@@ -162,7 +163,7 @@ export const historyTable: OptionsOf<GivenSettings> = {
     variable: "LATENESS_MS",
   }),
   maxSetAsideBytes: wholeNumber({
-    meaning: "How much the table of what was set aside may hold",
+    meaning: "How much each of the tables `set_aside` and `late_activity` may hold",
     unit: "bytes",
     byDefault: 256 * 1024 * 1024,
     min: 0,

@@ -3,6 +3,7 @@ export const historyTroubles = [
   "event_late",
   "event_conflicting",
   "event_ahead",
+  "late_full",
   "event_error",
   "event_invalid",
   "signal_ambiguous",

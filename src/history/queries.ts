@@ -1,4 +1,6 @@
 import { type Option, type OptionsOf, readOptions, text, wholeNumber } from "../base/options.js";
+import { cursorOf, type Place, readCursor } from "./cursor.js";
+import { activityCells, cellOf, msOf, optionalCell } from "./row-cells.js";
 import { changeColumns } from "./sql/change-columns.js";
 import type { Ask, Row } from "./statement.js";
 import { idOf, nameOf } from "./stored-text.js";
@@ -71,13 +73,10 @@ export interface SignalQueries {
   triggeredBy(eventId: string): Promise<SignalChange[]>;
 }
 
-/** A place among all changes. */
-type Cursor = readonly [micros: string, eventId: string, signal: string];
-
-const cursorOption: Option<Cursor | undefined> = {
+const cursorOption: Option<Place | undefined> = {
   meaning: "Only what comes after the change with this `cursor`",
   expects: "the cursor of a change",
-  read: (value) => (typeof value === "string" ? readCursor(value) : undefined),
+  read: (value) => (typeof value === "string" ? readCursor(value, 3) : undefined),
 };
 
 /** How many a page has at most. */
@@ -89,7 +88,7 @@ export const limitOption: Option<number> = wholeNumber({
 });
 
 /** The options of a page. */
-const pageTable: OptionsOf<{ readonly after: Cursor | undefined; readonly limit: number }> = {
+const pageTable: OptionsOf<{ readonly after: Place | undefined; readonly limit: number }> = {
   after: cursorOption,
   limit: limitOption,
 };
@@ -98,7 +97,7 @@ const pageTable: OptionsOf<{ readonly after: Cursor | undefined; readonly limit:
 const changesTable: OptionsOf<{
   readonly since: Date | undefined;
   readonly signal: string | undefined;
-  readonly after: Cursor | undefined;
+  readonly after: Place | undefined;
   readonly limit: number;
 }> = {
   since: {
@@ -199,42 +198,20 @@ function compareIds(a: SignalChange, b: SignalChange): number {
 }
 
 function changeOf(row: Row): SignalChange {
-  const cell = (column: string): string => String(row[column]);
+  const startedMicros = cellOf(row, "started_micros");
+  const signal = cellOf(row, "signal");
+  const activity = activityCells(row);
   return {
-    sessionId: cell("session_id"),
-    signal: cell("signal"),
-    value: cell("value"),
-    previousValue: row["previous_value"] === null ? undefined : cell("previous_value"),
-    startedAt: dateOf(cell("started_micros")),
-    completedAt: dateOf(cell("completed_micros")),
-    eventId: cell("event_id"),
-    service: cell("service"),
-    action: cell("action"),
-    procedure: cell("procedure"),
-    status: cell("status"),
-    statusInferred: cell("status_inferred") === "true",
-    verified: cell("verified") === "true",
-    cursor: JSON.stringify([cell("started_micros"), cell("event_id"), cell("signal")]),
+    ...activity,
+    signal,
+    value: cellOf(row, "value"),
+    previousValue: optionalCell(row, "previous_value"),
+    startedAt: new Date(msOf(startedMicros)),
+    completedAt: new Date(msOf(cellOf(row, "completed_micros"))),
+    cursor: cursorOf(startedMicros, activity.eventId, signal),
   };
 }
 
 function isMoment(value: unknown): value is Date {
   return value instanceof Date && !Number.isNaN(value.getTime());
-}
-
-function dateOf(micros: string): Date {
-  return new Date(Math.floor(Number(micros) / 1_000));
-}
-
-function readCursor(cursor: string): Cursor | undefined {
-  try {
-    const parts: unknown = JSON.parse(cursor);
-    const [micros, eventId, signal] = Array.isArray(parts) ? parts.map(String) : [];
-    if (micros !== undefined && /^-?\d{1,17}$/.test(micros) && eventId !== undefined && signal !== undefined) {
-      return [micros, eventId, signal];
-    }
-  } catch {
-    // No JSON, no cursor.
-  }
-  return undefined;
 }

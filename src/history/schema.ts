@@ -1,9 +1,14 @@
 import { compactByRunsFunction, compactFunction } from "./sql/compact.js";
 import { forgetFunction, forgetSliceFunction } from "./sql/forget.js";
+import { countLate } from "./sql/late.js";
 import { recordAndTellFunction, recordFunction } from "./sql/record.js";
 import { searchColumns, uncountedColumns } from "./sql/search.js";
 import { boundedSetAsideFunction, countSetAside, setAsideFunction } from "./sql/set-aside.js";
 import { furtherTables, tables } from "./sql/tables.js";
+
+/** What recording takes of an activity since version 5, and since version 6. */
+const searched = { flags: ["status_inferred"], untold: { mark_hash: "text", context_problem: "text" } } as const;
+const explained = { ...searched, untold: { ...searched.untold, not_counted: "text", offered: "jsonb" } } as const;
 
 /**
  * The migrations in their order: each brings the schema to its place in the list, counted from 1. One that was released never
@@ -13,13 +18,13 @@ import { furtherTables, tables } from "./sql/tables.js";
 const migrations: readonly ((schema: string) => string)[] = [
   (schema) => [tables(schema), recordFunction(schema), compactFunction(schema), forgetFunction(schema)].join("\n"),
   // Recording answers with the changes. The function of version 1 stays for processes that still run it.
-  (schema) => recordAndTellFunction(schema, 2, []),
+  (schema) => recordAndTellFunction(schema, { version: 2 }),
   // Changes say whether their status is inferred, no work grows with the past of one session, and what cannot be recorded
   // is set aside. What version 2 runs goes on, and its forget erases what is new as well.
   (schema) =>
     [
       furtherTables(schema),
-      recordAndTellFunction(schema, 3, ["status_inferred"]),
+      recordAndTellFunction(schema, { version: 3, flags: ["status_inferred"] }),
       compactByRunsFunction(schema),
       forgetSliceFunction(schema),
       setAsideFunction(schema),
@@ -27,22 +32,12 @@ const migrations: readonly ((schema: string) => string)[] = [
   // What was set aside has a bound. It is counted also for processes of version 3, which do not know the bound.
   (schema) => [countSetAside(schema), boundedSetAsideFunction(schema)].join("\n"),
   // Activities can be searched, and those with one signature are told. What version 4 runs goes on, without the new columns.
-  (schema) =>
-    [
-      searchColumns(schema),
-      recordAndTellFunction(schema, 5, ["status_inferred"], { mark_hash: "text", context_problem: "text" }),
-    ].join("\n"),
+  (schema) => [searchColumns(schema), recordAndTellFunction(schema, { version: 5, ...searched })].join("\n"),
   // An activity that does not count says why, and what it came with. What version 5 runs goes on, without the new columns.
+  (schema) => [uncountedColumns(schema), recordAndTellFunction(schema, { version: 6, ...explained })].join("\n"),
+  // Late activities have a bound, too. They are counted also for processes of version 6, which do not know the bound.
   (schema) =>
-    [
-      uncountedColumns(schema),
-      recordAndTellFunction(schema, 6, ["status_inferred"], {
-        mark_hash: "text",
-        context_problem: "text",
-        not_counted: "text",
-        offered: "jsonb",
-      }),
-    ].join("\n"),
+    [countLate(schema), recordAndTellFunction(schema, { version: 7, ...explained, boundsLate: true })].join("\n"),
 ];
 
 /** The version that this package works with. */

@@ -9,6 +9,7 @@ import { classifyFailure } from "./database-failure.js";
 import type { HistorySettings } from "./history-options.js";
 import { limitOption, type SignalChange, type SignalPageQuery } from "./queries.js";
 import { activityOf } from "./recorded-activity.js";
+import { cellOf } from "./row-cells.js";
 import type { Ask } from "./statement.js";
 import { idOf } from "./stored-text.js";
 
@@ -118,7 +119,7 @@ export function createSetAsideTable(
       from ${schema}.set_aside s where s.id > $1::bigint order by s.id limit ${limit}`;
     const rows = await ask(statement, [after]);
     return rows.map((row) => {
-      const cell = (column: string): string => String(row[column]);
+      const cell = (column: string): string => cellOf(row, column);
       return {
         eventId: cell("event_id") === "" ? undefined : cell("event_id"),
         topic: cell("topic"),

@@ -39,6 +39,8 @@ export interface SignalHistoryStats {
   readonly duplicates: number;
   /** Events set aside, by reason. */
   readonly late: Readonly<Partial<Record<LateReason, number>>>;
+  /** Of these, the events that were not kept, since that table is full. */
+  readonly lateFull: number;
   /** Events of sessions or users that were forgotten. */
   readonly forgotten: number;
   /** Events recorded that say a signal twice, with different values. */
@@ -112,6 +114,18 @@ export interface SignalHistory extends SignalQueries {
   close(): Promise<void>;
 }
 
+/** What recording answers with. */
+const storedColumns = [
+  "recorded",
+  "changed",
+  "duplicate",
+  "forgotten",
+  "late",
+  "conflicting",
+  "ahead",
+  "late_full",
+  "changes",
+];
 /** So many at once: enough to be fast, few enough for PostgreSQL's table of locks with eight writers. */
 const batchSize = 500;
 const uniqueViolation = "23505";
@@ -137,6 +151,7 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
     recorded: 0,
     changed: 0,
     duplicates: 0,
+    lateFull: 0,
     forgotten: 0,
     ambiguous: 0,
     leftOut: 0,
@@ -175,10 +190,10 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
 
   async function store(activities: readonly Activity[]): Promise<Row> {
     // As texts: what clients make of numbers and JSON differs, and is for their users to set.
-    const columns = ["recorded", "changed", "duplicate", "forgotten", "late", "conflicting", "ahead", "changes"];
-    const statement = `select ${columns.map((name) => `r.${name}::text as ${name}`).join(", ")}
-      from ${schema}.record_activities_6($1::text::jsonb, $2) r`;
-    const values = [JSON.stringify(activities), tombstones?.keyId ?? null];
+    const { maxSetAsideBytes } = settings;
+    const statement = `select ${storedColumns.map((name) => `r.${name}::text as ${name}`).join(", ")}
+      from ${schema}.record_activities_7($1::text::jsonb, $2, $3::text::bigint) r`;
+    const values = [JSON.stringify(activities), tombstones?.keyId ?? null, String(maxSetAsideBytes)];
     const rows = await ask(statement, values).catch((error: unknown) => {
       if (errorCode(error) !== uniqueViolation) throw error;
       // An event with the same id came at the same time in another session: by now it is known.
@@ -202,6 +217,17 @@ export function createSignalHistory(options: SignalHistoryOptions = {}): SignalH
         `events could not be placed: they are in ${schema}.late_activity`,
       );
     }
+    countLateFull(Number(stored["late_full"]));
+  }
+
+  function countLateFull(events: number): void {
+    if (events === 0) return;
+    counts.lateFull += events;
+    log.error(
+      "late_full",
+      { events },
+      `${schema}.late_activity is full: events that come too late are not kept until it has room; delete what you have looked at, or raise maxSetAsideBytes`,
+    );
   }
 
   async function setAside(record: RecordToSetAside, reason: string): Promise<SetAsideOutcome> {

@@ -12,7 +12,8 @@ import {
   isGrpc,
   trailerCode,
 } from "./caller.js";
-import { judgeAnswer, judgeLeaving } from "./leaving.js";
+import { guessOf } from "./connection-timing.js";
+import { cancelCode, judgeAnswer, judgeLeaving } from "./leaving.js";
 import { loopDelay } from "./loop-delay.js";
 import { isAbortError, isDeadline, isPeerGone, isWriteToGonePeer } from "./peer.js";
 
@@ -139,15 +140,16 @@ class SignalWatch implements CallerWatch {
 
   #left(at: number = performance.now()): void {
     const timeoutMs = readTimeoutMs(this.#call.header);
-    const isReset = isReset8(this.#call.signal.reason);
+    const isReset = isCancelReset(this.#call.signal.reason);
     const { code, inferred } = judgeLeaving({
       timeoutMs,
       elapsedMs: at - this.#startedAt,
       way: isReset ? "reset" : "unknown",
-      resetCode: isReset ? 8 : undefined,
+      resetCode: isReset ? cancelCode : undefined,
       isConnectEs: false,
       lostMs: 0,
-      lostErrorMs: guessOf(timeoutMs),
+      // Nothing tells whether the connection is new.
+      lostErrorMs: timeoutMs === undefined ? 0 : guessOf(timeoutMs),
       isLostGuessed: false,
       loopDelayMs: this.#loopDelay(at, timeoutMs),
     });
@@ -169,12 +171,7 @@ class SignalWatch implements CallerWatch {
   }
 }
 
-/** Connect makes CANCELED of a reset with the code 8 only. */
-function isReset8(reason: unknown): boolean {
+/** Connect makes CANCELED of a reset with this code only. */
+function isCancelReset(reason: unknown): boolean {
   return reason instanceof ConnectError && reason.code === Code.Canceled;
-}
-
-/** Nothing tells whether the connection is new. */
-function guessOf(timeoutMs: number | undefined): number {
-  return timeoutMs === undefined ? 0 : Math.min(Math.max(25, timeoutMs / 10), 250);
 }

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { type ActivityStatus, statusName, unsettled } from "../contract/status.js";
+import { type ActivityStatus, codeOk, statusName, unsettled } from "../contract/status.js";
 import type { CallerEvents } from "./caller.js";
 
 /** How a call ended. */
@@ -64,7 +64,7 @@ class Latch implements CompletionLatch {
   }
 
   handlerFinished(): void {
-    this.#setHandler(0, false);
+    this.#setHandler(codeOk, false);
   }
 
   handlerThrew(code: number, stopped: boolean): void {

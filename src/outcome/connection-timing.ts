@@ -91,7 +91,7 @@ export function lostTimeOf(arrival: Arrival, now: number): LostTime {
   const rttMs = connection?.rttMs;
   if (!isEarly) return nothingLost(rttMs);
   const hiddenMs = 2 * loopDelayMs;
-  const guess = Math.min(Math.max(25, timeoutMs / 10), 250);
+  const guess = guessOf(timeoutMs);
   if (connection === undefined) return guessed(guess + hiddenMs, guess + hiddenMs);
   if (at - connection.readyAt > firstFlightMs + (rttMs ?? 0) / 2 + loopDelayMs) return nothingLost(rttMs);
   const seen = at - connection.acceptedAt;
@@ -102,6 +102,11 @@ export function lostTimeOf(arrival: Arrival, now: number): LostTime {
   }
   const lostMs = Math.min(maxLostMs, seen + rttMs);
   return { lostMs, lostErrorMs: 5 + lostMs / 10 + hiddenMs, isLostGuessed: false, rttMs };
+}
+
+/** How much of a deadline a new connection may have taken, if nothing tells. In milliseconds. */
+export function guessOf(timeoutMs: number): number {
+  return Math.min(Math.max(25, timeoutMs / 10), 250);
 }
 
 function nothingLost(rttMs: number | undefined): LostTime {

@@ -44,7 +44,7 @@ export interface Exchange {
   reached: boolean;
   /** Calls the listener at each change of the state, and now if it has changed before. There is room for one. */
   onChange(listener: () => void): void;
-  /** Looks for an end that no event told. Node does not close a stream that was reset with NO_ERROR and whose request nobody reads. */
+  /** Looks for an end that no event told: Node emits none if a stream is reset with NO_ERROR and nobody reads its request. */
   lookAgain(): void;
 }
 
@@ -137,8 +137,8 @@ class WatchedExchange implements Exchange {
   }
 
   lookAgain(): void {
-    const { closed, destroyed } = this.#outgoing;
-    if (closed || destroyed || this.#session?.destroyed === true) this.#closed();
+    // A session that ends closes its streams in the same turn, so that asking the stream is enough.
+    if (this.#outgoing.closed) this.#closed();
   }
 
   /** HTTP/1.1: `close` comes after `finish`, or instead of it. */

@@ -38,7 +38,7 @@ export interface Verdict {
 }
 
 /** A reset with which connect-node cancels. For its deadline, and for everything else, it sends 2. */
-const cancelCode = 8;
+export const cancelCode = 8;
 const noErrorCode = 0;
 const internalErrorCode = 2;
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import { sumOf } from "../base/counts.js";
 import { createTroubleLog } from "../base/log.js";
 import { milliseconds, readOptions } from "../base/options.js";
 import type { UnverifiedReason } from "../contract/context-problem.js";
@@ -93,6 +94,9 @@ export type SessionActivityInterceptor = Interceptor & {
  *
  * Put it first: an interceptor before it that changes the outcome is not seen. Options given to a single service in
  * `router.service(…, { interceptors })` replace those of the router, so name it there, too.
+ *
+ * It writes no run records, so that no reader can tell whether the last events are there. The `interceptor` of
+ * `startSessionTracking` is the same one, and has its run recorded.
  *
  * Throws a TypeError if an option is wrong. On calls it never throws and never waits.
  */
@@ -193,10 +197,6 @@ export function buildInterceptor(
       unrecordedContexts: recorder?.failures ?? 0,
     }),
   });
-}
-
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 const drainTable = { timeoutMs: milliseconds({ meaning: "How long to wait for open calls", byDefault: 0 }) };

@@ -1,3 +1,4 @@
+import { sumOf } from "../base/counts.js";
 import { errorMessage } from "../base/errors.js";
 import { createTroubleLog, type TroubleLog } from "../base/log.js";
 import { resolvesWithin } from "../base/timing.js";
@@ -186,7 +187,7 @@ export class SpoolingPublisher implements DurablePublisher {
   }
 
   stats(): PublisherStats {
-    const dropped = Object.values(this.#dropped).reduce((sum, count) => sum + count, 0);
+    const dropped = sumOf(this.#dropped);
     const queued = this.#offered - this.#delivered - dropped;
     return { offered: this.#offered, delivered: this.#delivered, dropped: { ...this.#dropped }, queued };
   }

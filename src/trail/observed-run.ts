@@ -3,6 +3,7 @@ import type {
   SessionActivityRun,
   SessionActivityRun_Counts,
 } from "../../gen/sessionactivity/v1/session_activity_run_pb.js";
+import { sumOf } from "../base/counts.js";
 import { countOf, intersect, type NumberRange, subtract } from "./number-ranges.js";
 import { NumberSet } from "./number-set.js";
 import type { LostNumbers, Numbers, RunCondition, RunReport, RunVerdict, UnknownReason } from "./run-report.js";
@@ -21,6 +22,8 @@ const silenceMs = 5 * 60_000;
 const maxRanges = 1_000;
 /** Of a record that a stranger may have written. There are fewer reasons. */
 const maxReasons = 32;
+/** The reason of losses whose own is one too many. */
+const otherReasons = "other";
 
 /** The numbers that are checked. */
 interface Window {
@@ -130,7 +133,8 @@ export class ObservedRun {
     if (sumOf(found) > sumOf(this.#withoutEvent)) this.#withoutEvent = found;
   }
 
-  #addLoss(sequence: number, reason: string): void {
+  #addLoss(sequence: number, said: string): void {
+    const reason = this.#lost.has(said) || this.#lost.size < maxReasons ? said : otherReasons;
     let lost = this.#lost.get(reason);
     if (lost === undefined) {
       lost = new NumberSet();
@@ -185,10 +189,6 @@ function withoutEventOf({ skipped, bypassed, leftEarly }: SessionActivityRun_Cou
     ["left_early", leftEarly],
   ] as const;
   return Object.fromEntries(all.filter(([, count]) => count > 0n).map(([reason, count]) => [reason, Number(count)]));
-}
-
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 interface Findings {

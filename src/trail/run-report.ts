@@ -9,7 +9,7 @@ export interface Numbers {
 
 /** Numbers that a run record declares lost. */
 export interface LostNumbers extends Numbers {
-  /** For example `queue_full`, see `LossReason`. */
+  /** For example `queue_full`, see `LossReason`. `other` stands for all that come after 32 different ones. */
   readonly reason: string;
 }
 

@@ -1,4 +1,5 @@
-// The cells of the dead-letter topic. They stand apart: clients that close while their answers are garbled hold up those after them.
+// The cells of the dead-letter topic. When the last ones run, consumers of the first ones are still leaving, and their brokers are
+// gone. If these held threads of Node's pool, nothing could be closed any more.
 import { expect } from "vitest";
 import type { ConsumerStats } from "../../src/kafka/index.js";
 import { write, writeEvents } from "../kafka/consumer/consumer-fixtures.js";

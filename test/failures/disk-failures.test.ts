@@ -1,18 +1,22 @@
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ClassicLevel } from "classic-level";
 import { expect, onTestFinished } from "vitest";
 import { createTroubleLog } from "../../src/base/log.js";
 import type { HistoryWorker } from "../../src/cli/index.js";
 import { openSignalDatabase } from "../../src/history/index.js";
-import { createEventRecord } from "../../src/publishing/event-record.js";
 import { SpoolingPublisher } from "../../src/spool/durable-publisher.js";
-import { createDurablePublisher, type DurablePublisher } from "../../src/spool/index.js";
 import { durableSettings } from "../../src/spool/spool-options.js";
 import type { SpoolOperation } from "../../src/spool/spool-store.js";
 import { startWorker } from "../cli/cli-fixtures.js";
 import { MemoryStore } from "../spool/memory-store.js";
-import { CallMaker, TestPublisher, temporaryFolder } from "../spool/spool-fixtures.js";
+import {
+  CallMaker,
+  changeOneByte,
+  makeCall,
+  openSpool,
+  TestPublisher,
+  temporaryFolder,
+} from "../spool/spool-fixtures.js";
 import { until } from "../support/until.js";
 import { observedLog } from "./observed-log.js";
 import { runCells, type Subject } from "./run-cells.js";
@@ -70,11 +74,7 @@ async function startSpool(failure: "refuses" | "hangs" | "full"): Promise<Subjec
     await publisher.close();
   });
   const calls = new CallMaker();
-  async function call(): Promise<void> {
-    const event = calls.start();
-    expect(await publisher.begin(createEventRecord(event))).toBeUndefined();
-    publisher.publish(calls.end(event));
-  }
+  const call = async (): Promise<void> => expect(await makeCall(publisher, calls)).toBeUndefined();
   const untilDelivered = (): Promise<void> =>
     until(() => publisher.stats().queued === 0 && publisher.spool().stored === 0, publisher.stats, 60_000);
   return {
@@ -107,16 +107,10 @@ async function startSpool(failure: "refuses" | "hangs" | "full"): Promise<Subjec
 async function startWithoutFolder(): Promise<Subject> {
   const directory = join(temporaryFolder(), "spool");
   const log = observedLog();
-  const kafka = new TestPublisher();
   const calls = new CallMaker();
   writeFileSync(directory, "in the way");
-  const publisher = createDurablePublisher({ directory, publisher: kafka, writeTimeoutMs: 4_000, log });
-  onTestFinished(async () => void (await publisher.close()));
-  async function call(): Promise<void> {
-    const event = calls.start();
-    expect(await publisher.begin(createEventRecord(event))).toBeUndefined();
-    publisher.publish(calls.end(event));
-  }
+  const { publisher, kafka } = openSpool({ directory, log });
+  const call = async (): Promise<void> => expect(await makeCall(publisher, calls)).toBeUndefined();
   return {
     log,
     stats: () => ({ spool: publisher.spool() }),
@@ -140,49 +134,21 @@ async function startWithoutFolder(): Promise<Subject> {
 async function startDamaged(): Promise<Subject> {
   const directory = temporaryFolder();
   const log = observedLog();
-  const kafka = new TestPublisher();
-  kafka.outcome = () => "closed";
-  const open = (): DurablePublisher => {
-    const publisher = createDurablePublisher({ directory, publisher: kafka, writeTimeoutMs: 4_000, log });
-    onTestFinished(async () => void (await publisher.close()));
-    return publisher;
-  };
-  let publisher = open();
+  const dead = openSpool({ directory });
+  dead.kafka.outcome = () => "closed";
   const calls = new CallMaker();
-  for (let time = 0; time < 3; time += 1) {
-    const event = calls.start();
-    await publisher.begin(createEventRecord(event));
-    publisher.publish(calls.end(event));
-  }
-  await publisher.close();
+  for (let time = 0; time < 3; time += 1) await makeCall(dead.publisher, calls);
+  await dead.publisher.close();
+  let next: ReturnType<typeof openSpool> | undefined;
   return {
     log,
-    stats: () => ({ spool: publisher.spool() }),
+    stats: () => ({ spool: next?.publisher.spool() }),
     async fail() {
       await changeOneByte(directory);
-      kafka.outcome = () => "delivered";
-      publisher = open();
+      next = openSpool({ directory, log });
     },
-    recover: () =>
-      until(
-        () => kafka.events.length === 2,
-        () => publisher.spool(),
-      ),
+    recover: () => until(() => next?.kafka.events.length === 2),
   };
-}
-
-/** Changes the last byte of the first event of the only spool that is there, in a store like those that spools make. */
-async function changeOneByte(directory: string): Promise<void> {
-  const [name = ""] = readdirSync(directory);
-  const level = new ClassicLevel<string, Buffer>(join(directory, name), {
-    valueEncoding: "buffer",
-    compression: false,
-  });
-  const [entry] = await level.iterator({ gt: "finished/", lt: "finished/\uFFFF", limit: 1 }).all();
-  const [key = "", value = Buffer.alloc(0)] = entry ?? [];
-  value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
-  await level.put(key, value);
-  await level.close();
 }
 
 runCells("npm test", "disk", {

@@ -204,3 +204,39 @@ it(`compacting reads what goes, and not the ${sessionCount} changes that a long 
   );
   expect(row).toEqual({ rows: expect.toSatisfy((rows: number) => rows < 50), kept: { l20: "b", l99000: "c" } });
 });
+
+it("keeps late activities within their bound, and none of many writers waits for another for ever", async () => {
+  const database = openSignalDatabase({ url: await server.createDatabase("late") });
+  onTestFinished(() => database.close());
+  const histories = [1, 2, 3, 4].map(() =>
+    createSignalHistory({ database, tombstoneKey, latenessMs: 1_000, maxSetAsideBytes: 100_000, log: false }),
+  );
+  const [first] = histories;
+  await first!.migrate();
+  await first!.recordBatch([
+    eventOf({ id: "old", at: 1_000, country: "DE" }),
+    eventOf({ id: "new", at: 1e9, country: "DE" }),
+  ]);
+  await first!.compact();
+  // Each writer has some of every session, so that their batches wait for each other.
+  const batchOf = (writer: number, round: number) =>
+    Array.from({ length: 50 }, (_, at) =>
+      eventOf({ id: `late-${writer}-${round}-${at}`, at: 2_000 + at, session: `s${at}`, user: "ada", country: "FR" }),
+    );
+  await Promise.all(
+    histories.map(async (history, writer) => {
+      for (let round = 0; round < 10; round += 1) await history.recordBatch(batchOf(writer, round));
+    }),
+  );
+  const { rows } = await database.query(`select s.late_bytes::int as bytes,
+    (select count(*)::int from signal_history.late_activity) as kept from signal_history.state s`);
+  const [{ bytes, kept }] = rows as [{ bytes: number; kept: number }];
+  // Each writer may go over it by a batch of 50.
+  expect(bytes).toBeGreaterThanOrEqual(100_000);
+  expect(bytes).toBeLessThan(100_000 + 4 * 50 * 500);
+  expect(histories.reduce((sum, one) => sum + one.stats().lateFull, 0)).toBe(4 * 10 * 50 - kept);
+  await first!.forget({ userId: "ada" });
+  expect(await database.query("select late_bytes::int as bytes from signal_history.state")).toMatchObject({
+    rows: [{ bytes: 0 }],
+  });
+});

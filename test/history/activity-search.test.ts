@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ActivitySearch, createActivitySearch, type FoundActivity } from "../../src/history/activity-search.js";
 import { createSignalHistory, openSignalDatabase, type SignalHistory } from "../../src/history/index.js";
+import { schemaVersion } from "../../src/history/schema.js";
 import { encodeSessionContext } from "../../src/index.js";
 import { type Call, callEvent } from "../console/console-fixtures.js";
 
@@ -211,11 +212,13 @@ describe("the extent", () => {
 
 it("refuses a history of another version", async () => {
   await expect(search.check()).resolves.toBeUndefined();
-  await database.query("delete from signal_history.migration where version = 6");
+  await database.query(`delete from signal_history.migration where version = ${schemaVersion}`);
   await expect(search.check()).rejects.toThrow(
-    "version 5, and this package reads 6: let a history worker of this version start once",
+    `version ${schemaVersion - 1}, and this package reads ${schemaVersion}: let a history worker of this version start once`,
   );
-  await database.query("insert into signal_history.migration (version) values (6), (7)");
+  await database.query(
+    `insert into signal_history.migration (version) values (${schemaVersion}), (${schemaVersion + 1})`,
+  );
   await expect(search.check()).rejects.toMatchObject({
     failure: "permanent",
     message: expect.stringContaining("update this package"),

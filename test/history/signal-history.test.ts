@@ -12,6 +12,7 @@ import {
 } from "../../src/history/index.js";
 import { migrateStatement } from "../../src/history/schema.js";
 import { encodeSessionContext, SessionActivityEventSchema, SessionContextSchema } from "../../src/index.js";
+import { recordingLogger } from "../kafka/kafka-fixtures.js";
 import { createRandom } from "../support/random.js";
 import { refusalOf, rejectionOf } from "../support/refusal.js";
 import { eventOf, recordOf, type Told } from "./history-fixtures.js";
@@ -441,6 +442,49 @@ describe("compact", () => {
     expect(rows).toEqual([{ event_id: "late", reason: "late", signals: { country: "FR" } }]);
   });
 
+  it("keeps what comes later up to a bound, and counts the rest: nobody fills the disk by a replay", async () => {
+    const log = recordingLogger();
+    const history = await newHistory({ latenessMs: hour, maxSetAsideBytes: 3_000, log });
+    await history.recordBatch(
+      [
+        { id: "a", at: ten, country: "DE" },
+        { id: "z", at: ten + day, country: "DE" },
+      ].map(eventOf),
+    );
+    await history.compact();
+    const late = Array.from({ length: 40 }, (_, number) =>
+      eventOf({ id: `late-${number}`, at: ten + number + 1, session: `s${number}`, user: `u${number}`, country: "FR" }),
+    );
+    for (const one of late) await history.record(one);
+    const schema = `history_${schemas}`;
+    const kept = async (): Promise<number> =>
+      (await database.query(`select event_id from ${schema}.late_activity`)).rows.length;
+    const bytes = async (): Promise<number> => {
+      const { rows } = await database.query(`select late_bytes::int as bytes from ${schema}.state`);
+      return (rows[0] as { bytes: number }).bytes;
+    };
+    const before = await kept();
+    expect(before).toBeGreaterThan(3);
+    expect(before).toBeLessThan(10);
+    expect(await bytes()).toBeGreaterThanOrEqual(3_000);
+    expect(await bytes()).toBeLessThan(3_600);
+    expect(history.stats()).toMatchObject({ recorded: 2, late: { late: 40 }, lateFull: 40 - before });
+    expect(log.lines.filter(({ details }) => "kind" in details && details.kind === "late_full")).toMatchObject([
+      { level: "error", details: { events: 1 } },
+    ]);
+    // Nothing at all is left of those.
+    const { rows } = await database.query(`select user_id from ${schema}.session_user where user_id like 'u%'`);
+    expect(rows).toHaveLength(before);
+    // The first is known, and one that was not kept comes again.
+    await history.record(late[0]!);
+    expect(history.stats()).toMatchObject({ duplicates: 1, late: { late: 40 } });
+    await database.query(`delete from ${schema}.late_activity`);
+    expect(await bytes()).toBe(0);
+    await history.recordBatch(late.slice(-2));
+    expect(await kept()).toBe(2);
+    expect(history.stats().lateFull).toBe(40 - before);
+  });
+
   it("goes by completion: a long stream is not late, and stands where it began", async () => {
     const history = await newHistory({ latenessMs: hour });
     await history.recordBatch(
@@ -808,14 +852,15 @@ describe("migrate", () => {
       { version: 4 },
       { version: 5 },
       { version: 6 },
+      { version: 7 },
     ]);
     await database.query("insert into migrated.migration (version) values (99)");
-    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 6: update the package/);
+    await expect(history.migrate()).rejects.toThrow(/has version 99, and this package knows 7: update the package/);
   });
 });
 
 describe("an update of the package", () => {
-  it.each([1, 2, 3, 5])(
+  it.each([1, 2, 3, 5, 6])(
     "goes on with a history of version %i, beside processes that still work by it",
     async (version) => {
       const schema = `updated_${version}`;

@@ -4,35 +4,17 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createEventRecord } from "../../src/publishing/event-record.js";
 import type { DropReason } from "../../src/publishing/publisher.js";
-import { createDurablePublisher, type DurablePublisher, type DurablePublisherOptions } from "../../src/spool/index.js";
 import { until } from "../support/until.js";
-import { CallMaker, TestPublisher, temporaryFolder } from "./spool-fixtures.js";
-
-function open(options: Partial<DurablePublisherOptions> = {}): { publisher: DurablePublisher; kafka: TestPublisher } {
-  const kafka = new TestPublisher();
-  // A busy machine takes its time to open the store.
-  const patient = { writeTimeoutMs: 4_000, log: false as const };
-  const given = { directory: temporaryFolder(), publisher: kafka, ...patient, ...options };
-  const publisher = createDurablePublisher(given);
-  onTestFinished(() => void publisher.close());
-  return { publisher, kafka };
-}
-
-/** Makes a call, and gives its event. */
-async function call(publisher: DurablePublisher, calls: CallMaker): Promise<void> {
-  const event = calls.start();
-  await publisher.begin(createEventRecord(event));
-  publisher.publish(calls.end(event));
-}
+import { CallMaker, changeOneByte, makeCall, openSpool, temporaryFolder } from "./spool-fixtures.js";
 
 const outage = (): "closed" => "closed";
 
 describe("a durable publisher", () => {
   it("delivers events in the order of their numbers, and leaves nothing behind", async () => {
     const directory = temporaryFolder();
-    const { publisher, kafka } = open({ directory });
+    const { publisher, kafka } = openSpool({ directory });
     const calls = new CallMaker();
-    for (let index = 0; index < 20; index += 1) await call(publisher, calls);
+    for (let index = 0; index < 20; index += 1) await makeCall(publisher, calls);
     await publisher.flush(5_000);
     expect(kafka.events.map(({ sequence }) => Number(sequence))).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
     expect(publisher.stats()).toEqual({ offered: 20, delivered: 20, dropped: {}, queued: 0 });
@@ -43,13 +25,13 @@ describe("a durable publisher", () => {
 
   it("keeps what Kafka did not take for the next process, byte for byte", async () => {
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
     const calls = new CallMaker();
-    for (let index = 0; index < 10; index += 1) await call(first.publisher, calls);
+    for (let index = 0; index < 10; index += 1) await makeCall(first.publisher, calls);
     expect(await first.publisher.close()).toEqual({ offered: 10, delivered: 0, dropped: {}, queued: 10 });
 
-    const second = open({ directory });
+    const second = openSpool({ directory });
     await until(() => second.kafka.events.length === 10);
     expect(second.kafka.events.map(({ sequence }) => Number(sequence))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     await until(() => second.publisher.spool().recovered === 10);
@@ -59,16 +41,16 @@ describe("a durable publisher", () => {
 
   it("turns calls whose process died inside the handler into events that say so", async () => {
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
     const calls = new CallMaker();
-    await call(first.publisher, calls);
+    await makeCall(first.publisher, calls);
     const [one, other] = [calls.start(), calls.start()];
     await first.publisher.begin(createEventRecord(one));
     await first.publisher.begin(createEventRecord(other));
     await first.publisher.close();
 
-    const second = open({ directory });
+    const second = openSpool({ directory });
     await until(() => second.kafka.events.length === 3);
     const told = second.kafka.events.map(({ eventId, sequence, status, interrupted }) => ({
       eventId,
@@ -87,13 +69,13 @@ describe("a durable publisher", () => {
   it.each<DropReason>(["expired", "queue_full", "unauthorized", "unknown_topic", "unconfirmed", "error"])(
     "tries an event again that Kafka dropped as %s",
     async (reason) => {
-      const { publisher, kafka } = open();
+      const { publisher, kafka } = openSpool();
       let refusals = 2;
       kafka.outcome = () => {
         refusals -= 1;
         return refusals < 0 ? "delivered" : reason;
       };
-      await call(publisher, new CallMaker());
+      await makeCall(publisher, new CallMaker());
       await until(() => kafka.events.length === 1);
       await publisher.flush(5_000);
       expect(publisher.stats()).toEqual({ offered: 1, delivered: 1, dropped: {}, queued: 0 });
@@ -104,7 +86,7 @@ describe("a durable publisher", () => {
     "sets an event aside that Kafka refuses for good as %s, and goes on",
     async (reason) => {
       const directory = temporaryFolder();
-      const { publisher, kafka } = open({ directory });
+      const { publisher, kafka } = openSpool({ directory });
       kafka.outcome = ({ sequence }) => (sequence === 1n ? reason : "delivered");
       const outcomes: string[] = [];
       const calls = new CallMaker();
@@ -124,19 +106,19 @@ describe("a durable publisher", () => {
 
   it("hands over no more than a part of a large backlog at a time, and loses no order", async () => {
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
     const calls = new CallMaker();
     for (let index = 0; index < 3_000; index += 1) first.publisher.publish(calls.end(calls.start()));
     await first.publisher.flush(0);
     await first.publisher.close();
 
-    const second = open({ directory });
+    const second = openSpool({ directory });
     second.kafka.outcome = () => "waiting";
     await until(() => second.kafka.offered === 2_000);
     await second.publisher.close();
 
-    const third = open({ directory });
+    const third = openSpool({ directory });
     await until(() => third.kafka.events.length === 3_000);
     expect(third.kafka.events.every(({ sequence }, at) => Number(sequence) === at + 1)).toBe(true);
   });
@@ -145,8 +127,8 @@ describe("a durable publisher", () => {
 describe("a spool", () => {
   it("can be entered by its owner only", async () => {
     const directory = join(temporaryFolder(), "spool");
-    const { publisher } = open({ directory });
-    await call(publisher, new CallMaker());
+    const { publisher } = openSpool({ directory });
+    await makeCall(publisher, new CallMaker());
     const [folder = ""] = readdirSync(directory);
     expect(statSync(directory).mode & 0o777).toBe(0o700);
     expect(statSync(join(directory, folder)).mode & 0o777).toBe(0o700);
@@ -159,17 +141,17 @@ describe("a spool", () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     onTestFinished(() => void vi.useRealTimers());
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
     const calls = new CallMaker();
-    await call(first.publisher, calls);
+    await makeCall(first.publisher, calls);
     const running = calls.start();
     await first.publisher.begin(createEventRecord(running));
     vi.setSystemTime(Date.now() - 10 * 24 * 60 * 60 * 1_000);
-    await call(first.publisher, calls);
+    await makeCall(first.publisher, calls);
     await first.publisher.close();
 
-    const second = open({ directory });
+    const second = openSpool({ directory });
     await until(() => second.kafka.events.length === 3);
     expect(second.kafka.events.map(({ sequence, interrupted }) => [Number(sequence), interrupted])).toEqual([
       [1, false],
@@ -182,11 +164,11 @@ describe("a spool", () => {
 
   it("is left alone while its process lives", async () => {
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
-    await call(first.publisher, new CallMaker("run-1"));
-    const second = open({ directory });
-    await call(second.publisher, new CallMaker("run-2"));
+    await makeCall(first.publisher, new CallMaker("run-1"));
+    const second = openSpool({ directory });
+    await makeCall(second.publisher, new CallMaker("run-2"));
     await second.publisher.flush(5_000);
     expect(second.kafka.events.map(({ instanceId }) => instanceId)).toEqual(["run-2"]);
   });
@@ -194,9 +176,9 @@ describe("a spool", () => {
   it("shows nobody what it holds, with a key, and is left alone by those without it", async () => {
     const directory = temporaryFolder();
     const encryptionKey = Buffer.alloc(32, 7);
-    const first = open({ directory, encryptionKey });
+    const first = openSpool({ directory, encryptionKey });
     first.kafka.outcome = outage;
-    await call(first.publisher, new CallMaker());
+    await makeCall(first.publisher, new CallMaker());
     await first.publisher.close();
     const [name = ""] = readdirSync(directory);
     const folder = join(directory, name);
@@ -206,27 +188,27 @@ describe("a spool", () => {
     const warnings: object[] = [];
     const warn = (details: object): void => void warnings.push(details);
     const log = { debug() {}, info() {}, warn, error: warn };
-    const other = open({ directory, encryptionKey: Buffer.alloc(32, 8), log });
+    const other = openSpool({ directory, encryptionKey: Buffer.alloc(32, 8), log });
     await until(() => warnings.length > 0);
     expect(warnings).toEqual([expect.objectContaining({ kind: "spool_not_adopted", folder })]);
     await other.publisher.close();
 
-    const right = open({ directory, encryptionKey });
+    const right = openSpool({ directory, encryptionKey });
     await until(() => right.kafka.events.length === 1);
   });
 
   it("that is damaged is kept, and what can be read of it is delivered", async () => {
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
     const calls = new CallMaker();
-    for (let index = 0; index < 5; index += 1) await call(first.publisher, calls);
+    for (let index = 0; index < 5; index += 1) await makeCall(first.publisher, calls);
     await first.publisher.close();
     const [name = ""] = readdirSync(directory);
     const manifest = readdirSync(join(directory, name)).find((file) => file.startsWith("MANIFEST"));
     writeFileSync(join(directory, name, manifest ?? ""), "not a manifest");
 
-    const second = open({ directory });
+    const second = openSpool({ directory });
     await until(() => second.kafka.events.length === 5);
     expect(second.publisher.spool().damaged).toBe(1);
     expect(await readdir(directory)).toContain(`${name}.damaged`);
@@ -234,24 +216,14 @@ describe("a spool", () => {
 
   it("sets an event aside whose bytes have changed, and delivers the others", async () => {
     const directory = temporaryFolder();
-    const first = open({ directory });
+    const first = openSpool({ directory });
     first.kafka.outcome = outage;
     const calls = new CallMaker();
-    for (let index = 0; index < 3; index += 1) await call(first.publisher, calls);
+    for (let index = 0; index < 3; index += 1) await makeCall(first.publisher, calls);
     await first.publisher.close();
-    const [name = ""] = readdirSync(directory);
-    const { ClassicLevel } = await import("classic-level");
-    const level = new ClassicLevel<string, Buffer>(join(directory, name), {
-      valueEncoding: "buffer",
-      compression: false,
-    });
-    const [entry] = await level.iterator({ gt: "finished/", lt: "finished/\uFFFF", limit: 1 }).all();
-    const [key = "", value = Buffer.alloc(0)] = entry ?? [];
-    value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
-    await level.put(key, value);
-    await level.close();
+    await changeOneByte(directory);
 
-    const second = open({ directory });
+    const second = openSpool({ directory });
     await until(() => second.kafka.events.length === 2);
     expect(second.publisher.spool().setAside).toEqual({ damaged: 1 });
   });
@@ -261,10 +233,10 @@ describe("a call that cannot be recorded before it runs", () => {
   it("runs by default, and its event is delivered from memory", async () => {
     const file = join(temporaryFolder(), "file");
     writeFileSync(file, "in the way");
-    const { publisher, kafka } = open({ directory: file });
+    const { publisher, kafka } = openSpool({ directory: file });
     const calls = new CallMaker();
-    await call(publisher, calls);
-    await call(publisher, calls);
+    await makeCall(publisher, calls);
+    await makeCall(publisher, calls);
     await until(() => kafka.events.length === 2);
     expect(publisher.stats()).toEqual({ offered: 2, delivered: 2, dropped: {}, queued: 0 });
     expect(publisher.spool().unrecorded.error).toBeGreaterThan(0);
@@ -274,13 +246,13 @@ describe("a call that cannot be recorded before it runs", () => {
   it("is refused if the operator says so", async () => {
     const file = join(temporaryFolder(), "file");
     writeFileSync(file, "in the way");
-    const { publisher } = open({ directory: file, onUnrecordable: "refuse" });
+    const { publisher } = openSpool({ directory: file, onUnrecordable: "refuse" });
     expect(await publisher.begin(createEventRecord(new CallMaker().start()))).toBe("refuse");
     expect(publisher.spool()).toMatchObject({ refused: 1, unrecorded: { error: 1 } });
   });
 
   it("counts as such when the spool is full, and no longer when Kafka has taken what was there", async () => {
-    const { publisher, kafka } = open({ maxBytes: 64 * 1024, onUnrecordable: "refuse" });
+    const { publisher, kafka } = openSpool({ maxBytes: 64 * 1024, onUnrecordable: "refuse" });
     let isOut = true;
     kafka.outcome = () => (isOut ? "queue_full" : "delivered");
     const calls = new CallMaker();
@@ -300,10 +272,10 @@ describe("a call that cannot be recorded before it runs", () => {
   });
 
   it("counts as such after the end", async () => {
-    const { publisher, kafka } = open();
+    const { publisher, kafka } = openSpool();
     await publisher.close();
     const calls = new CallMaker();
-    await call(publisher, calls);
+    await makeCall(publisher, calls);
     expect(kafka.offered).toBe(0);
     expect(publisher.stats().dropped).toEqual({ closed: 1 });
     expect(publisher.spool().unrecorded).toEqual({ closed: 1 });
@@ -313,16 +285,16 @@ describe("a call that cannot be recorded before it runs", () => {
     const parent = temporaryFolder();
     const directory = join(parent, "spool");
     writeFileSync(directory, "in the way");
-    const { publisher, kafka } = open({ directory });
+    const { publisher, kafka } = openSpool({ directory });
     const calls = new CallMaker();
-    await call(publisher, calls);
+    await makeCall(publisher, calls);
     await until(() => kafka.events.length === 1);
     const { rm } = await import("node:fs/promises");
     await rm(directory);
     await mkdir(directory);
     await until(() => publisher.problem() === undefined);
     kafka.outcome = outage;
-    await call(publisher, calls);
+    await makeCall(publisher, calls);
     await until(() => publisher.spool().stored === 1);
   });
 });

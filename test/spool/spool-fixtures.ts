@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { ClassicLevel } from "classic-level";
 import { onTestFinished } from "vitest";
 import {
   type SessionActivityEvent,
@@ -10,6 +11,7 @@ import {
 } from "../../gen/sessionactivity/v1/session_activity_pb.js";
 import { createEventRecord, type EventRecord } from "../../src/publishing/event-record.js";
 import type { DropReason, Publisher, PublisherStats, Settled } from "../../src/publishing/publisher.js";
+import { createDurablePublisher, type DurablePublisher, type DurablePublisherOptions } from "../../src/spool/index.js";
 
 /** A folder that goes with the test. */
 export function temporaryFolder(): string {
@@ -45,6 +47,49 @@ export class CallMaker {
     this.#sequence += 1n;
     return createEventRecord({ ...event, status: "OK", sequence: this.#sequence });
   }
+}
+
+/** Makes a call, and gives its event. Answers what `begin` said. */
+export async function makeCall(
+  publisher: Pick<DurablePublisher, "begin" | "publish">,
+  calls: CallMaker,
+): ReturnType<DurablePublisher["begin"]> {
+  const event = calls.start();
+  const answer = await publisher.begin(createEventRecord(event));
+  publisher.publish(calls.end(event));
+  return answer;
+}
+
+/** Opens a durable publisher until the test is over. */
+export function openSpool(options: Partial<DurablePublisherOptions> = {}): {
+  publisher: DurablePublisher;
+  kafka: TestPublisher;
+} {
+  const kafka = new TestPublisher();
+  // A busy machine takes its time to open the store.
+  const patient = { writeTimeoutMs: 4_000, log: false as const };
+  const publisher = createDurablePublisher({
+    directory: temporaryFolder(),
+    publisher: kafka,
+    ...patient,
+    ...options,
+  });
+  onTestFinished(() => void publisher.close());
+  return { publisher, kafka };
+}
+
+/** Changes the last byte of the first event of the only spool that is there, in a store like those that spools make. */
+export async function changeOneByte(directory: string): Promise<void> {
+  const [name = ""] = readdirSync(directory);
+  const level = new ClassicLevel<string, Buffer>(join(directory, name), {
+    valueEncoding: "buffer",
+    compression: false,
+  });
+  const [entry] = await level.iterator({ gt: "finished/", lt: "finished/\uFFFF", limit: 1 }).all();
+  const [key = "", value = Buffer.alloc(0)] = entry ?? [];
+  value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
+  await level.put(key, value);
+  await level.close();
 }
 
 /** What stands for Kafka: does with each event what it is told, at once. */

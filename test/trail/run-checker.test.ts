@@ -146,6 +146,14 @@ describe("a run", () => {
     });
   });
 
+  it("keeps few reasons, whatever a stranger writes", () => {
+    const losses = Array.from({ length: 100 }, (_, index) => ({ sequence: BigInt(index + 1), reason: `r${index}` }));
+    const { lost, verdict } = onlyRun(check([runRecord("ENDED", 2, 100, { losses })]));
+    expect(lost).toHaveLength(33);
+    expect(lost.at(-1)).toEqual({ reason: "other", count: 68, ranges: [{ first: 33, last: 100 }] });
+    expect(verdict).toEqual({ kind: "incomplete", missing: 0, lost: 100 });
+  });
+
   it("tells how many losses its records do not name", () => {
     const report = check([...eventsOf(1, 3), runRecord("ENDED", 2, 5, { undeclaredLosses: 2n })]);
     expect(onlyRun(report)).toMatchObject({ unnamedLosses: 2, missing: { count: 2 } });

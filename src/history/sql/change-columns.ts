@@ -1,5 +1,7 @@
 /** A time as a number: what clients make of a timestamptz differs, and a Date has no microseconds. */
-const microsOf = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
+export function microsOf(time: string): string {
+  return `(extract(epoch from ${time}) * 1000000)::bigint::text`;
+}
 
 /** The value that a change replaces: that of the observation before it. */
 export function previousValueOf(schema: string, change: string): string {

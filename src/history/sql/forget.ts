@@ -2,8 +2,8 @@ import { historyLock } from "./lock.js";
 import { planned } from "./plan.js";
 
 /**
- * The function of version 1 that erases sessions, and remembers by keyed hashes that they stay erased. It answers with further sessions of
- * the user, whose hashes it could not know.
+ * The function of version 1 that erases sessions, and remembers by keyed hashes that they stay erased. It answers with further
+ * sessions of the user, whose hashes it could not know.
  */
 export function forgetFunction(schema: string): string {
   return `

@@ -36,23 +36,19 @@ $record$;
 
 /**
  * The same function, which also answers with the changes that the batch made, as JSON. They are what it has computed anyway,
- * so only a batch with changes costs more, and only by making that text. `further` are flags of an activity that its version
- * takes and tells beyond those of the first.
+ * so only a batch with changes costs more, and only by making that text.
  *
  * An event that was recorded before may come because its reader ended before it could act on the changes. So its changes are
  * looked up, which costs an index lookup for each such event.
- *
- * `untold` are columns that its version keeps of an activity and does not tell, with their types.
  */
 export function recordAndTellFunction(
   schema: string,
-  version: number,
-  further: readonly string[],
-  untold: Readonly<Record<string, "text" | "jsonb">> = {},
+  { version, flags: further = [], untold = {}, boundsLate = false }: RecordVersion,
 ): string {
+  const late = boundsLate ? boundedLate(schema) : unboundedLate;
   return `
-create function ${schema}.record_activities_${version}(batch jsonb, key_id text)
-returns table (${counts}, changes jsonb)
+create function ${schema}.record_activities_${version}(batch jsonb, key_id text${late.parameter})
+returns table (${counts}${late.result}, changes jsonb)
 language plpgsql
 ${planned}
 as $record$
@@ -60,15 +56,17 @@ declare
   closed timestamptz;
   known_key text;
   known_events text[];
+  ${late.variable}
 begin
   ${lockSessions(schema)}
-  ${placeActivities(schema, further, untold)}
+  ${late.look}
+  ${placeActivities(schema, further, untold, late.ifRoom)}
   select
     ${counted},
     (select jsonb_agg(${changeAsJson("p", "j", "p.previous_value", further)})
       from placed p join judged j using (event_id) where p.is_change),
-    array_agg(j.event_id) filter (where j.verdict = 'duplicate' and j.is_known)
-  into recorded, changed, duplicate, forgotten, late, conflicting, ahead, changes, known_events
+    array_agg(j.event_id) filter (where j.verdict = 'duplicate' and j.is_known)${late.counted}
+  into recorded, changed, duplicate, forgotten, late, conflicting, ahead, changes, known_events${late.into}
   from judged j;
   if known_events is not null then
     -- "offset 0" keeps each of these an index lookup for each event, here by the index of events.
@@ -85,6 +83,37 @@ end
 $record$;
 `;
 }
+
+/** What a version of the function does beyond the first one. */
+interface RecordVersion {
+  readonly version: number;
+  /** Flags of an activity that it takes, and tells with its changes. */
+  readonly flags?: readonly string[];
+  /** Columns that it keeps of an activity and does not tell, with their types. */
+  readonly untold?: Readonly<Record<string, "text" | "jsonb">>;
+  /**
+   * Whether it keeps late activities only while they take less than a bound. It looks once for a batch, so a batch may go over
+   * the bound, and so may each of those that come at the same moment.
+   */
+  readonly boundsLate?: boolean;
+}
+
+const isLate = "j.verdict in ('ahead', 'late', 'conflicting')";
+
+/** What the bound on late activities adds to the function. */
+function boundedLate(schema: string): typeof unboundedLate {
+  return {
+    parameter: ", max_late_bytes bigint",
+    result: ", late_full bigint",
+    variable: "has_room boolean;",
+    look: `select s.late_bytes < max_late_bytes into has_room from ${schema}.state s;`,
+    ifRoom: " and (j.verdict = 'placed' or has_room)",
+    counted: `, count(*) filter (where ${isLate} and not has_room)`,
+    into: ", late_full",
+  };
+}
+
+const unboundedLate = { parameter: "", result: "", variable: "", look: "", ifRoom: "", counted: "", into: "" };
 
 const counts =
   "recorded bigint, changed bigint, duplicate bigint, forgotten bigint, late bigint, conflicting bigint, ahead bigint";
@@ -140,8 +169,16 @@ const activityColumns = [
   "verified",
 ];
 
-/** Places the activities, up to the last step, which counts what became of them. */
-function placeActivities(schema: string, further: readonly string[], untold: Readonly<Record<string, string>>): string {
+/**
+ * Places the activities, up to the last step, which counts what became of them. `ifRoom` is a further condition of what is
+ * kept.
+ */
+function placeActivities(
+  schema: string,
+  further: readonly string[],
+  untold: Readonly<Record<string, string>>,
+  ifRoom: string = "",
+): string {
   const kept = [...activityColumns, ...further, ...Object.keys(untold)];
   const columns = kept.join(", ");
   const values = kept.map((name) => `j.${name}`).join(", ");
@@ -237,11 +274,11 @@ function placeActivities(schema: string, further: readonly string[], untold: Rea
   ), add_late as (
     insert into ${schema}.late_activity (${columns}, signals, reason)
     select ${values}, j.signals, j.verdict
-    from judged j where j.verdict in ('ahead', 'late', 'conflicting')
+    from judged j where ${isLate}${ifRoom}
   ), add_users as (
     insert into ${schema}.session_user (user_id, session_id)
     select distinct j.user_id, j.session_id
-    from judged j where j.verdict in ('placed', 'ahead', 'late', 'conflicting') and j.user_id is not null
+    from judged j where j.verdict in ('placed', 'ahead', 'late', 'conflicting') and j.user_id is not null${ifRoom}
     on conflict do nothing
   )
 `;

@@ -3,8 +3,8 @@ import { planned } from "./plan.js";
 import { lockHistory } from "./record.js";
 
 /**
- * The function of version 3 that sets a record aside. It answers whether it is there now for the first time, and whether its session or its
- * user was forgotten, so that nothing of it may be kept.
+ * The function of version 3 that sets a record aside. It answers whether it is there now for the first time, and whether its
+ * session or its user was forgotten, so that nothing of it may be kept.
  */
 export function setAsideFunction(schema: string): string {
   return `

@@ -1,4 +1,5 @@
-import { asNativeError, type NativeClient, type NativeError } from "./kafka-client.js";
+import { asNativeError, type NativeClient, type NativeConsumer, type NativeError } from "./kafka-client.js";
+import { holdingThread } from "./pool-threads.js";
 
 /**
  * Connects without waiting for a broker. The client's `connect` asks a broker for metadata before it calls back; with none up
@@ -20,4 +21,14 @@ export function connectWithoutBroker(client: NativeClient): Promise<NativeError 
       resolve(asNativeError(error));
     }
   });
+}
+
+/** Leaves the group, if there is one, and stops. If no broker answers, that may hold a thread for 2 s. */
+export function disconnectConsumer(consumer: NativeConsumer): Promise<void> {
+  return holdingThread(
+    () =>
+      new Promise((resolve) => {
+        consumer.disconnect(() => resolve());
+      }),
+  );
 }

@@ -165,7 +165,7 @@ export interface NativeConsumer extends NativeClient {
   removeListener(event: "partition.eof", listener: (end: NativeOffset) => void): unknown;
   /** With 0, `consume` takes what is there and parks no thread. */
   setDefaultConsumeTimeout(timeoutMs: number): void;
-  /** Whether `consume` calls back with what there is as soon as there is something, and does not wait for as many as it may take. */
+  /** Whether `consume` calls back as soon as there is something, and does not wait for as many records as it may take. */
   setDefaultIsTimeoutOnlyForFirstMessage(isOnly: boolean): void;
   subscribe(topics: readonly string[]): unknown;
   unsubscribe(): unknown;

@@ -11,8 +11,11 @@ import {
 } from "./kafka-client.js";
 import type { KafkaTrouble } from "./kafka-troubles.js";
 import type { OAuthTokenProvider } from "./oauth-token.js";
+import { holdingThread } from "./pool-threads.js";
 import { createTokenKeeper, type TokenKeeper } from "./token-keeper.js";
 
+/** For how long one flush holds a thread. The others that flush have theirs in between. */
+const flushSliceMs = 100;
 /** How long a broker has to tell about the cluster, and how long to wait before it is asked again. */
 const hurryTimeoutMs = 200;
 const hurryPauseMs = 20;
@@ -81,6 +84,7 @@ export class ProducerLink<Note> {
   #inFlightBytes = 0;
   readonly #idle: (() => void)[] = [];
   #flushing = false;
+  #flushUntil = 0;
   #hurrying = false;
   #hasDelivered = false;
   /**
@@ -135,9 +139,9 @@ export class ProducerLink<Note> {
       this.#idle.push(resolve);
     });
     try {
-      this.#flush(left);
-      if (!this.#hasDelivered) void this.#hurry(performance.now() + left);
-      await resolvesWithin(left, idle);
+      const flushed = this.#flush(end);
+      if (!this.#hasDelivered) void this.#hurry(end);
+      await resolvesWithin(left, Promise.race([idle, flushed.then(() => idle)]));
     } catch {
       // The client thinks that it is not connected: then nothing more will be delivered.
     }
@@ -177,13 +181,31 @@ export class ProducerLink<Note> {
     for (const { record, note } of waiting) this.#observer.resend(record, note);
   }
 
-  /** Makes batches go without waiting for more. One at a time: it holds a thread of Node's pool, which has four. */
-  #flush(timeoutMs: number): void {
+  /** Makes batches go without waiting for more, for as long as the last who asked for it wants. Rejects if nothing can go. */
+  async #flush(end: number): Promise<void> {
+    this.#flushUntil = Math.max(this.#flushUntil, end);
     if (this.#flushing) return;
-    this.#producer.flush(timeoutMs, () => {
-      this.#flushing = false;
-    });
     this.#flushing = true;
+    try {
+      while (this.#inFlight > 0 && performance.now() < this.#flushUntil) await this.#flushSlice();
+    } finally {
+      this.#flushing = false;
+    }
+  }
+
+  #flushSlice(): Promise<void> {
+    return this.#holdingThread((done) => this.#producer.flush(flushSliceMs, done));
+  }
+
+  /** Does nothing if there is nothing left to deliver when its turn comes: then the producer may have been stopped. */
+  #holdingThread(work: (done: () => void) => unknown): Promise<void> {
+    return holdingThread(
+      () =>
+        new Promise((resolve) => {
+          if (this.#inFlight > 0) work(resolve);
+          else resolve();
+        }),
+    );
   }
 
   /**
@@ -203,9 +225,7 @@ export class ProducerLink<Note> {
   }
 
   #askForCluster(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#producer.getMetadata({ timeout: hurryTimeoutMs }, () => resolve());
-    });
+    return this.#holdingThread((done) => this.#producer.getMetadata({ timeout: hurryTimeoutMs }, done));
   }
 
   async #disconnect(): Promise<void> {

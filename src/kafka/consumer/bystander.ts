@@ -1,8 +1,9 @@
 import type { TroubleLog } from "../../base/log.js";
 import { bridgeClientLog } from "../client/client-log.js";
-import { connectWithoutBroker } from "../client/connect.js";
-import { loadKafkaClient, type NativeConsumer } from "../client/kafka-client.js";
+import { connectWithoutBroker, disconnectConsumer } from "../client/connect.js";
+import { loadKafkaClient, type NativeConsumer, type NativeProperties } from "../client/kafka-client.js";
 import type { KafkaTrouble } from "../client/kafka-troubles.js";
+
 import { createTokenKeeper } from "../client/token-keeper.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import { consumerProperties, consumerTopicProperties } from "./consumer-properties.js";
@@ -17,12 +18,19 @@ export interface Bystander {
   close(): Promise<void>;
 }
 
-/** Connects a client that only looks on. It waits for no broker. Rejects if the client cannot start. */
-export async function createBystander(settings: BystanderSettings, log: TroubleLog<KafkaTrouble>): Promise<Bystander> {
+/**
+ * Connects a client that only looks on. It waits for no broker. `more` are properties that the user's do not replace. Rejects if
+ * the client cannot start.
+ */
+export async function createBystander(
+  settings: BystanderSettings,
+  log: TroubleLog<KafkaTrouble>,
+  more: NativeProperties = {},
+): Promise<Bystander> {
   // Who is not a member asks as one of the older protocol, whatever the group has.
   const { "group.protocol": _, ...properties } = settings.properties;
   const client = loadKafkaClient().createConsumer(
-    { ...consumerProperties({ ...settings, properties }), "enable.auto.commit": false },
+    { ...consumerProperties({ ...settings, properties }), "enable.auto.commit": false, ...more },
     consumerTopicProperties,
   );
   const tokens = createTokenKeeper(client, settings.oauthToken, log);
@@ -34,9 +42,7 @@ export async function createBystander(settings: BystanderSettings, log: TroubleL
     client,
     async close() {
       tokens.stop();
-      await new Promise<void>((resolve) => {
-        client.disconnect(() => resolve());
-      });
+      await disconnectConsumer(client);
     },
   };
 }

@@ -6,6 +6,7 @@ import {
   type NativeOffset,
   type NativeWatermarks,
 } from "../client/kafka-client.js";
+import { holdingThread } from "../client/pool-threads.js";
 
 /** How long a broker may take for one answer. */
 const answerTimeoutMs = 5_000;
@@ -18,7 +19,7 @@ export async function committedOffsets(
 ): Promise<ReadonlyMap<number, number>> {
   if (partitions.length === 0) return new Map();
   const places = partitions.map((partition) => ({ topic, partition }));
-  const offsets = await answerOf<readonly NativeOffset[]>((done) => client.committed(places, answerTimeoutMs, done));
+  const offsets = await askBroker<readonly NativeOffset[]>((done) => client.committed(places, answerTimeoutMs, done));
   return new Map(offsets.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => [partition, offset]));
 }
 
@@ -40,7 +41,7 @@ export async function offsetsAt(
   timeMs: number,
 ): Promise<ReadonlyMap<number, number>> {
   const times = partitions.map((partition) => ({ topic, partition, offset: timeMs }));
-  const offsets = await answerOf<readonly NativeOffset[]>((done) =>
+  const offsets = await askBroker<readonly NativeOffset[]>((done) =>
     client.offsetsForTimes(times, answerTimeoutMs, done),
   );
   return new Map(offsets.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => [partition, offset]));
@@ -55,7 +56,7 @@ export async function metadataOf(client: NativeConsumer, topic: string, signal?:
   for (;;) {
     const askedMs = performance.now();
     try {
-      return await answerOf<NativeMetadata>((done) => client.getMetadata({ topic, timeout: patienceMs }, done));
+      return await askBroker<NativeMetadata>((done) => client.getMetadata({ topic, timeout: patienceMs }, done));
     } catch (error) {
       const nowMs = performance.now();
       // What is refused at once will be refused again.
@@ -73,8 +74,7 @@ export async function watermarksOf(
 ): Promise<ReadonlyMap<number, NativeWatermarks>> {
   const marks = new Map<number, NativeWatermarks>();
   for (const partition of partitions) {
-    // One after another: each takes one of the four threads that all asynchronous work of the process shares.
-    const own = await answerOf<NativeWatermarks>((done) =>
+    const own = await askBroker<NativeWatermarks>((done) =>
       client.queryWatermarkOffsets(topic, partition, answerTimeoutMs, done),
     );
     marks.set(partition, own);
@@ -92,4 +92,9 @@ export function answerOf<T>(
       else resolve(result);
     });
   });
+}
+
+/** The same for what waits for a broker. */
+function askBroker<T>(ask: Parameters<typeof answerOf<T>>[0]): Promise<T> {
+  return holdingThread(() => answerOf(ask));
 }

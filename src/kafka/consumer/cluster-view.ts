@@ -1,16 +1,12 @@
 import { createTroubleLog } from "../../base/log.js";
-import { bridgeClientLog } from "../client/client-log.js";
-import { connectWithoutBroker } from "../client/connect.js";
 import {
   loadKafkaClient,
   type NativeConsumer,
   type NativeMetadata,
   type NativeTopicDescription,
 } from "../client/kafka-client.js";
-import { createTokenKeeper } from "../client/token-keeper.js";
-import type { BystanderSettings } from "./bystander.js";
+import { type BystanderSettings, createBystander } from "./bystander.js";
 import { metadataOf } from "./client-answers.js";
-import { consumerProperties } from "./consumer-properties.js";
 
 /** A cluster as a client sees it, for whoever wants to know why something does not work. */
 export interface ClusterView {
@@ -42,31 +38,15 @@ export async function viewCluster(settings: BystanderSettings, signal?: AbortSig
     troubles.push({ kind: String(kind), message: typeof cause === "string" ? cause : message });
   };
   const log = createTroubleLog({ debug: () => {}, info: () => {}, warn: note, error: note });
-  const kafka = loadKafkaClient();
-  const { "group.protocol": _, ...properties } = settings.properties;
-  const client = kafka.createConsumer({
-    ...consumerProperties({ ...settings, properties }),
-    "enable.auto.commit": false,
-    "enable.partition.eof": true,
-  });
-  const tokens = createTokenKeeper(client, settings.oauthToken, log);
-  bridgeClientLog(client, log, tokens);
-  const failure = await connectWithoutBroker(client);
-  if (failure !== undefined) throw new Error(failure.message);
-  tokens.start();
+  const { client, close } = await createBystander(settings, log, { "enable.partition.eof": true });
   return {
     client,
     troubles: () => troubles,
     metadata: (topic) => metadataOf(client, topic, signal),
     async describeTopic(topic) {
-      const [description] = await kafka.describeTopics(client, [topic], timeoutMs);
+      const [description] = await loadKafkaClient().describeTopics(client, [topic], timeoutMs);
       return description;
     },
-    async close() {
-      tokens.stop();
-      await new Promise<void>((resolve) => {
-        client.disconnect(() => resolve());
-      });
-    },
+    close,
   };
 }

@@ -40,7 +40,10 @@ export interface InvalidRecord {
   readonly reason: InvalidReason;
 }
 
-/** What a message holds. A frame of a Schema Registry is taken off before it is decoded, and stays in the record. Fields that only a newer schema knows stay in the event, and go out again when it is encoded. */
+/**
+ * What a message holds. A frame of a Schema Registry is taken off before it is decoded, and stays in the record. Fields that only
+ * a newer schema knows stay in the event, and go out again when it is encoded.
+ */
 export function readMessage(message: NativeMessage): SessionActivityItem | InvalidRecord {
   const record = recordOf(message);
   if (record.value === undefined) return { record, reason: "empty_value" };

@@ -37,8 +37,8 @@ const sharedProperty =
   /^(security|ssl|sasl|enable\.ssl|enable\.sasl|https|socket|client|broker|reconnect|message\.max|debug|log)/;
 
 /**
- * The librdkafka configuration of the producer that writes dead letters, and takes them back. It is not idempotent: a dead letter may come twice, as the
- * record that it holds may, and there is no state in which such a producer fails for good.
+ * The librdkafka configuration of the producer that writes dead letters, and takes them back. It is not idempotent: a dead letter
+ * may come twice, as the record that it holds may, and there is no state in which such a producer fails for good.
  */
 export function writerProperties(settings: Pick<ConsumerSettings, "brokers" | "properties">): NativeProperties {
   const shared = Object.entries(settings.properties).filter(([name]) => sharedProperty.test(name));

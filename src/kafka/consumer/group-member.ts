@@ -3,7 +3,8 @@ import { errorMessage } from "../../base/errors.js";
 import type { TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "../client/client-log.js";
-import { connectWithoutBroker } from "../client/connect.js";
+import { connectWithoutBroker, disconnectConsumer } from "../client/connect.js";
+
 import {
   asNativeError,
   type KafkaClient,
@@ -41,6 +42,16 @@ const consumeTroubles: Readonly<Record<string, { readonly kind: KafkaTrouble; re
   },
   ERR_UNKNOWN_TOPIC_OR_PART: { kind: "consume_unknown_topic", advice: ": the topic does not exist yet" },
 };
+
+/** What a commit fails with if no broker has answered it, by librdkafka's names of errors. */
+const unanswered: ReadonlySet<string | undefined> = new Set([
+  "ERR__ALL_BROKERS_DOWN",
+  "ERR__RESOLVE",
+  "ERR__TIMED_OUT",
+  "ERR__TIMED_OUT_QUEUE",
+  "ERR__TRANSPORT",
+  "ERR__WAIT_COORD",
+]);
 
 /** The end of a partition, as librdkafka calls it. */
 const endOffset = -1;
@@ -80,7 +91,7 @@ export class GroupMember {
   /** Whether records have come in since they were last asked for. */
   #arrived = false;
   #wake: (() => void) | undefined;
-  #committed: (() => void) | undefined;
+  #committed: ((isAnswered: boolean) => void) | undefined;
 
   /** Joins the group. Throws if librdkafka refuses a property. */
   constructor(
@@ -186,30 +197,30 @@ export class GroupMember {
   }
 
   /**
-   * Without a broker the client's `disconnect` waits for ever if an offset is still to be committed, and the process then
-   * cannot even exit. So it is called when the commit was answered.
+   * Without a broker the client's `disconnect` waits for ever if an offset is still to be committed. It holds a thread of Node's
+   * pool all the while, and the process cannot even exit. So it is called when a broker has answered the commit.
    */
   async #commitAndDisconnect(): Promise<void> {
     // The client cannot be told any more when it disconnects, and would wait for ever.
     await this.#rebalanced;
-    if (this.#hasStored && !this.#ended) await this.#commit();
+    if (this.#hasStored && !this.#ended) {
+      while (!(await this.#commit())) await delay(pollMs);
+    }
     this.#end();
     await this.#polling;
     this.#tokens.stop();
-    await new Promise<void>((resolve) => {
-      if (this.#consumer.isConnected()) this.#consumer.disconnect(() => resolve());
-      else resolve();
-    });
+    if (this.#consumer.isConnected()) await disconnectConsumer(this.#consumer);
   }
 
-  #commit(): Promise<void> {
+  /** Answers whether a broker has answered, or there is nothing to commit. */
+  #commit(): Promise<boolean> {
     return new Promise((resolve) => {
       this.#committed = resolve;
       try {
         this.#consumer.commit();
       } catch {
         // There is nothing to commit.
-        resolve();
+        resolve(true);
       }
     });
   }
@@ -219,7 +230,7 @@ export class GroupMember {
     if (error && this.#nameOf(error.code) !== "ERR__NO_OFFSET") {
       this.#log.warn("offset_not_committed", { error: error.message }, "Offsets were not committed");
     }
-    this.#committed?.();
+    this.#committed?.(!(error && unanswered.has(this.#nameOf(error.code))));
   }
 
   async #poll(): Promise<void> {

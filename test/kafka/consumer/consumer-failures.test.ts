@@ -1,27 +1,18 @@
 // What becomes of records whose handler says what its failure calls for.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { InvalidReason } from "../../../src/kafka/consumer/consumer-stats.js";
-import { type EmbeddedKafka, startEmbeddedKafka } from "../../../src/kafka/embedded.js";
 import { type FailureClass, withFailure } from "../../../src/kafka/index.js";
 import { until } from "../../support/until.js";
 import { eventIds, readRecords, recordingLogger } from "../kafka-fixtures.js";
 import { failProduce, shutProxies, startProxy } from "../proxy.js";
-import { startConsumer, write, writeEvents } from "./consumer-fixtures.js";
+import { forEachTest, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
 
-let kafka: EmbeddedKafka;
 let brokers: string;
-let topic = "";
-let topics = 0;
-beforeAll(async () => {
-  kafka = await startEmbeddedKafka();
-  ({ brokers } = kafka);
+let topic: string;
+forEachTest("failures", (given) => {
+  ({ brokers, topic } = given);
 });
-afterAll(() => kafka.close());
 afterEach(shutProxies);
-beforeEach(() => {
-  topics += 1;
-  topic = `failures-${topics}`;
-});
 
 const quickRetry = { backoffMs: 1, maxBackoffMs: 5 };
 const failWith = (failure: FailureClass): never => {

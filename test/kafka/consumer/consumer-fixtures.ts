@@ -1,13 +1,31 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { onTestFinished } from "vitest";
+import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import { SessionActivityEventSchema } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import { loadKafkaClient, type NativeHeader, type NativeProperties } from "../../../src/kafka/client/kafka-client.js";
 import { createSessionActivityConsumer, type SessionActivityConsumer } from "../../../src/kafka/consumer/consumer.js";
 import type { SessionActivityConsumerOptions } from "../../../src/kafka/consumer/consumer-options.js";
+import { type EmbeddedKafka, startEmbeddedKafka } from "../../../src/kafka/embedded.js";
 import { eventOf } from "../kafka-fixtures.js";
 
 /** Joining a group takes the embedded broker 0.1 s with the newer protocol and 3 s with the older one. */
 export const quick = { "group.protocol": "consumer", "fetch.wait.max.ms": 10 } as const;
+
+/** One embedded broker for the tests of a file, and a topic of its own for each of them: `give` is called before each. */
+export function forEachTest(
+  name: string,
+  give: (given: { readonly brokers: string; readonly topic: string }) => void,
+): void {
+  let kafka: EmbeddedKafka;
+  let topics = 0;
+  beforeAll(async () => {
+    kafka = await startEmbeddedKafka();
+  });
+  afterAll(() => kafka.close());
+  beforeEach(() => {
+    topics += 1;
+    give({ brokers: kafka.brokers, topic: `${name}-${topics}` });
+  });
+}
 
 /** Starts a consumer until the test is over. By default it lets no record be invalid. */
 export function startConsumer(

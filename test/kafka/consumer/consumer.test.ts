@@ -1,27 +1,18 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SessionActivityEventSchema } from "../../../gen/sessionactivity/v1/session_activity_pb.js";
 import type { SessionActivityRecord } from "../../../src/kafka/consumer/consumed-record.js";
 import { consumerSettings } from "../../../src/kafka/consumer/consumer-settings.js";
-import { type EmbeddedKafka, startEmbeddedKafka } from "../../../src/kafka/embedded.js";
 import { refusalOf } from "../../support/refusal.js";
 import { pause, until } from "../../support/until.js";
 import { eventIds, eventOf, readRecords, recordingLogger } from "../kafka-fixtures.js";
-import { bytesOf, gate, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
+import { bytesOf, forEachTest, gate, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
 
-let kafka: EmbeddedKafka;
 let brokers: string;
-let topic = "";
-let topics = 0;
-beforeAll(async () => {
-  kafka = await startEmbeddedKafka();
-  ({ brokers } = kafka);
-});
-afterAll(() => kafka.close());
-beforeEach(() => {
-  topics += 1;
-  topic = `activities-${topics}`;
+let topic: string;
+forEachTest("activities", (given) => {
+  ({ brokers, topic } = given);
 });
 
 describe("events", () => {

@@ -1,22 +1,13 @@
 // A call that never settles is seen.
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type EmbeddedKafka, startEmbeddedKafka } from "../../../src/kafka/embedded.js";
+import { expect, test } from "vitest";
 import { pause, until } from "../../support/until.js";
 import { recordingLogger } from "../kafka-fixtures.js";
-import { gate, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
+import { forEachTest, gate, startConsumer, write, writeEvents } from "./consumer-fixtures.js";
 
-let kafka: EmbeddedKafka;
 let brokers: string;
-let topic = "";
-let topics = 0;
-beforeAll(async () => {
-  kafka = await startEmbeddedKafka();
-  ({ brokers } = kafka);
-});
-afterAll(() => kafka.close());
-beforeEach(() => {
-  topics += 1;
-  topic = `standstill-${topics}`;
+let topic: string;
+forEachTest("standstill", (given) => {
+  ({ brokers, topic } = given);
 });
 
 test("a handler that never settles is reported, and how long its record has been in hand", async () => {
