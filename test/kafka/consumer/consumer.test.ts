@@ -423,11 +423,10 @@ describe("records that hold no event", () => {
         if (broken) throw new Error("nowhere to put it");
       },
     });
-    // The record behind it may come later than the first attempts.
-    const isHeldUp = (): boolean => consumer.stats().retried > 3 && consumer.stats().queued === 2;
-    await until(() => isHeldUp() && seen.length === 1, consumer.stats);
+    await until(() => consumer.stats().retried > 3 && seen.length === 1, consumer.stats);
     expect(seen).toEqual(["event-3"]);
-    expect(consumer.stats()).toMatchObject({ invalid: {}, retrying: 1, queued: 2 });
+    // The record behind it may be here, or still with the broker: the partition is paused.
+    expect(consumer.stats()).toMatchObject({ invalid: {}, retrying: 1 });
     broken = false;
     await until(() => seen.length === 2, consumer.stats);
     expect(consumer.stats()).toMatchObject({ invalid: { undecodable: 1 }, retrying: 0, queued: 0 });
