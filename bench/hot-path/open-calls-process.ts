@@ -7,7 +7,7 @@ import { inTurn } from "../kit/comparison.js";
 import { answerParent } from "../kit/peer-process.js";
 import type { TurnsQuestion } from "./unmarked-process.js";
 
-const names = ["without", "without, again", "Node's signal", "the signal of adapterOptions"] as const;
+const names = ["without", "Node's signal", "Node's signal, again", "the signal of adapterOptions"] as const;
 export type SignalName = (typeof names)[number];
 
 /** The CPU time of a call's context, in microseconds of the main thread. */
@@ -39,14 +39,14 @@ const { shutdownSignal } = startSessionTracking({ env: false, service: "s", log:
 if (shutdownSignal === undefined) throw new Error("adapterOptions gives no signal");
 const signals: Readonly<Record<SignalName, AbortSignal | undefined>> = {
   without: undefined,
-  "without, again": undefined,
   "Node's signal": ofNode,
+  "Node's signal, again": ofNode,
   "the signal of adapterOptions": shutdownSignal,
 };
 const open = [ofNode, shutdownSignal].flatMap((signal) => Array.from({ length: openCalls }, () => openCall(signal)));
 
 function measure({ turns }: TurnsQuestion): SignalCost {
-  const spent = { without: 0, "without, again": 0, "Node's signal": 0, "the signal of adapterOptions": 0 };
+  const spent = { without: 0, "Node's signal": 0, "Node's signal, again": 0, "the signal of adapterOptions": 0 };
   for (let turn = 0; turn < turns; turn++) {
     for (const name of inTurn(names, turn)) {
       const before = process.threadCpuUsage();

@@ -61,6 +61,8 @@ interface Calibration {
 }
 
 const whole: Effort = { generations: 3, rounds: 8, turns: 2, turnMs: 250 };
+/** For what is measured in one setting only. */
+const long: Effort = { ...whole, generations: 4, rounds: 12 };
 const quick: Effort = { generations: 1, rounds: 6, turns: 2, turnMs: 200 };
 
 export const interceptorGroup: Group = {
@@ -95,7 +97,8 @@ export async function measureSettings(
   settings: readonly Setting[],
   context: GroupContext,
 ): Promise<ReadonlyMap<Setting, Samples>> {
-  const effort = context.isQuick ? quick : whole;
+  const unhurried = settings.length === 1 ? long : whole;
+  const effort = context.isQuick ? quick : unhurried;
   const broker = await startScript<object, string>(new URL("../kit/broker-process.js", import.meta.url), [topic]);
   const load = startLoad();
   try {

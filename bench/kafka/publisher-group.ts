@@ -37,7 +37,7 @@ export const publisherGroup: Group = {
   name: "publisher",
   what: "events to Apache Kafka, against other clients",
   async run({ isQuick, afterRound, say }) {
-    const [rounds, roundMs] = isQuick ? [3, 500] : [9, 2_000];
+    const [rounds, roundMs] = isQuick ? [3, 500] : [15, 2_000];
     const cluster = await startBenchBroker();
     const takers = new Map<string, Taker>();
     try {
