@@ -7,6 +7,7 @@ export const passThrough: Interceptor = (next) => async (request) => await next(
 
 /** One that burns time as well: a control, of which it is known what it costs. */
 export function burning(burnUs: () => number): Interceptor {
+  const burn = createBurner();
   return (next) => async (request) => {
     burn(burnUs());
     return await next(request);
@@ -64,16 +65,18 @@ export async function naive(brokers: string, topic: string): Promise<Interceptor
 /** Resolves when all that was taken has been delivered. */
 export type Drain = () => Promise<unknown>;
 
-/**
- * Burns so much CPU time, by the kernel's account of this thread. Work that was timed once would take longer beside a real server,
- * and a clock would count what other threads use, too.
- */
-function burn(us: number): void {
-  const end = threadCpuUs() + us;
-  while (threadCpuUs() < end);
-}
-
-function threadCpuUs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
+/** Burns CPU time by work that was timed once, since a clock would count what other threads use, too. */
+function createBurner(): (us: number) => void {
+  let sink = 0;
+  const work = (steps: number): void => {
+    for (let step = 0; step < steps; step++) sink = (sink * 31 + step) | 0;
+  };
+  let stepsPerUs = 0;
+  // The fastest of some: the others were disturbed, or not compiled yet.
+  for (let round = 0; round < 50; round++) {
+    const start = performance.now();
+    work(200_000);
+    stepsPerUs = Math.max(stepsPerUs, 200 / (performance.now() - start));
+  }
+  return (us) => work(Math.round(us * stepsPerUs));
 }
