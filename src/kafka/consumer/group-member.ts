@@ -4,7 +4,6 @@ import type { TroubleLog } from "../../base/log.js";
 import { resolvesWithin } from "../../base/timing.js";
 import { bridgeClientLog } from "../client/client-log.js";
 import { connectWithoutBroker, disconnectConsumer } from "../client/connect.js";
-
 import {
   asNativeError,
   type KafkaClient,
