@@ -1,24 +1,15 @@
 // Types what docs/getting-started.md says, in empty folders, with a packed file in place of the registry.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Block } from "../docs/pages.js";
 import { freePorts } from "../support/free-ports.js";
 import { until } from "../support/until.js";
-import { cacheNativePart, createProject, type Project, pack, sectionOf } from "./project.js";
+import { createProject, type Project, packForFile, sectionOf } from "./project.js";
 
 const page = "docs/getting-started.md";
 const npm = sectionOf(page, "With npm");
 
-let packed: string;
-let tarball: string;
-beforeAll(() => {
-  packed = mkdtempSync(join(tmpdir(), "packed-"));
-  tarball = pack(packed);
-  cacheNativePart();
-});
-afterAll(() => rmSync(packed, { recursive: true, force: true }));
+const tarball = packForFile();
 
 const isShell = ({ language }: Block): boolean => language === "sh";
 const codeOf = (blocks: readonly Block[], part: string): string => {
@@ -56,7 +47,7 @@ function saveFiles(project: Project, below: string): void {
 }
 
 it("with npm", async () => {
-  const project = createProject(tarball);
+  const project = createProject(tarball());
   const [install = "", generate = ""] = npm.filter(isShell).map(({ code }) => code);
   await project.type(install);
   saveFiles(project, ".");
@@ -65,7 +56,7 @@ it("with npm", async () => {
 });
 
 it("in a pnpm workspace", async () => {
-  const project = createProject(tarball);
+  const project = createProject(tarball());
   const [install = "", generate = ""] = sectionOf(page, "In a pnpm workspace").map(({ code }) => code);
   await project.type(install);
   const below = "services/account";
@@ -75,7 +66,7 @@ it("in a pnpm workspace", async () => {
 });
 
 it("in TypeScript, with yarn", async () => {
-  const project = createProject(tarball);
+  const project = createProject(tarball());
   const section = sectionOf(page, "In TypeScript, with yarn");
   const [install = "", compile = ""] = section.filter(isShell).map(({ code }) => code);
   await project.type(install);

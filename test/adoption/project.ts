@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { onTestFinished } from "vitest";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 import {
   cacheFolder,
   copyNativePart,
@@ -45,10 +45,23 @@ export function pack(folder: string): string {
 }
 
 /** The native part of this repository's client is what the projects find in the cache: no build is part of a run. */
-export function cacheNativePart(): void {
+function cacheNativePart(): void {
   const client = findKafkaClient()!;
   const folder = cacheFolder(client, nativePart());
   if (!existsSync(folder)) keep(folder, (fresh) => copyNativePart(client.folder, fresh));
+}
+
+/** Packs this package before the tests of a file, and takes that away after them. Answers with what gives the path. */
+export function packForFile(): () => string {
+  let tarball = "";
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "packed-"));
+    tarball = pack(folder);
+    cacheNativePart();
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return () => tarball;
 }
 
 /** A project in an empty folder of a user, in which only what documents say is typed. */

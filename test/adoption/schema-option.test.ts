@@ -1,22 +1,12 @@
 // What docs/schema.md says of our option, in a project in plain JavaScript: the one that docs/getting-started.md makes with npm.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { blocksOf } from "../docs/pages.js";
-import { cacheNativePart, createProject, type Project, pack, sectionOf } from "./project.js";
+import { createProject, type Project, packForFile, sectionOf } from "./project.js";
 
 const start = sectionOf("docs/getting-started.md", "With npm");
 const schema = blocksOf("docs/schema.md");
 
-let packed: string;
-let tarball: string;
-beforeAll(() => {
-  packed = mkdtempSync(join(tmpdir(), "packed-"));
-  tarball = pack(packed);
-  cacheNativePart();
-});
-afterAll(() => rmSync(packed, { recursive: true, force: true }));
+const tarball = packForFile();
 
 const startFile = (name: string): string => start.find(({ file }) => file === `examples/start/${name}`)!.code;
 /** "In JavaScript, leave `target=ts` out." */
@@ -56,7 +46,7 @@ async function generateAndRun(project: Project): Promise<string> {
 }
 
 it("the option works in plain JavaScript, in each way to import it", async () => {
-  const project = createProject(tarball);
+  const project = createProject(tarball());
   await project.type(start.find(({ code }) => code.includes("npm install"))!.code);
   project.save("proto/account.proto", proto);
   project.save("main.js", program);
