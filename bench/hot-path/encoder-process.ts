@@ -34,7 +34,7 @@ const mark = {
 const completion = { status: "OK", handlerStatus: "", inferred: false, at: 0 } as const;
 
 function openEvent(): OpenEvent {
-  const event = startEvent(source, call, mark, { kind: "believed" }, Date.now());
+  const event = startEvent(source, call.method, call.header, mark, { kind: "believed" }, Date.now());
   completeEvent(event, completion, 1.234_567);
   return event;
 }

@@ -49,8 +49,16 @@ export function isSignature(signature: string): boolean {
   return signaturePattern.test(signature);
 }
 
+/** Whether a content type is that of gRPC or gRPC-Web. */
+export function isGrpcType(contentType: string | null | undefined): boolean {
+  return contentType?.startsWith("application/grpc") === true;
+}
+
+/** Where headers are read from: Fetch headers, or Node's. */
+export type HeaderValues = Pick<Headers, "get">;
+
 /** The W3C trace context of a call. Empty if there is none, or if it is not well-formed. */
-export function readTraceparent(header: Headers): string {
+export function readTraceparent(header: HeaderValues): string {
   const traceparent = header.get("traceparent");
   return traceparent !== null && traceparentPattern.test(traceparent) ? traceparent : "";
 }

@@ -1,3 +1,5 @@
+import type { HeaderValues } from "./headers.js";
+
 /** google.protobuf.Duration holds 10,000 years, and a header may say more. */
 const maxMs = 315_576_000_000_000;
 
@@ -9,7 +11,7 @@ const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1
  * Connect: https://connectrpc.com/docs/protocol#unary-request, gRPC:
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. What is not well-formed counts as none: Connect refuses it.
  */
-export function readTimeoutMs(header: Headers): number | undefined {
+export function readTimeoutMs(header: HeaderValues): number | undefined {
   return parseTimeoutMs(header.get(timeoutHeaders.connect), header.get(timeoutHeaders.grpc));
 }
 
@@ -30,7 +32,7 @@ export function parseTimeoutMs(connect: unknown, grpc: unknown): number | undefi
  * gRPC clients count the attempts before this one: https://github.com/grpc/proposal/blob/master/A6-client-retries.md. Envoy
  * counts this one, if it is asked to: `include_request_attempt_count`.
  */
-export function readAttempt(header: Headers): number | undefined {
+export function readAttempt(header: HeaderValues): number | undefined {
   const before = header.get("grpc-previous-rpc-attempts");
   if (before !== null && /^\d{1,4}$/.test(before)) return Number(before) + 1;
   const attempt = header.get("x-envoy-attempt-count");

@@ -7,12 +7,11 @@ import {
   type CallerEvents,
   type CallerWatch,
   codeOfUnsendable,
-  isGrpc,
   mayBeCancelled,
   trailerCode,
 } from "./caller.js";
 import { type Arrival, lostTimeOf } from "./connection-timing.js";
-import type { Exchange } from "./exchange.js";
+import type { Exchange, ExchangeListener } from "./exchange.js";
 import { judgeAnswer, judgeLeaving, type Leaving, type Verdict } from "./leaving.js";
 import { loopDelay } from "./loop-delay.js";
 import { isConnectEs } from "./peer.js";
@@ -31,7 +30,7 @@ export function watchCallerByExchange(call: Call, exchange: Exchange, events: Ca
   return new ExchangeWatch(call, exchange, events);
 }
 
-class ExchangeWatch implements CallerWatch {
+class ExchangeWatch implements CallerWatch, ExchangeListener {
   readonly #call: Call;
   readonly #exchange: Exchange;
   readonly #events: CallerEvents;
@@ -51,7 +50,7 @@ class ExchangeWatch implements CallerWatch {
   }
 
   start(): void {
-    this.#exchange.onChange(() => this.#changed());
+    this.#exchange.onChange(this);
   }
 
   stop(): void {
@@ -63,7 +62,7 @@ class ExchangeWatch implements CallerWatch {
     if (this.#code !== undefined) return;
     this.#code = code;
     this.#answeredAt = performance.now();
-    this.#changed();
+    this.changed();
   }
 
   answeredUnary(response: Answer): void {
@@ -80,7 +79,8 @@ class ExchangeWatch implements CallerWatch {
     this.#exchange.lookAgain();
   }
 
-  #changed(): void {
+  /** How far Node's exchange has come, or what is known of the answer. */
+  changed(): void {
     const { state } = this.#exchange;
     if (state === "gone") {
       this.#left(performance.now());
@@ -118,7 +118,7 @@ class ExchangeWatch implements CallerWatch {
   /** The unary answer is written: as what? */
   #codeOfUnary(): number | undefined {
     if (this.#unsent === undefined) return undefined;
-    if (isGrpc(this.#call)) return trailerCode(this.#unsent);
+    if (this.#exchange.isGrpc) return trailerCode(this.#unsent);
     // In the Connect protocol, the HTTP status tells an error, and Connect aborts the signal with it.
     if (this.#exchange.httpStatus === 200) return codeOk;
     if (!this.#abortedBefore) return wireCode(this.#call.signal.reason);

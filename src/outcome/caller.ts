@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { toBinary, toJson } from "@bufbuild/protobuf";
 import { Code, type Interceptor } from "@connectrpc/connect";
+import { isGrpcType } from "../contract/headers.js";
 import { codeOk, wireCode } from "../contract/status.js";
 
 /** The rest of the chain, as Connect hands it to an interceptor. */
@@ -43,7 +44,7 @@ function contentTypeOf(call: Call): string {
 
 /** gRPC or gRPC-Web: their trailer holds the code that was sent. */
 export function isGrpc(call: Call): boolean {
-  return contentTypeOf(call).startsWith("application/grpc");
+  return isGrpcType(contentTypeOf(call));
 }
 
 /**

@@ -26,21 +26,24 @@ export interface CompletionLatch extends CallerEvents {
   abandon(): void;
 }
 
+/** Waits for the end of a call. An object, since a function for each call is one more to make. */
+export interface EndListener {
+  /** The call has ended so. Comes once. */
+  ended(completion: Completion): void;
+}
+
 /**
- * Creates a latch that calls `onEnd` once: when both ends are known, or when the handler has not ended `settleTimeoutMs`
+ * Creates a latch that tells the listener once: when both ends are known, or when the handler has not ended `settleTimeoutMs`
  * after the caller's end.
  */
-export function createCompletionLatch(
-  settleTimeoutMs: number,
-  onEnd: (completion: Completion) => void,
-): CompletionLatch {
-  return new Latch(settleTimeoutMs, onEnd);
+export function createCompletionLatch(settleTimeoutMs: number, listener: EndListener): CompletionLatch {
+  return new Latch(settleTimeoutMs, listener);
 }
 
 /** A class, as the observer is one: an object of closures costs several microseconds of garbage collection per call. */
 class Latch implements CompletionLatch {
   readonly #settleTimeoutMs: number;
-  readonly #onEnd: (completion: Completion) => void;
+  readonly #listener: EndListener;
   #ended = false;
   #callerStatus: ActivityStatus | undefined;
   #callerAt = 0;
@@ -50,9 +53,9 @@ class Latch implements CompletionLatch {
   #handlerStopped = false;
   #settleTimer: NodeJS.Timeout | undefined;
 
-  constructor(settleTimeoutMs: number, onEnd: (completion: Completion) => void) {
+  constructor(settleTimeoutMs: number, listener: EndListener) {
     this.#settleTimeoutMs = settleTimeoutMs;
-    this.#onEnd = onEnd;
+    this.#listener = listener;
   }
 
   callerReceived(code: number, at: number, inferred: boolean): void {
@@ -104,7 +107,7 @@ class Latch implements CompletionLatch {
     const at = this.#callerStatus === undefined ? performance.now() : this.#callerAt;
     const handlerStatus = this.#handlerStatus();
     const inferred = this.#inferred;
-    this.#onEnd({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, inferred, at });
+    this.#listener.ended({ status, handlerStatus: handlerStatus === status ? "" : handlerStatus, inferred, at });
   }
 
   #handlerStatus(): ActivityStatus {

@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2Session, ServerHttp2Stream } from "node:h
 // Not the global one: a test with fake timers must not stop what ends a call.
 import { setImmediate } from "node:timers";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { type HeaderValues, isGrpcType } from "../contract/headers.js";
 import { type Arrival, arrivalOf } from "./connection-timing.js";
 
 /** Node's own request, as connect-node, express and fastify (`.raw`) hand it out. */
@@ -19,16 +20,18 @@ export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type ExchangeState = "open" | "written" | "delivered" | "gone";
 
 /** The HTTP exchange under a marked call: Node's view, which knows what an interceptor cannot see. */
-export interface Exchange {
-  /** Node's request. Its headers still hold the marks. */
-  readonly request: NodeRequest;
+export interface Exchange extends HeaderValues {
+  /** Node's request. Its headers still hold the marks. Undefined when the exchange is over. */
+  readonly request: NodeRequest | undefined;
   /** `performance.now()` when Node handed out the request. */
   readonly receivedAt: number;
   readonly state: ExchangeState;
   /** What was known at the arrival. Undefined without a deadline. */
   readonly arrival: Arrival | undefined;
-  /** Whether the caller sent all of its request before it left. */
+  /** Whether the caller sent all of its request before it left. Known when it has left. */
   readonly isComplete: boolean;
+  /** Whether this is gRPC or gRPC-Web. */
+  readonly isGrpc: boolean;
   /** How the caller left. */
   readonly way: "reset" | "connection";
   /** The code of the reset by which the caller left. Undefined for HTTP/1.1. */
@@ -42,10 +45,18 @@ export interface Exchange {
   readonly httpStatus: number;
   /** Whether an interceptor has seen the call. */
   reached: boolean;
-  /** Calls the listener at each change of the state, and now if it has changed before. There is room for one. */
-  onChange(listener: () => void): void;
+  /** A header as the caller sent it. Fetch headers take ten times as long. Null if there is none, and when the exchange is over. */
+  get(name: string): string | null;
+  /** Tells the listener of each change of the state, and now if it has changed before. There is room for one. */
+  onChange(listener: ExchangeListener): void;
   /** Looks for an end that no event told: Node emits none if a stream is reset with NO_ERROR and nobody reads its request. */
   lookAgain(): void;
+}
+
+/** An object, since a function for each call is one more to make. */
+export interface ExchangeListener {
+  /** The state of the exchange has changed. */
+  changed(): void;
 }
 
 /**
@@ -73,9 +84,11 @@ export function watchExchange(request: NodeRequest, onEnd: (exchange: Exchange) 
 
 /** A class with three plain listeners: closures, getters of an object and `once` take five times the memory per call. */
 class WatchedExchange implements Exchange {
-  readonly request: NodeRequest;
+  request: NodeRequest | undefined;
   readonly receivedAt: number = performance.now();
   readonly arrival: Arrival | undefined;
+  readonly isGrpc: boolean;
+  isComplete = false;
   reached = false;
   readonly #outgoing: Outgoing;
   /** A stream that has ended does not tell its session any more. */
@@ -83,11 +96,12 @@ class WatchedExchange implements Exchange {
   readonly #onEnd: (exchange: Exchange) => void;
   #state: ExchangeState;
   #isAborted = false;
-  #listener: (() => void) | undefined;
+  #listener: ExchangeListener | undefined;
 
   constructor(request: NodeRequest, outgoing: Outgoing, onEnd: (exchange: Exchange) => void) {
     this.request = request;
     this.arrival = arrivalOf(request, this.receivedAt);
+    this.isGrpc = isGrpcType(request.headers["content-type"]);
     this.#outgoing = outgoing;
     this.#session = "session" in outgoing ? outgoing.session : undefined;
     this.#onEnd = onEnd;
@@ -108,11 +122,6 @@ class WatchedExchange implements Exchange {
     return this.#state;
   }
 
-  get isComplete(): boolean {
-    const { request } = this;
-    return "stream" in request ? request.stream.readableEnded && !this.#isAborted : request.complete;
-  }
-
   get way(): "reset" | "connection" {
     // The session outlives a reset. When the connection ends, the session has ended before its streams.
     return this.#session?.destroyed === false ? "reset" : "connection";
@@ -131,9 +140,14 @@ class WatchedExchange implements Exchange {
     return "rstCode" in outgoing ? Number(outgoing.sentHeaders?.[":status"]) : outgoing.statusCode;
   }
 
-  onChange(listener: () => void): void {
-    this.#listener = listener;
-    if (this.#state !== "open") listener();
+  onChange(listener: ExchangeListener): void {
+    if (this.#state === "open" || this.#state === "written") this.#listener = listener;
+    if (this.#state !== "open") listener.changed();
+  }
+
+  get(name: string): string | null {
+    const value = this.request?.headers[name];
+    return typeof value === "string" ? value : null;
   }
 
   lookAgain(): void {
@@ -151,8 +165,20 @@ class WatchedExchange implements Exchange {
   #change(to: ExchangeState): void {
     if (this.#state !== "open" && this.#state !== "written") return;
     this.#state = to;
-    this.#listener?.();
-    if (to !== "written") this.#onEnd(this);
+    if (to === "gone") this.isComplete = this.#isRequestComplete();
+    this.#listener?.changed();
+    if (to === "written") return;
+    this.#onEnd(this);
+    // Node's stream lives on until the next large garbage collection, and what it refers to with it. Without this, that is the
+    // whole call: on a busy server, copying it about cost more than all else that is done here.
+    this.#listener = undefined;
+    this.request = undefined;
+  }
+
+  #isRequestComplete(): boolean {
+    const { request } = this;
+    if (request === undefined) return false;
+    return "stream" in request ? request.stream.readableEnded && !this.#isAborted : request.complete;
   }
 }
 

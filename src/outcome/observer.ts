@@ -13,7 +13,7 @@ import {
 } from "./caller.js";
 import { watchCallerByExchange } from "./caller-by-exchange.js";
 import { type KnownShutdown, watchCallerBySignal } from "./caller-by-signal.js";
-import { type Completion, type CompletionLatch, createCompletionLatch } from "./completion.js";
+import { type Completion, type CompletionLatch, createCompletionLatch, type EndListener } from "./completion.js";
 import type { Exchange } from "./exchange.js";
 import { isAbortError, isWriteToGonePeer } from "./peer.js";
 import { observeStream, type StreamEvents } from "./stream.js";
@@ -34,7 +34,7 @@ export interface ObservedCall {
 }
 
 /**
- * Learns how a call really ends, and calls `onEnd` once.
+ * Learns how a call really ends, and tells the listener once.
  *
  * The handler's end is seen directly. The caller's is the answer, unless the caller left first or the answer could not be
  * sent: that is what the watch on the caller finds out, by Node's exchange if there is one.
@@ -43,29 +43,23 @@ export function observeCall(
   call: Call,
   exchange: Exchange | undefined,
   options: ObserverOptions,
-  onEnd: (completion: Completion) => void,
+  listener: EndListener,
 ): ObservedCall {
-  return new Observer(call, exchange, options, onEnd);
+  return new Observer(call, exchange, options, listener);
 }
 
-class Observer implements ObservedCall, StreamEvents {
+class Observer implements ObservedCall, StreamEvents, EndListener {
   readonly #call: Call;
+  readonly #listener: EndListener;
   readonly #latch: CompletionLatch;
   readonly #caller: CallerWatch;
   #response: Answer | undefined;
   #thrownIntoStream: unknown;
 
-  constructor(
-    call: Call,
-    exchange: Exchange | undefined,
-    options: ObserverOptions,
-    onEnd: (completion: Completion) => void,
-  ) {
+  constructor(call: Call, exchange: Exchange | undefined, options: ObserverOptions, listener: EndListener) {
     this.#call = call;
-    this.#latch = createCompletionLatch(options.settleTimeoutMs, (completion) => {
-      this.#caller.stop();
-      onEnd(completion);
-    });
+    this.#listener = listener;
+    this.#latch = createCompletionLatch(options.settleTimeoutMs, this);
     this.#caller =
       exchange === undefined
         ? watchCallerBySignal(call, options.shutdown, this.#latch)
@@ -78,6 +72,11 @@ class Observer implements ObservedCall, StreamEvents {
 
   abandon(): void {
     this.#latch.abandon();
+  }
+
+  ended(completion: Completion): void {
+    this.#caller.stop();
+    this.#listener.ended(completion);
   }
 
   async run(next: Next): Promise<Answer> {

@@ -46,7 +46,7 @@ export function createArrivals(required: RequiredMethods, log: TroubleLog<Servic
       return;
     }
     bypassed += 1;
-    const path = exchange.request.url?.split("?", 1)[0]?.slice(0, 256);
+    const path = exchange.request?.url?.split("?", 1)[0]?.slice(0, 256);
     log.warn(
       "bypassed",
       { path },

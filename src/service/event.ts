@@ -12,7 +12,7 @@
 // Nobody here writes `interrupted`: whoever recovers an event from the record of its start does.
 import type { ContextProblem } from "../contract/context-problem.js";
 import { declaredActivity } from "../contract/declared-activity.js";
-import { readTraceparent } from "../contract/headers.js";
+import { type HeaderValues, readTraceparent } from "../contract/headers.js";
 import type { Mark } from "../contract/mark.js";
 import { procedureOf } from "../contract/procedure.js";
 import type { ActivityStatus } from "../contract/status.js";
@@ -68,12 +68,13 @@ export interface OpenEvent {
  */
 export function startEvent(
   source: EventSource,
-  call: Pick<Call, "method" | "header">,
+  method: Call["method"],
+  header: HeaderValues,
   mark: Mark,
   judgement: Judgement,
   arrivedAtMs: number,
 ): OpenEvent {
-  const procedure = procedureOf(call.method);
+  const procedure = procedureOf(method);
   const isMarked = mark.kind === "marked";
   const isTooLarge = isMarked && Buffer.byteLength(mark.context) > source.maxContextBytes;
   const context = isMarked && !isTooLarge ? mark.context : "";
@@ -81,16 +82,16 @@ export function startEvent(
     eventId: uuidv7(arrivedAtMs),
     encodedSessionContext: context && (source.recorder?.record(context, procedure) ?? context),
     service: source.service,
-    action: actionOf(mark, judgement) ?? declaredActivity(call.method)?.label ?? procedure,
+    action: actionOf(mark, judgement) ?? declaredActivity(method)?.label ?? procedure,
     procedure,
     instanceId: source.instanceId,
-    traceparent: readTraceparent(call.header),
+    traceparent: readTraceparent(header),
     contextVerified: judgement.kind === "verified",
     contextProblem: problemOf(judgement, isTooLarge),
     markSignature: isMarked ? mark.signature : "",
     startedAtMs: arrivedAtMs,
-    timeoutMs: readTimeoutMs(call.header),
-    attempt: readAttempt(call.header) ?? 0,
+    timeoutMs: readTimeoutMs(header),
+    attempt: readAttempt(header) ?? 0,
     attributes: undefined,
     status: "",
     handlerStatus: "",

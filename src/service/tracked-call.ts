@@ -3,14 +3,14 @@ import type { TroubleLog } from "../base/log.js";
 import type { Mark } from "../contract/mark.js";
 import type { ActivityStatus } from "../contract/status.js";
 import type { Answer, Call, Next } from "../outcome/caller.js";
-import type { Completion } from "../outcome/completion.js";
+import type { Completion, EndListener } from "../outcome/completion.js";
 import type { Exchange } from "../outcome/exchange.js";
 import { type ObservedCall, type ObserverOptions, observeCall } from "../outcome/observer.js";
 import { type AnnotatedCall, trackedCallKey } from "./annotation.js";
 import { completeEvent, type EventSource, type OpenEvent, startEvent } from "./event.js";
 import type { GuardedPublisher } from "./guarded-publisher.js";
 import type { Judgement, PendingJudgement } from "./judge.js";
-import type { OpenCall, OpenCalls, OpenEntry } from "./open-calls.js";
+import type { OpenCall, OpenCalls } from "./open-calls.js";
 import type { ServiceTrouble } from "./service-troubles.js";
 import type { SkippedCalls } from "./skipped-calls.js";
 
@@ -54,14 +54,15 @@ export function trackCall(
 type State = "judging" | "running" | "ended";
 
 /** A class: closures and an object for each part cost several microseconds of garbage collection per call. */
-class TrackedCall implements OpenCall, AnnotatedCall {
+class TrackedCall implements OpenCall, AnnotatedCall, EndListener {
   readonly #tracking: Tracking;
   readonly #call: Call;
+  readonly #exchange: Exchange | undefined;
   readonly #mark: Mark;
   readonly startedAt: number = performance.now();
   readonly #arrivedAtMs: number = Date.now();
   readonly #observed: ObservedCall;
-  readonly #entry: OpenEntry;
+  place = 0;
   #state: State = "judging";
   #pending: PendingJudgement | undefined;
   #event: OpenEvent | undefined;
@@ -69,10 +70,11 @@ class TrackedCall implements OpenCall, AnnotatedCall {
   constructor(tracking: Tracking, call: Call, exchange: Exchange | undefined, mark: Mark) {
     this.#tracking = tracking;
     this.#call = call;
+    this.#exchange = exchange;
     this.#mark = mark;
     // Before all that takes time, so that it sees a caller that leaves meanwhile.
-    this.#observed = observeCall(call, exchange, tracking.observing, (completion) => this.#end(completion));
-    this.#entry = tracking.open.add(this);
+    this.#observed = observeCall(call, exchange, tracking.observing, this);
+    tracking.open.add(this);
     call.contextValues.set(trackedCallKey, this);
   }
 
@@ -131,7 +133,10 @@ class TrackedCall implements OpenCall, AnnotatedCall {
       return undefined;
     }
     this.#tracking.tracked += 1;
-    this.#event = startEvent(source, this.#call, this.#mark, judgement, this.#arrivedAtMs);
+    const { method, header } = this.#call;
+    // If the caller has left meanwhile, Node's headers are gone.
+    const sent = this.#exchange?.request === undefined ? header : this.#exchange;
+    this.#event = startEvent(source, method, sent, this.#mark, judgement, this.#arrivedAtMs);
     this.#state = "running";
     return this.#event;
   }
@@ -145,7 +150,7 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     throw new ConnectError("session activity cannot be recorded", Code.ResourceExhausted);
   }
 
-  #end(completion: Completion): void {
+  ended(completion: Completion): void {
     const event = this.openEvent;
     if (event === undefined) return;
     completeEvent(event, completion, Math.max(0, completion.at - this.startedAt));
@@ -155,12 +160,12 @@ class TrackedCall implements OpenCall, AnnotatedCall {
     byStatus[status] = (byStatus[status] ?? 0) + 1;
     if (completion.inferred) inferredByStatus[status] = (inferredByStatus[status] ?? 0) + 1;
     this.#tracking.publisher.publish(event, this.#call);
-    this.#tracking.open.remove(this.#entry);
+    this.#tracking.open.remove(this);
   }
 
   /** Ends the call without an event. */
   #close(): void {
     this.#state = "ended";
-    this.#tracking.open.remove(this.#entry);
+    this.#tracking.open.remove(this);
   }
 }

@@ -5,7 +5,7 @@ import { until } from "../support/until.js";
 
 function latch(settleTimeoutMs = 60_000) {
   const ends: Completion[] = [];
-  return { ends, latch: createCompletionLatch(settleTimeoutMs, (end) => void ends.push(end)) };
+  return { ends, latch: createCompletionLatch(settleTimeoutMs, { ended: (end) => void ends.push(end) }) };
 }
 
 it("waits for both ends, in any order, and tells the handler's only where it differs", () => {

@@ -1,8 +1,11 @@
 import { once } from "node:events";
-import { connect, constants } from "node:http2";
+import { connect, constants, createServer, type ServerHttp2Stream } from "node:http2";
 import { expect, it, onTestFinished } from "vitest";
+import { watchExchange } from "../../src/outcome/exchange.js";
 import { tracking } from "../service/tracking-fixture.js";
 import { marks, startAccountServer } from "../support/account-server.js";
+import { createCollector } from "../support/heap-gauge.js";
+import { listen } from "../support/listen.js";
 import { until } from "../support/until.js";
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL } = constants;
@@ -49,3 +52,24 @@ it.each([
     expect(await leaveUnread(code, handlerEnds)).toMatchObject({ status: "CANCELLED" });
   },
 );
+
+it("lets go of a call when it is over, though Node keeps its stream", async () => {
+  const collect = createCollector();
+  const seen: { readonly stream: ServerHttp2Stream; readonly call: WeakRef<object> }[] = [];
+  const server = createServer((request, response) => {
+    const call = { changed: () => {} };
+    watchExchange(request, () => {})?.onChange(call);
+    seen.push({ stream: request.stream, call: new WeakRef(call) });
+    response.end();
+  });
+  const { baseUrl } = await listen(server);
+  const session = connect(baseUrl);
+  onTestFinished(() => session.destroy());
+  session.request({ ":path": "/" }).resume();
+  await until(() => seen[0]?.stream.closed === true);
+  await until(() => {
+    collect();
+    return seen[0]?.call.deref() === undefined;
+  });
+  expect(seen).toHaveLength(1);
+});

@@ -18,7 +18,7 @@ const mark: GatewayMark = {
   hasSignature: false,
 };
 const begin = (changes: Partial<GatewayMark> = {}, judgement: Judgement = { kind: "believed" }, at = Date.now()) =>
-  startEvent(source, call, { ...mark, ...changes }, judgement, at);
+  startEvent(source, call.method, call.header, { ...mark, ...changes }, judgement, at);
 const undeclared = { ...call, method: AccountService.method.importDevices };
 const importDevices = "/example.account.v1.AccountService/ImportDevices";
 const nanosOf = (time: { seconds: bigint; nanos: number }): bigint =>
@@ -57,8 +57,10 @@ it("takes the label as the action, else the schema's operation, else the procedu
   const believed: Judgement = { kind: "believed" };
   expect(begin({ operation: "login" }).action).toBe("login");
   expect(begin().action).toBe("change_password");
-  expect(startEvent(source, undeclared, { ...mark, operation: "login" }, believed, 0).action).toBe("login");
-  expect(startEvent(source, undeclared, mark, believed, 0).action).toBe(importDevices);
+  expect(
+    startEvent(source, undeclared.method, undeclared.header, { ...mark, operation: "login" }, believed, 0).action,
+  ).toBe("login");
+  expect(startEvent(source, undeclared.method, undeclared.header, mark, believed, 0).action).toBe(importDevices);
 });
 
 it("leaves out a context over the bound", () => {
@@ -89,8 +91,14 @@ it("has nothing of a session without a mark", () => {
   const missing = { kind: "doubted", reason: "missing", admitted: true } as const;
   const nothing = { contextProblem: "missing", encodedSessionContext: "", markSignature: "" };
   for (const kind of ["empty", "unmarked"] as const) {
-    expect(startEvent(source, call, { kind }, missing, 0)).toMatchObject({ ...nothing, action: "change_password" });
-    expect(startEvent(source, undeclared, { kind }, missing, 0)).toMatchObject({ ...nothing, action: importDevices });
+    expect(startEvent(source, call.method, call.header, { kind }, missing, 0)).toMatchObject({
+      ...nothing,
+      action: "change_password",
+    });
+    expect(startEvent(source, undeclared.method, undeclared.header, { kind }, missing, 0)).toMatchObject({
+      ...nothing,
+      action: importDevices,
+    });
   }
 });
 
@@ -119,8 +127,8 @@ it("records what the recorder gives, and does not ask it about a context that is
     },
   };
   const believed = { kind: "believed" } as const;
-  const event = startEvent({ ...source, recorder }, call, mark, believed, 0);
+  const event = startEvent({ ...source, recorder }, call.method, call.header, mark, believed, 0);
   expect(event.encodedSessionContext).toBe("pseudonym");
-  startEvent({ ...source, recorder }, call, { ...mark, context: "x".repeat(101) }, believed, 0);
+  startEvent({ ...source, recorder }, call.method, call.header, { ...mark, context: "x".repeat(101) }, believed, 0);
   expect(asked).toEqual([`abc of ${procedure}`]);
 });

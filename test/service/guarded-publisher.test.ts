@@ -93,7 +93,7 @@ describe("a guarded publisher", () => {
   const call = { method: AccountService.method.changePassword } as Partial<Call> as Call;
 
   const source = { service: "account-service", instanceId: "instance", maxContextBytes: 100, recorder: undefined };
-  const event = startEvent(source, { ...call, header: new Headers() }, { kind: "empty" }, { kind: "believed" }, 0);
+  const event = startEvent(source, call.method, new Headers(), { kind: "empty" }, { kind: "believed" }, 0);
 
   function guarded(changes: Partial<Publisher> | undefined) {
     const memory = createMemoryPublisher();
