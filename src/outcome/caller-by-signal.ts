@@ -33,10 +33,31 @@ export function watchCallerBySignal(call: Call, shutdown: KnownShutdown, events:
   return new SignalWatch(call, shutdown, events);
 }
 
+/**
+ * What the signal tells. Node keeps it until the next large garbage collection, though it was taken away, and it must not keep the
+ * call with it.
+ */
+class AbortListener {
+  #watch: SignalWatch | undefined;
+
+  constructor(watch: SignalWatch) {
+    this.#watch = watch;
+  }
+
+  handleEvent(): void {
+    this.#watch?.aborted();
+  }
+
+  letGo(): void {
+    this.#watch = undefined;
+  }
+}
+
 class SignalWatch implements CallerWatch {
   readonly #call: Call;
   readonly #shutdown: KnownShutdown;
   readonly #events: CallerEvents;
+  readonly #listener: AbortListener = new AbortListener(this);
   readonly #startedAt: number = performance.now();
   readonly #abortedBefore: boolean;
   readonly #arrivalDelayMs: number;
@@ -58,15 +79,16 @@ class SignalWatch implements CallerWatch {
 
   start(): void {
     const { signal } = this.#call;
-    if (!signal.aborted) signal.addEventListener("abort", this);
+    if (!signal.aborted) signal.addEventListener("abort", this.#listener);
     // Since the call came: its mark had to be verified, or its start be noted.
-    else if (!this.#abortedBefore) this.handleEvent();
+    else if (!this.#abortedBefore) this.aborted();
     // Adapters are known to hand over calls whose signal is aborted though the caller waits: only the deadline counts.
     else if (isDeadline(signal.reason)) this.#deadlinePassed();
   }
 
   stop(): void {
-    this.#call.signal.removeEventListener("abort", this);
+    this.#call.signal.removeEventListener("abort", this.#listener);
+    this.#listener.letGo();
   }
 
   answered(code: number): void {
@@ -99,7 +121,7 @@ class SignalWatch implements CallerWatch {
   lookAgain(): void {}
 
   /** The signal is aborted. */
-  handleEvent(): void {
+  aborted(): void {
     const { reason } = this.#call.signal;
     // The caller of a call that the shutdown aborts is still there, and receives what the handler answers.
     if (this.#answered || this.#shutdown.isShutdown(reason)) return;
