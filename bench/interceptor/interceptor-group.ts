@@ -129,7 +129,7 @@ async function measureGenerations(
         calibrations.set(setting, calibration);
         await fleet.setBurn(calibration.burnUs);
         const compared = await variantsOf(fleet, own, setting, calibration.calls);
-        const samples = await interleave({ variants: compared, rounds, turns }, afterRound);
+        const samples = await interleave({ variants: compared, rounds, turns, clear: () => fleet.clear() }, afterRound);
         measured.set(setting, joinSamples([measured.get(setting) ?? new Map(), withBurn(samples, calibration)]));
       }
       await fleet.close();

@@ -23,17 +23,25 @@ export interface ServerFleet {
   variant(one: InterceptorVariant, kind: CallKind, protocol: Protocol, calls: number): Promise<Variant>;
   /** From here on, the control burns so much in each call. */
   setBurn(us: number): Promise<void>;
+  /** Clears the heap. That costs all servers their compiled code, so let each of them warm up. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
 type Servers = PeerProcess<ServerQuestion, ServerAnswer>;
 
 /**
- * Each turn begins with a heap that was cleared. Otherwise a large collection, which takes longer than a turn, would count for
- * whichever server had its turn. The young generation keeps the size that it has under load, and code that waits for its turn is
- * kept.
+ * The old generation may grow to some gigabytes, until it is cleared. Otherwise a large collection, which takes longer than a turn,
+ * would count for whichever server had its turn. The young generation keeps the size that it has under load, and code that waits
+ * for its turn is kept.
  */
-const nodeOptions = ["--expose-gc", "--min-semi-space-size=16", "--no-flush-bytecode"];
+const nodeOptions = [
+  "--expose-gc",
+  "--heap-growing-percent=20000",
+  "--max-old-space-size=8192",
+  "--min-semi-space-size=16",
+  "--no-flush-bytecode",
+];
 
 /** How many calls there are at any time. */
 const concurrency = 16;
@@ -62,18 +70,21 @@ export async function startFleet(
     async setBurn(burnUs) {
       await servers.ask({ name: control, burnUs });
     },
+    async clear() {
+      await servers.ask({ name: control, clears: true });
+    },
     close: () => servers.end(),
   };
 }
 
-/** A turn of calls, to the delivery of their events, from a clear heap on. All figures are per call. */
+/** A turn of calls, to the delivery of their events. All figures are per call. */
 async function measure(
   { name, events }: InterceptorVariant,
   servers: Servers,
   load: FleetParts["load"],
   job: LoadJob,
 ): Promise<Sample> {
-  const first = await servers.ask({ name, isFirst: true });
+  const first = await servers.ask({ name });
   const before = threadsOf(servers.pid);
   const { seconds, p50Us, p99Us } = await load.ask(job);
   const last = await servers.ask({ name });

@@ -33,8 +33,8 @@ export interface ServersConfig {
 /** Asks a server to deliver what it has, and to say how it is. */
 export interface ServerQuestion {
   readonly name: string;
-  /** Whether a turn begins: the heap is cleared. */
-  readonly isFirst?: boolean | undefined;
+  /** Whether to clear the heap. */
+  readonly clears?: boolean | undefined;
   /** How long the control is to burn in each call from here on, in microseconds. */
   readonly burnUs?: number | undefined;
 }

@@ -41,12 +41,21 @@ export interface Plan {
   readonly rounds: number;
   /** How many turns each variant has in a round: many short ones, one after the other, meet the machine in the same moods. */
   readonly turns?: number;
+  /** Is called before each round. After it, each variant has a turn to warm up, which does not count. */
+  readonly clear?: () => Promise<unknown>;
 }
 
 /** Measures all variants in each round, after a round that does not count. */
-export async function interleave({ variants, rounds, turns = 1 }: Plan, afterRound: () => void): Promise<Samples> {
+export async function interleave(
+  { variants, rounds, turns = 1, clear }: Plan,
+  afterRound: () => void,
+): Promise<Samples> {
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; round++) {
+    if (clear !== undefined) {
+      await clear();
+      for (const variant of variants) await variant.measure();
+    }
     const measured = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
     for (let turn = 0; turn < turns; turn++) {
       for (const variant of inTurn(variants, (round + 1) * turns + turn))

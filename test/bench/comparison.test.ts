@@ -97,6 +97,16 @@ describe("rounds", () => {
     expect(looks).toBe(3);
   });
 
+  it("begin cleared and warm, if they are told how", async () => {
+    const calls: string[] = [];
+    const variants = ["a", "b"].map((name) => ({ name, measure: () => Promise.resolve({ us: calls.push(name) }) }));
+    const clear = () => Promise.resolve(calls.push("-"));
+    const samples = await interleave({ variants, rounds: 1, turns: 2, clear }, () => {});
+    expect(calls.join("")).toBe("-ababba-abbaab");
+    // The mean of two turns each.
+    expect([samples.get("a"), samples.get("b")]).toEqual([[{ us: 12.5 }], [{ us: 12.5 }]]);
+  });
+
   it("of several generations are put together", () => {
     const part = (us: number): Samples => new Map([["a", [{ us }]]]);
     expect(joinSamples([part(1), part(2)]).get("a")).toEqual([{ us: 1 }, { us: 2 }]);
