@@ -134,7 +134,7 @@ answerParent(async (question: ServerQuestion): Promise<ServerAnswer> => {
   const wired = servers.get(question.name);
   if (wired === undefined) throw new Error(`there is no server for ${question.name}`);
   await wired.drain?.();
-  if (question.clears === true) gc?.();
+  gc?.({ type: question.clears === true ? "major" : "minor" });
   const { port } = wired.server.address() as AddressInfo;
   return { port, tracked: 0, failures: {}, ...wired.counts?.() };
 });

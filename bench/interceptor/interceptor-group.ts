@@ -46,9 +46,7 @@ interface Effort {
   readonly generations: number;
   /** In each generation. */
   readonly rounds: number;
-  /** How often each variant has its turn in a round. */
-  readonly turns: number;
-  /** How long such a turn is. */
+  /** How long a turn of a variant is. */
   readonly turnMs: number;
 }
 
@@ -60,10 +58,13 @@ interface Calibration {
   readonly burnUs: number;
 }
 
-const whole: Effort = { generations: 3, rounds: 8, turns: 2, turnMs: 250 };
+const whole: Effort = { generations: 3, rounds: 8, turnMs: 250 };
 /** For what is measured in one setting only. */
-const long: Effort = { ...whole, generations: 4, rounds: 12 };
-const quick: Effort = { generations: 1, rounds: 6, turns: 2, turnMs: 200 };
+const long: Effort = { ...whole, rounds: 16 };
+const quick: Effort = { generations: 1, rounds: 6, turnMs: 200 };
+
+/** By then, what the calls leave behind fills some gigabytes. */
+const roundsPerClearing = 4;
 
 export const interceptorGroup: Group = {
   name: "interceptor",
@@ -113,7 +114,7 @@ export async function measureSettings(
 async function measureGenerations(
   variants: readonly InterceptorVariant[],
   settings: readonly Setting[],
-  { generations, rounds, turns, turnMs }: Effort,
+  { generations, rounds, turnMs }: Effort,
   parts: FleetParts,
   { afterRound, say }: GroupContext,
 ): Promise<ReadonlyMap<Setting, Samples>> {
@@ -129,7 +130,8 @@ async function measureGenerations(
         calibrations.set(setting, calibration);
         await fleet.setBurn(calibration.burnUs);
         const compared = await variantsOf(fleet, own, setting, calibration.calls);
-        const samples = await interleave({ variants: compared, rounds, turns, clear: () => fleet.clear() }, afterRound);
+        const clearing = { clear: () => fleet.clear(), everyRounds: roundsPerClearing };
+        const samples = await interleave({ variants: compared, rounds, clearing }, afterRound);
         measured.set(setting, joinSamples([measured.get(setting) ?? new Map(), withBurn(samples, calibration)]));
       }
       await fleet.close();
@@ -153,7 +155,7 @@ async function variantsOf(
   return compared;
 }
 
-/** Finds out how many calls fill a turn, and what the control must burn. */
+/** Finds out how many calls fill a turn, and what the control must burn. It takes so long since code is compiled meanwhile. */
 async function calibrate(
   fleet: ServerFleet,
   variants: readonly InterceptorVariant[],
@@ -162,7 +164,7 @@ async function calibrate(
 ): Promise<Calibration> {
   let calls = 100;
   let burnUs = 0;
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 20; round++) {
     const [baseline] = (await variantsOf(fleet, variants, setting, calls)).filter(({ name }) => name === passThrough);
     if (baseline === undefined) throw new Error(`${passThrough} is not measured`);
     const { perSecond = 0, cpuUs = 0 } = await baseline.measure();

@@ -77,7 +77,10 @@ export async function startFleet(
   };
 }
 
-/** A turn of calls, to the delivery of their events. All figures are per call. */
+/**
+ * A turn of calls, to the delivery of their events. All figures are per call. The young generation is collected before and after:
+ * otherwise one collection more or less would make some percent.
+ */
 async function measure(
   { name, events }: InterceptorVariant,
   servers: Servers,

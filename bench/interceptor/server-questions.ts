@@ -33,7 +33,7 @@ export interface ServersConfig {
 /** Asks a server to deliver what it has, and to say how it is. */
 export interface ServerQuestion {
   readonly name: string;
-  /** Whether to clear the heap. */
+  /** Whether to clear the whole heap, and not only the young generation. */
   readonly clears?: boolean | undefined;
   /** How long the control is to burn in each call from here on, in microseconds. */
   readonly burnUs?: number | undefined;

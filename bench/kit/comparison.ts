@@ -39,40 +39,32 @@ export const maxDoubt = 0.05;
 export interface Plan {
   readonly variants: readonly Variant[];
   readonly rounds: number;
-  /** How many turns each variant has in a round: many short ones, one after the other, meet the machine in the same moods. */
-  readonly turns?: number;
-  /** Is called before each round. After it, each variant has a turn to warm up, which does not count. */
-  readonly clear?: () => Promise<unknown>;
+  readonly clearing?: Clearing | undefined;
+}
+
+/** How to begin anew from time to time. */
+export interface Clearing {
+  /** After it, each variant has a turn to warm up, which does not count. */
+  readonly clear: () => Promise<unknown>;
+  /** It comes before every so many rounds. */
+  readonly everyRounds: number;
 }
 
 /** Measures all variants in each round, after a round that does not count. */
-export async function interleave(
-  { variants, rounds, turns = 1, clear }: Plan,
-  afterRound: () => void,
-): Promise<Samples> {
+export async function interleave({ variants, rounds, clearing }: Plan, afterRound: () => void): Promise<Samples> {
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; round++) {
-    if (clear !== undefined) {
-      await clear();
+    if (clearing !== undefined && round >= 0 && round % clearing.everyRounds === 0) {
+      await clearing.clear();
       for (const variant of variants) await variant.measure();
     }
-    const measured = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
-    for (let turn = 0; turn < turns; turn++) {
-      for (const variant of inTurn(variants, (round + 1) * turns + turn))
-        measured.get(variant.name)?.push(await variant.measure());
+    for (const variant of inTurn(variants, round + 1)) {
+      const sample = await variant.measure();
+      if (round >= 0) samples.get(variant.name)?.push(sample);
     }
-    if (round >= 0) for (const [name, own] of measured) samples.get(name)?.push(meanOf(own));
     afterRound();
   }
   return samples;
-}
-
-/** The mean of each figure. What is rare and dear, as a large garbage collection, is in it. */
-function meanOf(samples: readonly Sample[]): Sample {
-  const names = Object.keys(samples[0] ?? {});
-  return Object.fromEntries(
-    names.map((name) => [name, samples.reduce((sum, sample) => sum + (sample[name] ?? 0), 0) / samples.length]),
-  );
 }
 
 /** Another one begins each turn, and every other turn runs backwards, so that a drifting machine favours nobody. */

@@ -97,14 +97,13 @@ describe("rounds", () => {
     expect(looks).toBe(3);
   });
 
-  it("begin cleared and warm, if they are told how", async () => {
+  it("begin anew from time to time, and warm up then", async () => {
     const calls: string[] = [];
     const variants = ["a", "b"].map((name) => ({ name, measure: () => Promise.resolve({ us: calls.push(name) }) }));
-    const clear = () => Promise.resolve(calls.push("-"));
-    const samples = await interleave({ variants, rounds: 1, turns: 2, clear }, () => {});
-    expect(calls.join("")).toBe("-ababba-abbaab");
-    // The mean of two turns each.
-    expect([samples.get("a"), samples.get("b")]).toEqual([[{ us: 12.5 }], [{ us: 12.5 }]]);
+    const clearing = { clear: () => Promise.resolve(calls.push("-")), everyRounds: 2 };
+    const samples = await interleave({ variants, rounds: 3, clearing }, () => {});
+    expect(calls.join("")).toBe("ab-abbaba-abab");
+    expect(samples.get("a")).toEqual([{ us: 7 }, { us: 9 }, { us: 13 }]);
   });
 
   it("of several generations are put together", () => {
