@@ -58,13 +58,13 @@ interface Calibration {
   readonly burnUs: number;
 }
 
-const whole: Effort = { generations: 3, rounds: 8, turnMs: 250 };
+const whole: Effort = { generations: 3, rounds: 6, turnMs: 250 };
 /** For what is measured in one setting only. */
-const long: Effort = { ...whole, rounds: 16 };
+const long: Effort = { ...whole, rounds: 15 };
 const quick: Effort = { generations: 1, rounds: 6, turnMs: 200 };
 
 /** By then, what the calls leave behind fills some gigabytes. */
-const roundsPerClearing = 4;
+const roundsPerClearing = 3;
 
 export const interceptorGroup: Group = {
   name: "interceptor",

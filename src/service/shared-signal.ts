@@ -40,10 +40,17 @@ export function joinSignals(signals: readonly AbortSignal[]): AbortSignal {
       listeners.add(listener);
     },
     removeEventListener(type: string, listener: Listener, options?: unknown) {
-      if (type === "abort" && listeners.delete(listener)) return;
+      if (type === "abort" && !isCapturing(options) && listeners.delete(listener)) return;
       Reflect.apply(removeEventListener, signal, [type, listener, options]);
     },
   });
+}
+
+/** The same function may listen with and without capturing. */
+function isCapturing(options: unknown): boolean {
+  return typeof options === "object" && options !== null && "capture" in options
+    ? Boolean(options.capture)
+    : options === true;
 }
 
 /** As Node does it: what a listener throws does not keep others from being told. */

@@ -43,13 +43,15 @@ describe("a joined signal", () => {
     signal.addEventListener("abort", { handleEvent: () => told.push("object") });
     // oxlint-disable-next-line unicorn/prefer-add-event-listener
     signal.onabort = () => told.push("onabort");
-    const capturing = (): void => void told.push("capturing");
-    signal.addEventListener("abort", capturing, { capture: true });
-    signal.removeEventListener("abort", capturing, { capture: true });
+    const both = (): void => void told.push("not capturing");
+    signal.addEventListener("abort", both);
+    signal.addEventListener("abort", both, { capture: true });
+    signal.removeEventListener("abort", both, { capture: true });
+    signal.removeEventListener("abort", both, true);
     const other = AbortSignal.any([signal]);
     taken.abort();
     controller.abort(reason);
-    expect(told).toEqual(["once", "object", "onabort"]);
+    expect(told).toEqual(["once", "object", "onabort", "not capturing"]);
     expect(other.reason).toBe(reason);
   });
 
