@@ -44,6 +44,8 @@ export interface Setting {
 interface Effort {
   /** How often the process of the servers is started anew: each is a little faster or slower than the next. */
   readonly generations: number;
+  /** How often at most, in settings where it takes more to be precise. */
+  readonly mostGenerations: number;
   /** In each generation. */
   readonly rounds: number;
   /** How long a turn of a variant is. */
@@ -58,10 +60,16 @@ interface Calibration {
   readonly burnUs: number;
 }
 
-const whole: Effort = { generations: 3, rounds: 6, turnMs: 250 };
+const whole: Effort = { generations: 3, mostGenerations: 6, rounds: 6, turnMs: 250 };
 /** For what is measured in one setting only. */
 const long: Effort = { ...whole, rounds: 15 };
-const quick: Effort = { generations: 1, rounds: 6, turnMs: 200 };
+const quick: Effort = { generations: 1, mostGenerations: 1, rounds: 6, turnMs: 200 };
+
+/**
+ * How far the bounds of the checks may be from their medians. Only this decides whether a setting is measured again, and not what
+ * the checks say: whoever goes on until twins agree finds that they do.
+ */
+const precision = 0.03;
 
 /** By then, what the calls leave behind fills some gigabytes. */
 const roundsPerClearing = 3;
@@ -114,18 +122,19 @@ export async function measureSettings(
 async function measureGenerations(
   variants: readonly InterceptorVariant[],
   settings: readonly Setting[],
-  { generations, rounds, turnMs }: Effort,
+  { generations, mostGenerations, rounds, turnMs }: Effort,
   parts: FleetParts,
   { afterRound, say }: GroupContext,
 ): Promise<ReadonlyMap<Setting, Samples>> {
   const calibrations = new Map<Setting, Calibration>();
   const measured = new Map<Setting, Samples>();
-  for (let generation = 1; generation <= generations; generation++) {
-    for (const end of new Set(settings.map((setting) => setting.end))) {
+  for (let generation = 1; generation <= mostGenerations; generation++) {
+    const open = settings.filter((setting) => generation <= generations || !isPrecise(measured.get(setting)));
+    for (const end of new Set(open.map((setting) => setting.end))) {
       const own = variantsOn(end, variants);
       const fleet = await startFleet(end, own, parts);
-      for (const setting of settings.filter((one) => one.end === end)) {
-        say(`${titleOf(setting)}, ${generation} of ${generations}`);
+      for (const setting of open.filter((one) => one.end === end)) {
+        say(`${titleOf(setting)}, ${generation} of ${generations} to ${mostGenerations}`);
         const calibration = calibrations.get(setting) ?? (await calibrate(fleet, own, setting, turnMs));
         calibrations.set(setting, calibration);
         await fleet.setBurn(calibration.burnUs);
@@ -138,6 +147,13 @@ async function measureGenerations(
     }
   }
   return measured;
+}
+
+/** Whether what was measured suffices, whatever it says. */
+function isPrecise(samples: Samples | undefined): boolean {
+  if (samples === undefined) return false;
+  const checks = [ratioOf(samples, noneAgain, none, "cpuUs"), ratioOf(samples, control, passThrough, "cpuUs")];
+  return checks.every(({ median, low, high }) => Math.max(high - median, median - low) <= precision);
 }
 
 function variantsOn(end: VersionEnd, variants: readonly InterceptorVariant[]): readonly InterceptorVariant[] {
