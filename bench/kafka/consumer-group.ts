@@ -40,7 +40,7 @@ export const consumerGroup: Group = {
   name: "consumer",
   what: "events from Apache Kafka, decoded, against other clients",
   async run({ isQuick, afterRound, say }) {
-    const [rounds, count] = isQuick ? [3, 20_000] : [7, 200_000];
+    const [rounds, count] = isQuick ? [3, 20_000] : [9, 200_000];
     const cluster = await startBenchBroker();
     const readers: Pick<PeerProcess<never, never>, "end">[] = [];
     try {
@@ -110,7 +110,7 @@ function tableOf(samples: Samples, count: number): Table {
       "The time is that from the first event to the last, so without joining a group.",
       ...(noRdkafka === undefined ? [] : [`${noRdkafka}.`]),
     ],
-    trust: judge(samples, { figure: "cpuUs", twins: [ours, again] }),
+    trust: judge(samples, { figure: "perSecond", twins: [ours, again], doubt: 0.1 }),
     samples,
   };
 }

@@ -18,6 +18,8 @@ export interface Checks {
   readonly twins: readonly [string, string];
   /** A variant that is known to cost so many times what another does, and so must be found out. */
   readonly control?: { readonly name: string; readonly against: string; readonly factor: number } | undefined;
+  /** How far away the bounds may be. More than {@link maxDoubt} will do where what is compared differs by multiples. */
+  readonly doubt?: number | undefined;
 }
 
 /** All samples by variant: one of each in every round. */
@@ -100,20 +102,23 @@ export function differenceOf(samples: Samples, name: string, without: string, fi
 }
 
 /** Whether twins agree, and a control is found out. */
-export function judge(samples: Samples, { figure, twins, control }: Checks): Trust {
+export function judge(samples: Samples, { figure, twins, control, doubt = maxDoubt }: Checks): Trust {
   const checks = [{ what: "the A/A pair", spread: ratioOf(samples, twins[1], twins[0], figure), factor: 1 }];
   if (control !== undefined) {
     const spread = ratioOf(samples, control.name, control.against, figure);
     checks.push({ what: `the control of ${format(control.factor, 3)}`, spread, factor: control.factor });
   }
   return {
-    isTrusted: checks.every(({ spread, factor }) => isClose(spread, factor)),
-    reason: checks.map(({ what, spread }) => `${what} is at ${formatSpread(spread, 3)}`).join(", "),
+    isTrusted: checks.every(({ spread, factor }) => isClose(spread, factor, doubt)),
+    reason: [
+      ...checks.map(({ what, spread }) => `${what} is at ${formatSpread(spread, 3)}`),
+      ...(doubt > maxDoubt ? [`so what is less than ${format(doubt * 100, 0)} % apart may be equal`] : []),
+    ].join(", "),
   };
 }
 
-function isClose({ median, low, high }: Spread, factor: number): boolean {
-  const isCertain = Math.max(high - factor, factor - low) <= maxDoubt;
+function isClose({ median, low, high }: Spread, factor: number, doubt: number): boolean {
+  const isCertain = Math.max(high - factor, factor - low) <= doubt;
   return isCertain && Math.abs(median - factor) <= tolerance;
 }
 
