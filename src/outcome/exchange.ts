@@ -45,7 +45,7 @@ export interface Exchange extends HeaderValues {
   readonly httpStatus: number;
   /** Whether an interceptor has seen the call. */
   reached: boolean;
-  /** A header as the caller sent it, which costs less to read than Fetch headers. Null if there is none, and when the exchange is over. */
+  /** A header as the caller sent it: cheaper than Fetch headers. Null if there is none, and when the exchange is over. */
   get(name: string): string | null;
   /** Tells the listener of each change of the state, and now if it has changed before. There is room for one. */
   onChange(listener: ExchangeListener): void;
