@@ -79,7 +79,7 @@ export async function startFleet(
 
 /**
  * A turn of calls, to the delivery of their events. All figures are per call. The young generation is collected before and after:
- * otherwise one collection more or less would make some percent.
+ * otherwise one collection more or less would count for whoever has it.
  */
 async function measure(
   { name, events }: InterceptorVariant,

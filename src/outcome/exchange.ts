@@ -170,7 +170,7 @@ class WatchedExchange implements Exchange {
     if (to === "written") return;
     this.#onEnd(this);
     // Node's stream lives on until the next large garbage collection, and what it refers to with it. Without this, that is the
-    // whole call: on a busy server, copying it about cost more than all else that is done here.
+    // whole call: on a busy server, copying it cost about as much as all else that is done for a call.
     this.#listener = undefined;
     this.request = undefined;
   }

@@ -46,6 +46,8 @@ describe("a joined signal", () => {
     const both = (): void => void told.push("not capturing");
     signal.addEventListener("abort", both);
     signal.addEventListener("abort", both, { capture: true });
+    // The second time, there is nothing left to take away.
+    signal.removeEventListener("abort", both, { capture: true });
     signal.removeEventListener("abort", both, { capture: true });
     signal.removeEventListener("abort", both, true);
     const other = AbortSignal.any([signal]);
