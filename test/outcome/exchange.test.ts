@@ -55,11 +55,11 @@ it.each([
 
 it("lets go of a call when it is over, though Node keeps its stream", async () => {
   const collect = createCollector();
-  const seen: { readonly stream: ServerHttp2Stream; readonly call: WeakRef<object> }[] = [];
+  const seen: { readonly stream: ServerHttp2Stream; readonly kept: readonly WeakRef<object>[] }[] = [];
   const server = createServer((request, response) => {
     const call = { changed: () => {} };
     watchExchange(request, () => {})?.onChange(call);
-    seen.push({ stream: request.stream, call: new WeakRef(call) });
+    seen.push({ stream: request.stream, kept: [new WeakRef(call), new WeakRef(request)] });
     response.end();
   });
   const { baseUrl } = await listen(server);
@@ -69,7 +69,7 @@ it("lets go of a call when it is over, though Node keeps its stream", async () =
   await until(() => seen[0]?.stream.closed === true);
   await until(() => {
     collect();
-    return seen[0]?.call.deref() === undefined;
+    return seen[0]?.kept.every((one) => one.deref() === undefined) === true;
   });
   expect(seen).toHaveLength(1);
 });
