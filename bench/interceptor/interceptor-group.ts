@@ -1,6 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { SessionActivityEventSchema } from "connect-session-activity";
 import {
+  type CheckedTrust,
   formatSpread,
   interleave,
   joinSamples,
@@ -151,9 +152,7 @@ async function measureGenerations(
 
 /** Whether what was measured suffices, whatever it says. */
 function isPrecise(samples: Samples | undefined): boolean {
-  if (samples === undefined) return false;
-  const checks = [ratioOf(samples, noneAgain, none, "cpuUs"), ratioOf(samples, control, passThrough, "cpuUs")];
-  return checks.every(({ median, low, high }) => Math.max(high - median, median - low) <= precision);
+  return samples !== undefined && judgeOf(samples).precision <= precision;
 }
 
 function variantsOn(end: VersionEnd, variants: readonly InterceptorVariant[]): readonly InterceptorVariant[] {
@@ -224,7 +223,7 @@ function tableOf(setting: Setting, samples: Samples, variants: readonly Intercep
 }
 
 /** Whether servers without an interceptor agree, and the control is found out. */
-export function judgeOf(samples: Samples): Trust {
+export function judgeOf(samples: Samples): CheckedTrust {
   const burnt = spreadOfFigure(samples, control, "burnUs").median;
   const factor = 1 + burnt / spreadOfFigure(samples, passThrough, "cpuUs").median;
   return judge(samples, {

@@ -1,4 +1,5 @@
-// Publishes events at a steady rate: `node linger-process.js BROKERS LINGER_MS`.
+// Publishes events at a steady rate, by the publisher that is asked for: `node linger-process.js BROKERS LINGER_MS...`.
+// One process for all, since two with the same code differ. The publishers whose turn it is not have nothing to do.
 import { setTimeout as delay } from "node:timers/promises";
 import { createEventRecord } from "connect-session-activity";
 import { createKafkaPublisher } from "connect-session-activity/kafka";
@@ -8,6 +9,8 @@ import { cpuBetween, type ThreadCpu, threadsOf } from "../kit/thread-cpu.js";
 import { typicalEvent } from "../kit/typical-event.js";
 
 export interface LingerQuestion {
+  /** Which one, by its place among the arguments. */
+  readonly publisher: number;
   readonly count: number;
   readonly perSecond: number;
 }
@@ -17,12 +20,16 @@ export interface LingerAnswer extends ThreadCpu {
   readonly deliveryMs: number;
 }
 
-const [, , brokers = "", lingerMs = ""] = process.argv;
-const properties = { "linger.ms": Number(lingerMs) };
-const publisher = createKafkaPublisher({ brokers, topic: `linger-${process.pid}`, log: false, properties });
+const [, , brokers = "", ...lingersMs] = process.argv;
+const publishers = lingersMs.map((lingerMs) => {
+  const properties = { "linger.ms": Number(lingerMs) };
+  return createKafkaPublisher({ brokers, topic: "linger", log: false, properties });
+});
 const record = createEventRecord(typicalEvent(1));
 
-answerParent(async ({ count, perSecond }: LingerQuestion): Promise<LingerAnswer> => {
+answerParent(async ({ publisher: place, count, perSecond }: LingerQuestion): Promise<LingerAnswer> => {
+  const publisher = publishers[place];
+  if (publisher === undefined) throw new Error(`there is no publisher ${place}`);
   const before = threadsOf(process.pid);
   const start = performance.now();
   const deliveriesMs: number[] = [];

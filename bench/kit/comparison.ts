@@ -32,6 +32,12 @@ export interface Trust {
   readonly reason: string;
 }
 
+/** The same, of checks that were measured. */
+export interface CheckedTrust extends Trust {
+  /** How far the bounds of the checks are from their medians, at most: it says nothing of where the medians are. */
+  readonly precision: number;
+}
+
 /** How far twins may be apart, and a control from what it is known to cost. */
 export const tolerance = 0.02;
 /** How far away the bounds of that may be: where they are farther apart, twins that agree do so by chance. */
@@ -102,7 +108,7 @@ export function differenceOf(samples: Samples, name: string, without: string, fi
 }
 
 /** Whether twins agree, and a control is found out. */
-export function judge(samples: Samples, { figure, twins, control, doubt = maxDoubt }: Checks): Trust {
+export function judge(samples: Samples, { figure, twins, control, doubt = maxDoubt }: Checks): CheckedTrust {
   const checks = [{ what: "the A/A pair", spread: ratioOf(samples, twins[1], twins[0], figure), factor: 1 }];
   if (control !== undefined) {
     const spread = ratioOf(samples, control.name, control.against, figure);
@@ -114,6 +120,7 @@ export function judge(samples: Samples, { figure, twins, control, doubt = maxDou
       ...checks.map(({ what, spread }) => `${what} is at ${formatSpread(spread, 3)}`),
       ...(doubt > maxDoubt ? [`so what is less than ${format(doubt * 100, 0)} % apart may be equal`] : []),
     ].join(", "),
+    precision: Math.max(...checks.map(({ spread: { median, low, high } }) => Math.max(high - median, median - low))),
   };
 }
 

@@ -62,6 +62,7 @@ describe("trust", () => {
       ["a again", [0.5, 0.7, 0.9, 1, 1.1, 1.3, 1.5].map((us) => ({ us }))],
     ]);
     expect(judge(scattered, checks).isTrusted).toBe(false);
+    expect(judge(scattered, checks).precision).toBeCloseTo(0.5);
     const generous = judge(scattered, { ...checks, doubt: 0.5 });
     expect(generous.isTrusted).toBe(true);
     expect(generous.reason).toContain("so what is less than 50 % apart may be equal");
