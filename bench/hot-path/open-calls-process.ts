@@ -15,12 +15,16 @@ type SignalCost = Readonly<Record<SignalName, number>>;
 
 const callsPerTurn = 1_000;
 const openCalls = 10_000;
+/** So many calls overlap. What a signal keeps of one that has ended, each collection of the young generation copies. */
+const callsAtOnce = 16;
 const service = AccountService;
 const method = service.method.watchSessions;
 const ended = new Error("the call has ended");
 
+type OpenCall = Pick<ReturnType<typeof createHandlerContext>, "abort" | "signal">;
+
 /** What Connect makes for each call, and ends with it. */
-function openCall(shutdownSignal: AbortSignal | undefined): { abort(reason: Error): void } {
+function openCall(shutdownSignal: AbortSignal | undefined): OpenCall {
   return createHandlerContext({
     service,
     method,
@@ -45,12 +49,29 @@ const signals: Readonly<Record<SignalName, AbortSignal | undefined>> = {
 };
 const open = [ofNode, shutdownSignal].flatMap((signal) => Array.from({ length: openCalls }, () => openCall(signal)));
 
+/** The same, with about as much hanging on it as on a call of a server. */
+function openLadenCall(shutdownSignal: AbortSignal | undefined): OpenCall {
+  const call = openCall(shutdownSignal);
+  const load = Array.from({ length: 500 }, (_, place) => ({ place }));
+  call.signal.addEventListener("abort", () => load.splice(0));
+  return call;
+}
+
+function makeCalls(shutdownSignal: AbortSignal | undefined): void {
+  const calls: OpenCall[] = [];
+  for (let done = 0; done < callsPerTurn; done++) {
+    calls[done % callsAtOnce]?.abort(ended);
+    calls[done % callsAtOnce] = openLadenCall(shutdownSignal);
+  }
+  for (const call of calls) call.abort(ended);
+}
+
 function measure({ turns }: TurnsQuestion): SignalCost {
   const spent = { without: 0, "Node's signal": 0, "Node's signal, again": 0, "the signal of adapterOptions": 0 };
   for (let turn = 0; turn < turns; turn++) {
     for (const name of inTurn(names, turn)) {
       const before = process.threadCpuUsage();
-      for (let done = 0; done < callsPerTurn; done++) openCall(signals[name]).abort(ended);
+      makeCalls(signals[name]);
       const { user, system } = process.threadCpuUsage(before);
       spent[name] += user + system;
     }

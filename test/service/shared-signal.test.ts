@@ -33,6 +33,39 @@ describe("a joined signal", () => {
     expect([twice, away, byOther].map(({ mock }) => mock.calls.length)).toEqual([1, 0, 0]);
   });
 
+  it("tells those that are left when some of very many were taken away, and none twice", () => {
+    const controllers = [new AbortController(), new AbortController()] as const;
+    const signals = controllers.map(({ signal }) => joinSignals([signal]));
+    const listeners = Array.from({ length: 1_000 }, () => vi.fn());
+    for (const signal of signals) for (const listener of listeners) signal.addEventListener("abort", listener);
+    const [first] = signals;
+    const isLeft = (index: number): boolean => index % 7 === 0;
+    for (const [index, listener] of listeners.entries()) {
+      if (!isLeft(index)) first?.removeEventListener("abort", listener);
+    }
+    // Once more, after it was taken away.
+    for (const listener of listeners.slice(1, 2)) first?.addEventListener("abort", listener);
+    controllers[0].abort();
+    expect(listeners.map(({ mock }) => mock.calls.length)).toEqual(
+      listeners.map((_, index) => Number(isLeft(index) || index === 1)),
+    );
+    controllers[1].abort();
+    expect(listeners.map(({ mock }) => mock.calls.length)).toEqual(
+      listeners.map((_, index) => 1 + Number(isLeft(index) || index === 1)),
+    );
+  });
+
+  it("takes a listener that is frozen, too", () => {
+    const controller = new AbortController();
+    const signal = joinSignals([controller.signal]);
+    const told: string[] = [];
+    const [kept, away] = [Object.freeze(() => told.push("kept")), Object.freeze(() => told.push("away"))];
+    for (const listener of [kept, away]) signal.addEventListener("abort", listener);
+    signal.removeEventListener("abort", away);
+    controller.abort();
+    expect(told).toEqual(["kept"]);
+  });
+
   it("takes listeners with options, objects and onabort, too", () => {
     const controller = new AbortController();
     const signal = joinSignals([controller.signal]);
@@ -46,6 +79,7 @@ describe("a joined signal", () => {
     const both = (): void => void told.push("not capturing");
     signal.addEventListener("abort", both);
     signal.addEventListener("abort", both, { capture: true });
+    Reflect.apply(signal.removeEventListener, signal, ["abort", null]);
     // The second time, there is nothing left to take away.
     signal.removeEventListener("abort", both, { capture: true });
     signal.removeEventListener("abort", both, { capture: true });
