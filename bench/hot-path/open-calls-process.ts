@@ -50,18 +50,18 @@ const signals: Readonly<Record<SignalName, AbortSignal | undefined>> = {
 const open = [ofNode, shutdownSignal].flatMap((signal) => Array.from({ length: openCalls }, () => openCall(signal)));
 
 /** The same, with about as much hanging on it as on a call of a server. */
-function openLadenCall(shutdownSignal: AbortSignal | undefined): OpenCall {
-  const call = openCall(shutdownSignal);
+function openLadenCall(signal: AbortSignal | undefined): OpenCall {
+  const call = openCall(signal);
   const load = Array.from({ length: 500 }, (_, place) => ({ place }));
   call.signal.addEventListener("abort", () => load.splice(0));
   return call;
 }
 
-function makeCalls(shutdownSignal: AbortSignal | undefined): void {
+function makeCalls(signal: AbortSignal | undefined): void {
   const calls: OpenCall[] = [];
   for (let done = 0; done < callsPerTurn; done++) {
     calls[done % callsAtOnce]?.abort(ended);
-    calls[done % callsAtOnce] = openLadenCall(shutdownSignal);
+    calls[done % callsAtOnce] = openLadenCall(signal);
   }
   for (const call of calls) call.abort(ended);
 }
