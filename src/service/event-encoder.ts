@@ -5,8 +5,8 @@ import type { OpenEvent } from "./event.js";
  * Encodes the event of a call, as it is known at this moment, with the number given. The bytes are those that protobuf-es writes
  * for the same event: a test compares both for each field of the schema. A new field must be added here.
  *
- * By hand, since that costs a quarter of making the message and having it encoded by protobuf-es 2.17, which compiles its
- * writers, and a tenth of it with 2.7, which does not: `npm run bench -- hot-path`.
+ * By hand, since that costs a fifth of making the message and having it encoded by protobuf-es 2.17, which compiles its
+ * writers, and a ninth of it with 2.7, which does not: `npm run bench -- hot-path`.
  */
 export function encodeEvent(event: OpenEvent, sequence: bigint): EventRecord {
   const mostBytes = mostBytesOf(event);
