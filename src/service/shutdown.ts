@@ -12,7 +12,8 @@ interface GivenShutdown {
  * The end of a service, as its calls are told of it.
  *
  * Streams are told first, since they may go on for ever. All other calls are told when the time that they have to end by
- * themselves is over. Connect tells both by an abort signal that it links to each call: `npm run bench -- hot-path` says what that costs.
+ * themselves is over. Connect tells both by an abort signal that it links to each call. What that costs:
+ * `npm run bench -- hot-path`.
  */
 export class Shutdown implements KnownShutdown {
   /** What calls are told. A handler that throws it answers UNAVAILABLE, which clients take for a reason to try elsewhere. */
