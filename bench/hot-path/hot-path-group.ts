@@ -105,8 +105,11 @@ function measureUnmarked(rounds: number, afterRound: () => void): Promise<Sample
 
 function measureOpenCalls(rounds: number, afterRound: () => void): Promise<Samples> {
   const script = new URL("./open-calls-process.js", import.meta.url);
-  return measureTurns(script, signalNames, { turns: 20, rounds }, afterRound);
+  return measureTurns(script, signalNames, { turns: 20, rounds }, afterRound, seldomLarge);
 }
+
+/** Large collections would hide what is kept until the next of them. */
+const seldomLarge = ["--heap-growing-percent=20000", "--max-old-space-size=8192", "--min-semi-space-size=16"];
 
 /** The process lets the variants take turns itself, many times a second. */
 async function measureTurns(
@@ -114,8 +117,9 @@ async function measureTurns(
   names: readonly string[],
   { turns, rounds }: TurnsQuestion & { readonly rounds: number },
   afterRound: () => void,
+  nodeOptions: readonly string[] = [],
 ): Promise<Samples> {
-  const worker = await startScript<TurnsQuestion, Readonly<Record<string, number>>>(script);
+  const worker = await startScript<TurnsQuestion, Readonly<Record<string, number>>>(script, [], nodeOptions);
   const costs: Readonly<Record<string, number>>[] = [];
   try {
     for (let round = -1; round < rounds; round++) {
