@@ -46,6 +46,7 @@ const signalNames: readonly SignalName[] = [
   "Node's signal",
   "Node's signal, again",
   "the signal of adapterOptions",
+  "the signal of adapterOptions, with no others open",
 ];
 
 type Worker = PeerProcess<WorkQuestion, ThreadCpu>;
