@@ -6,8 +6,7 @@ import type { Table } from "../kit/report.js";
 import type { ThreadCpu } from "../kit/thread-cpu.js";
 import type { EncoderName, EncoderQuestion } from "./encoder-process.js";
 import type { WorkName, WorkQuestion } from "./hot-path-process.js";
-import type { SignalName } from "./open-calls-process.js";
-import type { TurnsQuestion, UnmarkedName } from "./unmarked-process.js";
+import type { TurnsQuestion } from "./unmarked-process.js";
 
 /** A work, and the one whose cost is not its own. */
 interface Row {
@@ -37,16 +36,6 @@ const encoders: readonly { readonly name: string; readonly work: EncoderName }[]
   { name: "by hand", work: "by hand" },
   { name: "by hand, again", work: "by hand" },
   { name: "a message, by protobuf-es", work: "a message, by protobuf-es" },
-];
-
-const unmarkedNames: readonly UnmarkedName[] = ["without", "by adapterOptions", "by adapterOptions, again", "by hand"];
-
-const signalNames: readonly SignalName[] = [
-  "without",
-  "Node's signal",
-  "Node's signal, again",
-  "the signal of adapterOptions",
-  "the signal of adapterOptions, with no others open",
 ];
 
 type Worker = PeerProcess<WorkQuestion, ThreadCpu>;
@@ -101,12 +90,12 @@ async function measureEncoding(end: VersionEnd, rounds: number, afterRound: () =
 
 function measureUnmarked(rounds: number, afterRound: () => void): Promise<Samples> {
   const script = new URL("./unmarked-process.js", import.meta.url);
-  return measureTurns(script, unmarkedNames, { turns: 240, rounds }, afterRound);
+  return measureTurns(script, { turns: 240, rounds }, afterRound);
 }
 
 function measureOpenCalls(rounds: number, afterRound: () => void): Promise<Samples> {
   const script = new URL("./open-calls-process.js", import.meta.url);
-  return measureTurns(script, signalNames, { turns: 20, rounds }, afterRound, seldomLarge);
+  return measureTurns(script, { turns: 20, rounds }, afterRound, seldomLarge);
 }
 
 /** Large collections would hide what is kept until the next of them. */
@@ -115,7 +104,6 @@ const seldomLarge = ["--heap-growing-percent=20000", "--max-old-space-size=8192"
 /** The process lets the variants take turns itself, many times a second. */
 async function measureTurns(
   script: URL,
-  names: readonly string[],
   { turns, rounds }: TurnsQuestion & { readonly rounds: number },
   afterRound: () => void,
   nodeOptions: readonly string[] = [],
@@ -131,6 +119,7 @@ async function measureTurns(
   } finally {
     await worker.end();
   }
+  const names = Object.keys(costs[0] ?? {});
   return new Map(names.map((name) => [name, costs.map((cost) => ({ mainUs: cost[name] ?? Number.NaN }))]));
 }
 
@@ -171,7 +160,7 @@ function tableOfUnmarked(samples: Samples): Table {
   return {
     title: "CPU that a call without a mark takes more",
     columns: [{ title: "main thread, µs", digits: 3 }],
-    rows: unmarkedNames.slice(1).map((name) => ({
+    rows: [...samples.keys()].slice(1).map((name) => ({
       name,
       cells: [differenceOf(samples, name, "without", "mainUs")],
     })),
@@ -187,7 +176,9 @@ function tableOfOpenCalls(samples: Samples): Table {
   return {
     title: "CPU that a shutdown signal adds to a call, with 10,000 others open",
     columns: [{ title: "main thread, µs", digits: 2 }],
-    rows: signalNames.slice(1).map((name) => ({ name, cells: [differenceOf(samples, name, "without", "mainUs")] })),
+    rows: [...samples.keys()]
+      .slice(1)
+      .map((name) => ({ name, cells: [differenceOf(samples, name, "without", "mainUs")] })),
     notes: [
       "What Connect makes for a call, and ends with it; 16 of them overlap. What that takes without such a signal is subtracted.",
     ],

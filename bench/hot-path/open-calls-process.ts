@@ -14,7 +14,7 @@ const names = [
   "the signal of adapterOptions",
   "the signal of adapterOptions, with no others open",
 ] as const;
-export type SignalName = (typeof names)[number];
+type SignalName = (typeof names)[number];
 
 /** The CPU time of a call's context, in microseconds of the main thread. */
 type SignalCost = Readonly<Record<SignalName, number>>;

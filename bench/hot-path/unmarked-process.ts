@@ -16,7 +16,7 @@ export interface TurnsQuestion {
 
 /** How a service is wired. */
 const names = ["without", "by adapterOptions", "by adapterOptions, again", "by hand"] as const;
-export type UnmarkedName = (typeof names)[number];
+type UnmarkedName = (typeof names)[number];
 
 /** The CPU time of a call, in microseconds of the main thread. */
 type UnmarkedCost = Readonly<Record<UnmarkedName, number>>;
